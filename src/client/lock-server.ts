@@ -1,0 +1,105 @@
+/**
+ * What the operator and the CLI may ask of a lock server: the admin API for what S3 cannot say, S3 itself for
+ * evidence. `connect.ts` makes one; there is no other implementation, also not in tests.
+ */
+import type { BucketRetention, DefaultRetention, RetentionBounds, RetentionMode } from '../lock/types.ts'
+
+export type OwnerRef = {
+  readonly clusterId: string
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+}
+
+export type PolicyRef = {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly generation: number
+}
+
+export type ApplyBucketRequest = {
+  readonly epoch: number
+  readonly name: string
+  readonly owner: OwnerRef
+  readonly adoptionPolicy: 'Never' | 'IfUnowned'
+  readonly policy: PolicyRef & {
+    readonly defaultRetention: DefaultRetention
+    readonly prefixRules: BucketRetention['prefixRules']
+    readonly bounds: RetentionBounds
+  }
+}
+
+export type ApplyBucketAnswer =
+  | { readonly kind: 'applied'; readonly change: 'created' | 'adopted' | 'updated' | 'unchanged' }
+  | { readonly kind: 'nameConflict'; readonly owner: OwnerRef | null }
+  | { readonly kind: 'wouldShorten'; readonly aspects: readonly string[] }
+  | { readonly kind: 'staleEpoch'; readonly epoch: number }
+
+/** What the server itself says of a bucket, read back: never what was asked for. */
+export type BucketFactsAnswer = {
+  readonly name: string
+  readonly bucketId: string
+  readonly region: string
+  readonly versioning: 'Unversioned' | 'Enabled' | 'Suspended'
+  readonly objectLock: { readonly status: 'Enabled' | 'Frozen'; readonly retention: BucketRetention } | null
+  readonly owner: OwnerRef | null
+  readonly policy: (PolicyRef & { readonly mode: RetentionMode; readonly bounds: RetentionBounds; readonly floor: BucketRetention | null }) | null
+  readonly versionCount: number
+  readonly deleteMarkerCount: number
+  readonly sizeBytes: number
+  readonly lockedVersionCount: number
+  readonly legalHoldCount: number
+  /** RFC 3339; null: no active retention. */
+  readonly lockedUntil: string | null
+}
+
+/** GetObjectLockConfiguration and GetBucketVersioning over S3, as any client sees them. */
+export type ObservedObjectLock = {
+  readonly versioning: 'Enabled' | 'Suspended' | null
+  readonly objectLockEnabled: boolean
+  readonly defaultRetention: DefaultRetention | null
+}
+
+export type ServerInfo = {
+  readonly volumeId: string
+  readonly version: string
+  readonly region: string
+  readonly s3Endpoint: string
+  readonly epoch: number | null
+  readonly clock: {
+    /** RFC 3339. */
+    readonly trusted: string
+    readonly wall: string
+    readonly suspect: boolean
+    readonly behindMs: number
+    readonly budgetMs: number
+  }
+}
+
+export interface LockServer {
+  info(): Promise<ServerInfo>
+  acquireLeadership(holder: string): Promise<{ epoch: number }>
+  applyBucket(request: ApplyBucketRequest): Promise<ApplyBucketAnswer>
+  readBucket(name: string): Promise<BucketFactsAnswer | null>
+  observeObjectLock(name: string): Promise<ObservedObjectLock | null>
+  acceptClock(input: { until: string; reason: string }): Promise<ServerInfo['clock']>
+  close(): Promise<void>
+}
+
+/** No answer, a broken connection or a 5xx: try again later. */
+export class ServerUnreachableError extends Error {
+  override readonly name = 'ServerUnreachableError'
+}
+
+/** The server answered and refused: trying the same again does not help. */
+export class ServerRefusedError extends Error {
+  override readonly name = 'ServerRefusedError'
+  readonly status: number
+  readonly code: string
+  constructor(status: number, code: string, message: string) {
+    super(message)
+    this.status = status
+    this.code = code
+  }
+}

@@ -1,0 +1,31 @@
+/** Who may do what: shared by the S3 and the admin surface. Plain data, no look-ups. */
+
+export type Statement = {
+  readonly effect: 'Allow' | 'Deny'
+  /** AWS action names; `s3:*` and trailing `*` wildcards as in IAM. */
+  readonly actions: readonly string[]
+  /** Bucket names or `*`. */
+  readonly buckets: readonly string[]
+  /** Key prefixes the statement is limited to; null: all keys and the bucket itself. */
+  readonly prefixes: readonly string[] | null
+}
+
+/** `root` acts on every account, `operator` drives the admin API, `user` has what its statements give. */
+export type PrincipalKind = 'root' | 'operator' | 'user'
+
+export type Principal = {
+  readonly kind: PrincipalKind
+  readonly accessKeyId: string
+  /** Twelve digits. Root and operator: 000000000000. */
+  readonly accountId: string
+  readonly displayName: string
+  /** null: owner of its account, everything on the account's buckets, GOVERNANCE bypass included. */
+  readonly statements: readonly Statement[] | null
+}
+
+export type AccessKey = { readonly principal: Principal; readonly secretAccessKey: string }
+
+/** Looks a key up by its id; must answer from current truth, so that revocation is at once. */
+export type AccessKeys = { find(accessKeyId: string): AccessKey | null }
+
+export const rootAccountId = '000000000000'

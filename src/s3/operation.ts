@@ -1,0 +1,117 @@
+/**
+ * The shape of one S3 operation. `operations/index.ts` is THE TABLE; permission and body bound are required fields, so no
+ * operation gets them by accident. Matching does not depend on the order of the table: the operation with
+ * the most required query names and headers wins, and a test refuses ties.
+ */
+import type { Principal } from '../lib/identity.ts'
+import type { Log } from '../lib/log.ts'
+import type { BucketRecord } from '../store/records.ts'
+import type { Actor, Store, TrustedNow } from '../store/store.ts'
+
+export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
+/** An AWS action name. */
+export type Action = `s3:${string}`
+
+/** A request after the edge has canonicalised it once. Nobody parses the target again. */
+export type S3Request = {
+  readonly requestId: string
+  readonly method: Method
+  /** null: the service level. */
+  readonly bucket: string | null
+  /** Decoded once, byte for byte the key that is authorised and stored; null: the bucket level. */
+  readonly key: string | null
+  /** Decoded names and values; a name without `=` has the value ''. */
+  readonly query: URLSearchParams
+  /** Lower-case names; repeated headers are joined with ', ' except where that is refused. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Target of path-style addressing or of a virtual host: for Location and Resource elements. */
+  readonly resource: string
+  readonly secure: boolean
+  readonly sourceIp: string
+}
+
+/** The decoded payload. Frames, signatures and trailers of aws-chunked are gone and verified. */
+export type RequestBody = {
+  /** Decoded length if the client declared it (Content-Length or x-amz-decoded-content-length). */
+  readonly sizeBytes: number | null
+  /**
+   * Yields the payload once. Throws S3Error when the payload hash, a chunk or trailer signature or the declared length does
+   * not hold, at the latest before it ends: whoever stages it discards the stage then.
+   */
+  readonly stream: () => AsyncIterable<Uint8Array>
+  /** Announced trailer names (x-amz-trailer), lower case: a checksum may come here. */
+  readonly trailerNames: readonly string[]
+  /** The trailers, lower-case names: valid only after `stream()` has ended. */
+  readonly trailers: () => Readonly<Record<string, string>>
+}
+
+export type S3Response = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: null | string | Uint8Array | AsyncIterable<Uint8Array>
+}
+
+export type ServerFacts = {
+  readonly region: string
+  /** e.g. http://127.0.0.1:9000 */
+  readonly publicEndpoint: string
+  readonly domain: string | null
+}
+
+/** What an operation may use. `bucket` was read for authorization; a write re-reads it in its own transaction. */
+export type OperationContext = {
+  readonly store: Store
+  readonly request: S3Request
+  readonly principal: Principal
+  readonly actor: Actor
+  /** The addressed bucket; null only on the service level and for CreateBucket. */
+  readonly bucket: BucketRecord | null
+  readonly server: ServerFacts
+  readonly now: () => Promise<TrustedNow>
+  /** The verdict of identity and statements for one action on one key; no side effect. */
+  readonly may: (action: Action, key: string | null) => boolean
+  /** Throws AccessDenied, after recording the denial, unless `may`. */
+  readonly demand: (action: Action, key: string | null) => Promise<void>
+  readonly log: Log
+}
+
+export type Match = {
+  readonly method: Method
+  readonly level: 'service' | 'bucket' | 'object'
+  /** All of these must be in the query. */
+  readonly query?: readonly string[]
+  /** `name=value` pairs that must be in the query, e.g. list-type=2. */
+  readonly queryValues?: Readonly<Record<string, string>>
+  /** All of these headers must be there, e.g. x-amz-copy-source. */
+  readonly headers?: readonly string[]
+}
+
+/** `document`: collected up to `bytesMax` and verified before parse. `stream`: handed over as it arrives. */
+export type BodyKind =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'document'; readonly bytesMax: number }
+  | { readonly kind: 'stream'; readonly bytesMax: number }
+
+export type ParseInput = {
+  readonly request: S3Request
+  readonly bucket: BucketRecord | null
+  readonly document: string
+}
+
+export type Operation<Input = unknown> = {
+  /** The AWS name; also the file's and the export's. */
+  readonly name: string
+  readonly match: Match
+  readonly permission: Action
+  readonly body: BodyKind
+  /** Throws S3Error only. Runs after authentication, the base permission and the read of a document. */
+  readonly parse: (input: ParseInput) => Input
+  /** What this input needs beyond `permission`; all are demanded before `handle`. */
+  readonly morePermissions?: (input: Input, request: S3Request) => readonly Action[]
+  readonly handle: (context: OperationContext, input: Input, body: RequestBody) => Promise<S3Response>
+}
+
+/** Ties Input of parse and handle together and forgets it for the table. */
+export function defineOperation<Input>(operation: Operation<Input>): Operation {
+  return operation as Operation
+}

@@ -1,0 +1,73 @@
+/**
+ * An ordered key-value store with transactions: FoundationDB's contract, kept small. Keys and values are bytes;
+ * keys are ordered by unsigned bytes. No word of S3 below this line.
+ */
+export type Entry = { readonly key: Uint8Array; readonly value: Uint8Array }
+
+export type RangeOptions = {
+  /** Inclusive. */
+  readonly from: Uint8Array
+  /** Exclusive. */
+  readonly to: Uint8Array
+  /** At least 1. */
+  readonly limit: number
+  /** True: descending from the last key below `to`. */
+  readonly reverse?: boolean
+}
+
+/** A read returns bytes that the caller may keep: no view into the engine's memory. */
+export interface KeyValueReader {
+  get(key: Uint8Array): Promise<Uint8Array | null>
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | null)[]>
+  range(options: RangeOptions): Promise<Entry[]>
+}
+
+/** What `append` wrote: number counts from 1 in each log; hash chains it to all before. */
+export type AppendReceipt = { readonly sequence: number; readonly hash: Uint8Array }
+
+/**
+ * One transaction. Reads come from one snapshot, see the transaction's own puts and deletes, and are validated at
+ * commit, also for keys that appeared inside a range that was read. `add` and `append` are blind: they
+ * never conflict, and reads in the same transaction do not see them.
+ */
+export interface KeyValueTransaction extends KeyValueReader {
+  put(key: Uint8Array, value: Uint8Array): void
+  delete(key: Uint8Array): void
+  /** Adds to a signed 64-bit little-endian counter; absent counts as 0, and a counter that reaches 0 is removed. */
+  add(key: Uint8Array, delta: number): void
+  /**
+   * Appends `record` to the hash chain `log`. At commit the engine assigns sequence = last + 1, previous = the last
+   * hash (32 zero bytes at the start), stores chainValue(sequence, previous, record) under logKey(log, sequence)
+   * and its SHA-256 as the chain's head under logHeadKey(log).
+   */
+  append(log: string, record: Uint8Array): void
+}
+
+/** A snapshot for several reads that belong together. */
+export interface KeyValue extends KeyValueReader {
+  /** Runs `read` on one snapshot. No network or body I/O inside. */
+  snapshot<T>(read: (reader: KeyValueReader) => Promise<T>): Promise<T>
+  /**
+   * Runs `work`, commits what it buffered and resolves when that is durable on disk; visible implies durable.
+   * `work` has no effect but the transaction's and may run again after a conflict. If it throws, nothing is written.
+   * Errors: TransactionConflictError after limits.transactionConflictsMax conflicts, TransactionTooLargeError,
+   * TransactionTooOldError after limits.transactionMsMax, StoreFailedError (commit failed: the store must be
+   * reopened; every later call fails the same way).
+   */
+  transact<T>(work: (transaction: KeyValueTransaction) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export class TransactionConflictError extends Error {
+  override readonly name = 'TransactionConflictError'
+}
+export class TransactionTooLargeError extends Error {
+  override readonly name = 'TransactionTooLargeError'
+}
+export class TransactionTooOldError extends Error {
+  override readonly name = 'TransactionTooOldError'
+}
+/** A commit failed (disk full, I/O error). Nothing after it can be trusted: stop serving writes and reopen. */
+export class StoreFailedError extends Error {
+  override readonly name = 'StoreFailedError'
+}
