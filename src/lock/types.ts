@@ -51,8 +51,16 @@ export type BucketLockStatus = 'Enabled' | 'Frozen'
  * s3:BypassGovernanceRetention on this key.
  */
 export type LockRequest =
-  | { readonly kind: 'DeleteObjectVersion'; readonly isDeleteMarker: boolean; readonly bypassGovernance: boolean }
-  | { readonly kind: 'PutObjectRetention'; readonly next: Retention | null; readonly bypassGovernance: boolean }
+  | {
+      readonly kind: 'DeleteObjectVersion'
+      readonly isDeleteMarker: boolean
+      readonly bypassGovernance: boolean
+    }
+  | {
+      readonly kind: 'PutObjectRetention'
+      readonly next: Retention | null
+      readonly bypassGovernance: boolean
+    }
   | { readonly kind: 'PutObjectLegalHold'; readonly next: LegalHoldStatus }
 
 /** What the decision is taken in: the bucket's policy as far as it judges requests. */
@@ -82,13 +90,15 @@ export type Verdict =
       readonly kind: 'deny'
       readonly rule: string
       readonly reason: DenyReason
-      /** After this instant (never at it) the same request would be allowed by time alone; null: not by time. */
+      /**
+       * After this instant (never at it) the same request would be allowed by time alone; null: not by time.
+       */
       readonly untilMs: EpochMs | null
     }
 
 /**
- * One rule: null means "nothing against it"; an allow is given only where a bypass was needed and used, so that the
- * record says so. Rules are order-independent: any deny denies.
+ * One rule: null means "nothing against it"; an allow is given only where a bypass was needed and used, so
+ * that the record says so. Rules are order-independent: any deny denies.
  */
 export type LockRule = {
   readonly name: string
