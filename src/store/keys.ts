@@ -1,0 +1,364 @@
+/**
+ * Where every row of the store lies. A key is a one-byte table tag and a tuple: byte order of the keys is the
+ * order of the tuples, and no two tuples share a key. The tag `a` belongs to the engine's hash chains
+ * (kv/contract.ts).
+ *
+ * Strings are UTF-8 with 0x00 written as 0x00 0xff and ended by 0x00 0x01, so that a string sorts before every
+ * longer one that begins with it, and cutting the end off gives a prefix. Numbers are unsigned big-endian.
+ */
+import { assert } from '../lib/assert.ts'
+import { concatBytes, prefixEnd } from '../lib/bytes.ts'
+import type { RetentionMode } from '../lock/types.ts'
+import type { BucketId, BucketStat, VersionId } from './records.ts'
+
+const tags = {
+  bucket: 0x62, // b
+  current: 0x63, // c
+  expiry: 0x65, // e
+  file: 0x66, // f
+  garbage: 0x67, // g
+  histogram: 0x68, // h
+  list: 0x6c, // l
+  meta: 0x6d, // m
+  null: 0x6e, // n
+  part: 0x70, // p
+  listRef: 0x72, // r
+  stat: 0x73, // s
+  upload: 0x75, // u
+  version: 0x76, // v
+} as const
+
+/** A table of rows, for tests and tools that walk all of one kind. */
+export type Table = keyof typeof tags
+
+/** What a histogram row of a UTC day counts: versions, their bytes, or those also under a legal hold. */
+export type HistogramMeasure = 'count' | 'bytes' | 'held'
+
+const terminator = Uint8Array.of(0x00, 0x01)
+const uint64Max = 0xffff_ffff_ffff_ffffn
+
+export function tablePrefix(table: Table): Uint8Array {
+  return Uint8Array.of(tags[table])
+}
+
+/** All keys that begin with `prefix`; every prefix of this file begins with a tag, so the end exists. */
+export function rangeOf(prefix: Uint8Array): { readonly from: Uint8Array; readonly to: Uint8Array } {
+  const to = prefixEnd(prefix)
+  assert(to !== null, 'a key prefix begins with a tag below 0xff')
+  return { from: prefix, to }
+}
+
+/** The smallest key greater than `key`. */
+export function keyAfter(key: Uint8Array): Uint8Array {
+  return concatBytes([key, Uint8Array.of(0)])
+}
+
+export function bucketKey(name: string): Uint8Array {
+  return tuple('bucket', text(name))
+}
+
+export function parseBucketKey(row: Uint8Array): string {
+  const reader = new TupleReader(row, 'bucket')
+  return reader.end(reader.text())
+}
+
+/** The newest version of a key first. */
+export function versionKey(bucketId: BucketId, key: string, order: number, versionId: VersionId): Uint8Array {
+  return tuple('version', id(bucketId), text(key), descending(order), text(versionId))
+}
+
+/** All versions of exactly this key. */
+export function versionPrefix(bucketId: BucketId, key: string): Uint8Array {
+  return tuple('version', id(bucketId), text(key))
+}
+
+/** All versions of a bucket whose key begins with `keyPrefix`. */
+export function versionsPrefix(bucketId: BucketId, keyPrefix: string): Uint8Array {
+  return tuple('version', id(bucketId), textPrefix(keyPrefix))
+}
+
+export type VersionKeyParts = {
+  readonly bucketId: BucketId
+  readonly key: string
+  readonly order: number
+  readonly versionId: VersionId
+}
+
+export function parseVersionKey(row: Uint8Array): VersionKeyParts {
+  const reader = new TupleReader(row, 'version')
+  const parts = { bucketId: reader.id(), key: reader.text(), order: reader.descending(), versionId: reader.text() }
+  return reader.end(parts)
+}
+
+/** Holds the version id of the key's null version. */
+export function nullKey(bucketId: BucketId, key: string): Uint8Array {
+  return tuple('null', id(bucketId), text(key))
+}
+
+export function currentKey(bucketId: BucketId, key: string): Uint8Array {
+  return tuple('current', id(bucketId), text(key))
+}
+
+/** All keys of a bucket that begin with `keyPrefix`. */
+export function currentPrefix(bucketId: BucketId, keyPrefix: string): Uint8Array {
+  return tuple('current', id(bucketId), textPrefix(keyPrefix))
+}
+
+export function parseCurrentKey(row: Uint8Array): { readonly bucketId: BucketId; readonly key: string } {
+  const reader = new TupleReader(row, 'current')
+  return reader.end({ bucketId: reader.id(), key: reader.text() })
+}
+
+/** One row per version with a retention, expired or not. */
+export function expiryKey(bucketId: BucketId, retainUntilMs: number, versionId: VersionId): Uint8Array {
+  return tuple('expiry', id(bucketId), uint64(retainUntilMs), text(versionId))
+}
+
+export function expiryPrefix(bucketId: BucketId): Uint8Array {
+  return tuple('expiry', id(bucketId))
+}
+
+/** Where the retentions begin that end at `retainUntilMs` or later. */
+export function expiryFrom(bucketId: BucketId, retainUntilMs: number): Uint8Array {
+  return tuple('expiry', id(bucketId), uint64(retainUntilMs))
+}
+
+export function parseExpiryKey(row: Uint8Array): { readonly retainUntilMs: number; readonly versionId: VersionId } {
+  const reader = new TupleReader(row, 'expiry')
+  reader.id()
+  return reader.end({ retainUntilMs: reader.uint64(), versionId: reader.text() })
+}
+
+/** `dayIndex`: whole UTC days since 1970-01-01 of the retain-until date. */
+export function histogramKey(
+  bucketId: BucketId,
+  dayIndex: number,
+  mode: RetentionMode,
+  measure: HistogramMeasure,
+): Uint8Array {
+  return tuple('histogram', id(bucketId), uint32(dayIndex), text(mode), text(measure))
+}
+
+export function histogramPrefix(bucketId: BucketId): Uint8Array {
+  return tuple('histogram', id(bucketId))
+}
+
+/** Where the days from `dayIndex` on begin. */
+export function histogramFrom(bucketId: BucketId, dayIndex: number): Uint8Array {
+  return tuple('histogram', id(bucketId), uint32(dayIndex))
+}
+
+export type HistogramKeyParts = {
+  readonly dayIndex: number
+  readonly mode: RetentionMode
+  readonly measure: HistogramMeasure
+}
+
+export function parseHistogramKey(row: Uint8Array): HistogramKeyParts {
+  const reader = new TupleReader(row, 'histogram')
+  reader.id()
+  const dayIndex = reader.uint32()
+  const mode = reader.text()
+  const measure = reader.text()
+  assert(mode === 'GOVERNANCE' || mode === 'COMPLIANCE', 'a histogram row names a retention mode')
+  assert(measure === 'count' || measure === 'bytes' || measure === 'held', 'a histogram row names its measure')
+  return reader.end({ dayIndex, mode, measure })
+}
+
+/** A counter of BucketStat. */
+export function statKey(bucketId: BucketId, name: keyof BucketStat): Uint8Array {
+  return tuple('stat', id(bucketId), text(name))
+}
+
+export function listKey(listId: string, chunkIndex: number): Uint8Array {
+  return tuple('list', text(listId), uint32(chunkIndex))
+}
+
+export function listPrefix(listId: string): Uint8Array {
+  return tuple('list', text(listId))
+}
+
+export function listRefKey(listId: string, versionId: VersionId): Uint8Array {
+  return tuple('listRef', text(listId), text(versionId))
+}
+
+export function listRefPrefix(listId: string): Uint8Array {
+  return tuple('listRef', text(listId))
+}
+
+export function parseListRefKey(row: Uint8Array): { readonly listId: string; readonly versionId: VersionId } {
+  const reader = new TupleReader(row, 'listRef')
+  return reader.end({ listId: reader.text(), versionId: reader.text() })
+}
+
+export function fileKey(bodyId: string, chunkIndex: number): Uint8Array {
+  return tuple('file', text(bodyId), uint32(chunkIndex))
+}
+
+export function filePrefix(bodyId: string): Uint8Array {
+  return tuple('file', text(bodyId))
+}
+
+export function parseFileKey(row: Uint8Array): { readonly bodyId: string; readonly chunkIndex: number } {
+  const reader = new TupleReader(row, 'file')
+  return reader.end({ bodyId: reader.text(), chunkIndex: reader.uint32() })
+}
+
+export function uploadKey(bucketId: BucketId, key: string, uploadId: string): Uint8Array {
+  return tuple('upload', id(bucketId), text(key), text(uploadId))
+}
+
+/** All uploads of a bucket whose key begins with `keyPrefix`. */
+export function uploadsPrefix(bucketId: BucketId, keyPrefix: string): Uint8Array {
+  return tuple('upload', id(bucketId), textPrefix(keyPrefix))
+}
+
+/** All uploads to exactly this key. */
+export function uploadPrefix(bucketId: BucketId, key: string): Uint8Array {
+  return tuple('upload', id(bucketId), text(key))
+}
+
+export type UploadKeyParts = { readonly bucketId: BucketId; readonly key: string; readonly uploadId: string }
+
+export function parseUploadKey(row: Uint8Array): UploadKeyParts {
+  const reader = new TupleReader(row, 'upload')
+  return reader.end({ bucketId: reader.id(), key: reader.text(), uploadId: reader.text() })
+}
+
+export function partKey(uploadId: string, partNumber: number): Uint8Array {
+  return tuple('part', text(uploadId), uint32(partNumber))
+}
+
+export function partPrefix(uploadId: string): Uint8Array {
+  return tuple('part', text(uploadId))
+}
+
+export function parsePartKey(row: Uint8Array): { readonly uploadId: string; readonly partNumber: number } {
+  const reader = new TupleReader(row, 'part')
+  return reader.end({ uploadId: reader.text(), partNumber: reader.uint32() })
+}
+
+export function garbageKey(listId: string): Uint8Array {
+  return tuple('garbage', text(listId))
+}
+
+export function parseGarbageKey(row: Uint8Array): string {
+  const reader = new TupleReader(row, 'garbage')
+  return reader.end(reader.text())
+}
+
+export function metaKey(...names: readonly string[]): Uint8Array {
+  assert(names.length > 0, 'a meta row has a name')
+  return tuple('meta', ...names.map(text))
+}
+
+function tuple(table: Table, ...parts: readonly Uint8Array[]): Uint8Array {
+  return concatBytes([tablePrefix(table), ...parts])
+}
+
+function text(value: string): Uint8Array {
+  return concatBytes([textPrefix(value), terminator])
+}
+
+/** Without its end: what all strings that begin with `value` share. */
+function textPrefix(value: string): Uint8Array {
+  // A lone surrogate would become U+FFFD: two different keys, one row.
+  assert(value.isWellFormed(), 'a string in a key is well-formed Unicode')
+  const bytes = Buffer.from(value, 'utf8')
+  if (!bytes.includes(0)) return bytes
+  const escaped: number[] = []
+  for (const byte of bytes) {
+    escaped.push(byte)
+    if (byte === 0) escaped.push(0xff)
+  }
+  return Uint8Array.from(escaped)
+}
+
+function id(bucketId: BucketId): Uint8Array {
+  assert(/^[0-9a-f]{16}$/.test(bucketId), 'a bucket id is 16 hex digits')
+  return Buffer.from(bucketId, 'hex')
+}
+
+function uint32(value: number): Uint8Array {
+  assert(Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff, 'a number in a key fits 32 bits')
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setUint32(0, value)
+  return bytes
+}
+
+function uint64(value: number): Uint8Array {
+  assert(Number.isSafeInteger(value) && value >= 0, 'a number in a key is a whole number')
+  return bigUint64(BigInt(value))
+}
+
+function descending(value: number): Uint8Array {
+  assert(Number.isSafeInteger(value) && value >= 0, 'an order is a whole number')
+  return bigUint64(uint64Max - BigInt(value))
+}
+
+function bigUint64(value: bigint): Uint8Array {
+  const bytes = new Uint8Array(8)
+  new DataView(bytes.buffer).setBigUint64(0, value)
+  return bytes
+}
+
+class TupleReader {
+  readonly #bytes: Buffer
+  #offset = 1
+
+  constructor(row: Uint8Array, table: Table) {
+    assert(row[0] === tags[table], `a row of the table ${table} begins with its tag`)
+    this.#bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength)
+  }
+
+  id(): BucketId {
+    return this.#take(8).toString('hex')
+  }
+
+  uint32(): number {
+    return this.#take(4).readUInt32BE(0)
+  }
+
+  uint64(): number {
+    return this.#safe(this.#take(8).readBigUInt64BE(0))
+  }
+
+  descending(): number {
+    return this.#safe(uint64Max - this.#take(8).readBigUInt64BE(0))
+  }
+
+  text(): string {
+    const start = this.#offset
+    let isEscaped = false
+    for (;;) {
+      const zero = this.#bytes.indexOf(0, this.#offset)
+      assert(zero >= 0 && zero + 1 < this.#bytes.length, 'a string in a key has an end')
+      this.#offset = zero + 2
+      if (this.#bytes[zero + 1] === 0x01) {
+        const value = this.#bytes.toString('latin1', start, zero)
+        if (!isEscaped) return this.#bytes.toString('utf8', start, zero)
+        return Buffer.from(value.replaceAll('\u0000\u00ff', '\u0000'), 'latin1').toString('utf8')
+      }
+      assert(this.#bytes[zero + 1] === 0xff, 'a zero byte in a key is escaped')
+      isEscaped = true
+    }
+  }
+
+  /** Asserts that nothing is left over, and passes `value` on. */
+  end<T>(value: T): T {
+    assert(this.#offset === this.#bytes.length, 'a key has nothing after its tuple')
+    return value
+  }
+
+  #take(byteCount: number): Buffer {
+    assert(this.#offset + byteCount <= this.#bytes.length, 'a key is as long as its tuple')
+    const bytes = this.#bytes.subarray(this.#offset, this.#offset + byteCount)
+    this.#offset += byteCount
+    return bytes
+  }
+
+  #safe(value: bigint): number {
+    assert(value <= BigInt(Number.MAX_SAFE_INTEGER), 'a number in a key is a safe integer')
+    return Number(value)
+  }
+}
