@@ -70,6 +70,8 @@ export type OperationContext = {
   readonly now: () => Promise<TrustedNow>
   /** The verdict of identity and statements for one action on one key; no side effect. */
   readonly may: (action: Action, key: string | null) => boolean
+  /** The same for a bucket that the request does not address: the source of a copy. */
+  readonly mayIn: (bucket: BucketRecord, action: Action, key: string | null) => boolean
   /** Throws AccessDenied, after recording the denial, unless `may`. */
   readonly demand: (action: Action, key: string | null) => Promise<void>
   readonly log: Log
@@ -103,6 +105,13 @@ export type Operation<Input = unknown> = {
   readonly name: string
   readonly match: Match
   readonly permission: Action
+  /** Demanded instead of `permission` when the query has a versionId: AWS names those actions apart. */
+  readonly versionPermission?: Action
+  /**
+   * 'request' (when absent): `permission` is demanded before the body is read. 'key': the document names the
+   * keys and `handle` demands it for each of them (DeleteObjects).
+   */
+  readonly permissionScope?: 'request' | 'key'
   readonly body: BodyKind
   /** Throws S3Error only. Runs after authentication, the base permission and the read of a document. */
   readonly parse: (input: ParseInput) => Input
