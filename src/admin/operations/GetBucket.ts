@@ -1,0 +1,33 @@
+import { formatIso } from '../../lib/units.ts'
+import { AdminError, type AdminOperation } from '../operation.ts'
+
+/** What is really enforced on a bucket, and counts of what is locked in it. */
+export const GetBucket: AdminOperation = {
+  name: 'GetBucket',
+  method: 'GET',
+  path: '/v1/buckets/{name}',
+  principals: ['root', 'operator'],
+  handle: async ({ store, pathName }) => {
+    const facts = await store.buckets.facts(pathName)
+    if (facts === null) throw new AdminError(404, 'NoSuchBucket', `there is no bucket ${pathName}`)
+    const { bucket, stat } = facts
+    return {
+      status: 200,
+      document: {
+        name: bucket.name,
+        bucketId: bucket.id,
+        region: bucket.region,
+        versioning: bucket.versioning,
+        objectLock: bucket.objectLock,
+        owner: bucket.owner,
+        policy: bucket.policy,
+        versionCount: stat.versionCount,
+        deleteMarkerCount: stat.deleteMarkerCount,
+        sizeBytes: stat.sizeBytes,
+        lockedVersionCount: facts.lockedVersionCount,
+        legalHoldCount: stat.legalHoldCount,
+        lockedUntil: facts.lockedUntilMs === null ? null : formatIso(facts.lockedUntilMs),
+      },
+    }
+  },
+}

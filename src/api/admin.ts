@@ -1,0 +1,123 @@
+/**
+ * The documents of the admin API, checked on both sides: the server parses requests with them, the client answers.
+ * Instants are RFC 3339 text, periods `{unit, count}` as in src/lock/types.ts.
+ */
+import { z } from 'zod'
+import { limits } from '../lib/limits.ts'
+
+const name = z.string().min(1).max(253)
+const period = z.discriminatedUnion('unit', [
+  z.strictObject({ unit: z.literal('DAYS'), count: z.int().min(1).max(limits.retentionDaysMax) }),
+  z.strictObject({ unit: z.literal('YEARS'), count: z.int().min(1).max(limits.retentionYearsMax) }),
+])
+const mode = z.enum(['GOVERNANCE', 'COMPLIANCE'])
+const defaultRetention = z.strictObject({ mode, period })
+const prefixRules = z
+  .array(z.strictObject({ prefix: z.string().min(1).max(limits.prefixRuleBytesMax), period }))
+  .max(limits.prefixRulesMax)
+const bounds = z.strictObject({ minimum: period.nullable(), maximum: period.nullable() })
+const bucketRetention = z.strictObject({ defaultRetention: defaultRetention.nullable(), prefixRules })
+const owner = z.strictObject({ clusterId: name, namespace: name, name, uid: name })
+const policyRef = z.strictObject({ namespace: name, name, uid: name, generation: z.int().min(0) })
+
+/** PUT /v1/buckets/{name}; the epoch is the header x-holdfast-epoch. */
+export const applyBucketDocument = z.strictObject({
+  owner,
+  adoptionPolicy: z.enum(['Never', 'IfUnowned']),
+  policy: policyRef.extend({ defaultRetention, prefixRules, bounds }),
+})
+
+export const applyBucketAnswer = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('applied'), change: z.enum(['created', 'adopted', 'updated', 'unchanged']) }),
+  z.object({ kind: z.literal('nameConflict'), owner: owner.nullable() }),
+  z.object({ kind: z.literal('wouldShorten'), aspects: z.array(z.string()) }),
+  z.object({ kind: z.literal('staleEpoch'), epoch: z.int() }),
+])
+
+/** GET /v1/buckets/{name} */
+export const bucketFactsAnswer = z.object({
+  name: z.string(),
+  bucketId: z.string(),
+  region: z.string(),
+  versioning: z.enum(['Unversioned', 'Enabled', 'Suspended']),
+  objectLock: z.object({ status: z.enum(['Enabled', 'Frozen']), retention: bucketRetention }).nullable(),
+  owner: owner.nullable(),
+  policy: policyRef.extend({ mode, bounds, floor: bucketRetention.nullable() }).nullable(),
+  versionCount: z.int(),
+  deleteMarkerCount: z.int(),
+  sizeBytes: z.int(),
+  lockedVersionCount: z.int(),
+  legalHoldCount: z.int(),
+  lockedUntil: z.string().nullable(),
+})
+
+const clockAnswer = z.object({
+  trusted: z.string(),
+  wall: z.string(),
+  suspect: z.boolean(),
+  behindMs: z.number(),
+  budgetMs: z.number(),
+})
+
+/** GET /v1/server */
+export const serverInfoAnswer = z.object({
+  volumeId: z.string(),
+  version: z.string(),
+  region: z.string(),
+  s3Endpoint: z.string(),
+  epoch: z.int().nullable(),
+  clock: clockAnswer,
+})
+
+/** POST /v1/leadership */
+export const leadershipDocument = z.strictObject({ holder: z.string().min(1).max(253) })
+export const leadershipAnswer = z.object({ epoch: z.int() })
+
+/** POST /v1/clock/accept */
+export const acceptClockDocument = z.strictObject({
+  until: z.iso.datetime({ offset: true }),
+  reason: z.string().min(3).max(1024),
+})
+export const acceptClockAnswer = clockAnswer
+
+/** GET /v1/explain?bucket=&key=&versionId= */
+export const explainAnswer = z.object({
+  bucket: z.string(),
+  key: z.string(),
+  versionId: z.string(),
+  trusted: z.string(),
+  isDeleteMarker: z.boolean(),
+  lock: z.object({
+    state: z.enum(['locked', 'free', 'unknown']),
+    mode: mode.nullable(),
+    retainUntil: z.string().nullable(),
+    legalHold: z.enum(['ON', 'OFF']).nullable(),
+  }),
+  deletions: z.array(
+    z.object({
+      bypassGovernance: z.boolean(),
+      allowed: z.boolean(),
+      rules: z.array(z.object({ rule: z.string(), verdict: z.string() })),
+    }),
+  ),
+})
+export type ExplainAnswer = z.infer<typeof explainAnswer>
+
+export const adminErrorAnswer = z.object({ code: z.string(), message: z.string() })
+
+export type DocumentResult<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'bad'; readonly message: string }
+
+/** Parses JSON text by one of the schemas above; the message names the field and what is wrong with it. */
+export function parseDocument<T>(schema: z.ZodType<T>, text: string): DocumentResult<T> {
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch (error) {
+    return { kind: 'bad', message: `the body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}` }
+  }
+  const parsed = schema.safeParse(document)
+  if (parsed.success) return { kind: 'ok', value: parsed.data }
+  const issue = parsed.error.issues[0]
+  const path = issue === undefined ? '' : issue.path.join('.')
+  return { kind: 'bad', message: `${path === '' ? 'the document' : path}: ${issue?.message ?? 'invalid'}` }
+}

@@ -1,0 +1,96 @@
+/**
+ * `npm test`: runs the tiers by name, one vitest process each, and prints the plain closing line. A tier that is there and
+ * ran nothing fails; a tier whose parts are missing says so in one line (with --all that is a failure too).
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+type Tier = { readonly name: string; readonly missing: () => string | null }
+
+const root = join(import.meta.dirname, '..')
+const all = process.argv.includes('--all')
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
+
+const tiers: readonly Tier[] = [
+  { name: 'unit', missing: () => null },
+  { name: 'store', missing: () => null },
+  { name: 'conformance', missing: () => null },
+  { name: 'crash', missing: () => need('strace', 'apt-get install strace') },
+  { name: 'standalone', missing: () => null },
+  { name: 'clients', missing: () => need('aws', 'apt-get install awscli') },
+  { name: 'cluster', missing: controlPlaneMissing },
+]
+
+function need(command: string, remedy: string): string | null {
+  return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+    ? null
+    : `${command} was not found: ${remedy}`
+}
+
+function controlPlaneMissing(): string | null {
+  const found = spawnSync('bash', [join(root, 'tools/build.sh'), '--print'], { stdio: 'ignore' }).status === 0
+  return found ? null : 'npm run setup:cluster (about 10 min, needs Go)'
+}
+
+type Counts = { passed: number; failed: number; skipped: number }
+
+/** Runs one tier and counts what vitest itself recorded, so that a crash of the runner is a failure. */
+function runTier(name: string, folder: string): Counts {
+  const report = join(folder, `${name}.json`)
+  const started = performance.now()
+  const { status } = spawnSync(
+    process.execPath,
+    [
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      'run',
+      '--project',
+      name,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+    ],
+    { cwd: root, stdio: 'inherit' },
+  )
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  try {
+    const summary = JSON.parse(readFileSync(report, 'utf8')) as Record<string, number>
+    counts.passed = summary['numPassedTests'] ?? 0
+    counts.failed = summary['numFailedTests'] ?? 0
+    counts.skipped = (summary['numPendingTests'] ?? 0) + (summary['numTodoTests'] ?? 0)
+  } catch {
+    process.stdout.write(`tier ${name}: vitest left no report\n`)
+  }
+  if (counts.passed + counts.failed === 0) process.stdout.write(`tier ${name}: ran no test\n`)
+  if ((status !== 0 || counts.passed === 0) && counts.failed === 0) counts.failed = 1
+  const seconds = Math.round((performance.now() - started) / 1000)
+  process.stdout.write(`tier ${name}: ${counts.passed} passed, ${counts.failed} failed in ${seconds} s\n`)
+  return counts
+}
+
+function main(): number {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-tiers-'))
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 }
+  const lines: string[] = []
+  for (const tier of tiers) {
+    if (wanted.length > 0 && !wanted.includes(tier.name)) continue
+    const missing = tier.missing()
+    if (missing !== null) {
+      lines.push(`${tier.name} tier not run: ${missing}`)
+      if (all) total.failed += 1
+      continue
+    }
+    const counts = runTier(tier.name, folder)
+    total.passed += counts.passed
+    total.failed += counts.failed
+    total.skipped += counts.skipped
+  }
+  rmSync(folder, { recursive: true })
+  for (const line of lines) process.stdout.write(`${line}\n`)
+  const skipped = total.skipped === 0 ? '' : `, ${total.skipped} skipped`
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`)
+  return total.failed === 0 ? 0 : 1
+}
+
+process.exitCode = main()

@@ -1,0 +1,33 @@
+import { defineConfig } from 'vitest/config'
+
+/** One project a tier (T1 …): `vitest run --project unit`. Heavy tiers run their files one after the other. */
+function tier(name: string, folders: readonly string[], options: object = {}) {
+  return {
+    test: {
+      name,
+      include: folders.map((folder) => (folder.endsWith('.ts') ? folder : `test/${folder}/**/*.test.ts`)),
+      testTimeout: 30_000,
+      hookTimeout: 60_000,
+      ...options,
+    },
+  }
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      tier('unit', ['test/tidy.test.ts', 'unit', 'lock']),
+      tier('store', ['store']),
+      tier('conformance', ['conformance', 'auth'], { maxWorkers: 2 }),
+      tier('crash', ['crash'], { maxWorkers: 1, testTimeout: 240_000 }),
+      tier('standalone', ['standalone'], { maxWorkers: 1, testTimeout: 120_000 }),
+      tier('clients', ['clients'], { maxWorkers: 1, testTimeout: 180_000 }),
+      tier('cluster', ['cluster'], {
+        maxWorkers: 1,
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+        globalSetup: ['test/support/cluster/global-setup.ts'],
+      }),
+    ],
+  },
+})
