@@ -105,7 +105,9 @@ export type ExplainAnswer = z.infer<typeof explainAnswer>
 
 export const adminErrorAnswer = z.object({ code: z.string(), message: z.string() })
 
-export type DocumentResult<T> = { readonly kind: 'ok'; readonly value: T } | { readonly kind: 'bad'; readonly message: string }
+export type DocumentResult<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'bad'; readonly message: string }
 
 /** Parses JSON text by one of the schemas above; the message names the field and what is wrong with it. */
 export function parseDocument<T>(schema: z.ZodType<T>, text: string): DocumentResult<T> {
@@ -113,7 +115,10 @@ export function parseDocument<T>(schema: z.ZodType<T>, text: string): DocumentRe
   try {
     document = JSON.parse(text)
   } catch (error) {
-    return { kind: 'bad', message: `the body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}` }
+    return {
+      kind: 'bad',
+      message: `the body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`,
+    }
   }
   const parsed = schema.safeParse(document)
   if (parsed.success) return { kind: 'ok', value: parsed.data }

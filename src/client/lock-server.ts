@@ -44,7 +44,13 @@ export type BucketFactsAnswer = {
   readonly versioning: 'Unversioned' | 'Enabled' | 'Suspended'
   readonly objectLock: { readonly status: 'Enabled' | 'Frozen'; readonly retention: BucketRetention } | null
   readonly owner: OwnerRef | null
-  readonly policy: (PolicyRef & { readonly mode: RetentionMode; readonly bounds: RetentionBounds; readonly floor: BucketRetention | null }) | null
+  readonly policy:
+    | (PolicyRef & {
+        readonly mode: RetentionMode
+        readonly bounds: RetentionBounds
+        readonly floor: BucketRetention | null
+      })
+    | null
   readonly versionCount: number
   readonly deleteMarkerCount: number
   readonly sizeBytes: number

@@ -53,11 +53,33 @@ export const limits = {
   transactionBytesMax: 4 * 1024 ** 2,
   transactionMsMax: 5000,
   transactionConflictsMax: 8,
+  /** LMDB with 4 KiB pages takes keys up to 1,978 bytes; a range bound may be one byte longer than a key. */
+  storeKeyBytesMax: 1900,
+  /** What one transaction may read: 100 versions with inline bodies, and their chunk of index entries. */
+  transactionReadKeysMax: 20_000,
+  transactionReadBytesMax: 32 * 1024 ** 2,
+  /** One commit of the engine carries many transactions; what does not fit waits for the next. */
+  commitBatchBytesMax: 32 * 1024 ** 2,
+  /** A commit that has not ended by now never will: the store is declared failed. */
+  commitMsMax: 30_000,
+  /** How long closing a failed store may take. */
+  closeMsMax: 2000,
   /** Bodies up to this size live in the KV (performance.md 6: files win from here on). */
   inlineBodyBytesMax: 64 * 1024,
   /** Each block of this size has its own CRC32C, checked on read. */
   bodyBlockBytes: 64 * 1024,
   bodiesPerListChunkMax: 500,
+  /** 64 KiB of checksums in a row: one row per GiB of a body. */
+  crcsPerFileRowMax: 16_384,
+  /** One page of the garbage walk, and bodies whose rows go in one transaction (a body has at most 5 rows). */
+  garbagePageMax: 100,
+  garbageBodiesPerTransactionMax: 100,
+  /** A repeated CompleteMultipartUpload finds its answer for a day of trusted time. */
+  completedUploadMsMax: 24 * 3_600_000,
+  /** Complete starts again when parts change under it, at most so often; then 503 SlowDown. */
+  completeAttemptsMax: 4,
+  /** Part rows read at once by Complete, ListParts and garbage. */
+  partsPageMax: 500,
   deleteObjectsPerTransactionMax: 100,
 
   /** Free space below max(5 %, 1 GiB) refuses new data; the ballast is freed for deletes and lock extensions. */
@@ -69,11 +91,69 @@ export const limits = {
   clockBudgetMsMax: 24 * 3_600_000,
   clockSlewPpmMax: 1000,
   clockSuspectLockMsMax: 31 * 86_400_000,
+  /** The budget grows by one millisecond per this many of trusted time: 24 h in 30 days. */
+  clockBudgetRefillRatio: 30,
+  /** What slew alone evens out; a wall clock further ahead draws from the budget. */
+  clockStepMsMin: 1000,
+  /** A wall clock this far beyond what the budget covers is suspect; below it is the noise of restarts. */
+  clockSuspectMsMin: 60_000,
+  clockAcceptReasonLengthMax: 1024,
+
+  /** Operator: retry delays per object as in controller-runtime (operator.md 2.2), and overall 10 a second, burst 100. */
+  reconcileRetryDelayMsMin: 5,
+  reconcileRetryDelayMsMax: 1_000_000,
+  reconcileRetriesPerSecond: 10,
+  reconcileRetriesBurst: 100,
+  reconcileMsMax: 60_000,
+  reconcileWorkersMax: 16,
+  /** A delayed key never sleeps longer: node fires timers beyond 2^31 ms at once. */
+  timerMsMax: 2 ** 31 - 1,
+  /** Kubernetes: client-go pages its lists by 500; failures back off 0.8 s to 30 s (operator.md 2.2). */
+  kubeListPageMax: 500,
+  kubeBackoffMsMin: 800,
+  kubeBackoffMsMax: 30_000,
+  /** The API server sends a bookmark about every 60 s: silence beyond this is a dead connection. */
+  kubeWatchSilenceMsMax: 90_000,
+  kubeWatchSecondsMin: 300,
+  kubeWatchSecondsMax: 600,
+  kubeRequestMsMax: 30_000,
+  kubeRequestAttemptsMax: 4,
+  kubeRequestsPerSecond: 20,
+  kubeRequestsBurst: 40,
+  /** One watch line or list page: an object of 1.5 MiB (etcd's bound) with room for its wrapping. */
+  kubeLineBytesMax: 4 * 1024 ** 2,
+  /** client-go's recorder: 25 events per object, then one in 5 minutes; equal ones are counted for 10 minutes. */
+  eventsPerObjectBurst: 25,
+  eventRefillMs: 300_000,
+  eventSeriesMs: 600_000,
+  eventSeriesMax: 4096,
+  eventMessageLengthMax: 1024,
+  /** Conditions: metav1.Condition allows 32,768 characters; a message is for people. */
+  conditionMessageLengthMax: 1024,
+  /** Verification of a bucket against the server, and the least time between writes of counts alone. */
+  verifyIntervalMsMin: 100,
+  verifyIntervalMsMax: 24 * 3_600_000,
+  countsWriteIntervalMs: 300_000,
+  /** Standalone: a folder of manifests. */
+  manifestFileBytesMax: 1024 ** 2,
+  manifestFilesMax: 1000,
+  manifestObjectsMax: 10_000,
+  manifestDebounceMs: 50,
+  manifestReadIntervalMs: 2000,
 
   /** Denied decisions recorded singly per second, access key, bucket and rule; the rest are counted. */
   auditDenialsSingleMax: 10,
+  auditDenialWindowMs: 1000,
+  /** Sources of denials told apart at a time; those beyond share one counted record a second. */
+  auditDenialSourcesMax: 10_000,
+  /** Records that verification reads at once. */
+  auditPageMax: 500,
 } as const
 
+assert(limits.commitBatchBytesMax >= limits.transactionBytesMax, 'the largest transaction fits a commit')
 assert(limits.inlineBodyBytesMax <= limits.transactionBytesMax / 8, 'an inline body fits a transaction')
-assert(limits.deleteObjectsPerTransactionMax * 16 <= limits.transactionKeysMax, 'a chunk of deletes fits a transaction')
+assert(
+  limits.deleteObjectsPerTransactionMax * 16 <= limits.transactionKeysMax,
+  'a chunk of deletes fits a transaction',
+)
 assert(limits.deleteObjectsPerTransactionMax <= limits.deleteObjectsKeysMax, 'a chunk is part of a batch')

@@ -120,7 +120,12 @@ export type CurrentRecord = {
 
 /** One body of a list. A file's block CRCs lie in rows of their own. */
 export type BodyRef =
-  | { readonly kind: 'inline'; readonly sizeBytes: number; readonly sha256: string; readonly crcs: readonly number[] }
+  | {
+      readonly kind: 'inline'
+      readonly sizeBytes: number
+      readonly sha256: string
+      readonly crcs: readonly number[]
+    }
   | { readonly kind: 'file'; readonly bodyId: string; readonly sizeBytes: number; readonly sha256: string }
 
 export type UploadRecord = {

@@ -4,21 +4,11 @@
  * Expected refusals are values; a thrown error is a bug, a failed disk or an overload (see kv/contract.ts).
  */
 import type { EpochMs } from '../lib/units.ts'
-import type {
-  BucketRetention,
-  DefaultRetention,
-  LegalHoldStatus,
-  Retention,
-  RetentionBounds,
-  RetentionMode,
-  Verdict,
-} from '../lock/types.ts'
+import type { BucketRetention, DefaultRetention, LegalHoldStatus, Retention } from '../lock/types.ts'
 import type {
   BucketOwner,
   BucketRecord,
-  BucketStat,
   ChecksumAlgorithm,
-  CurrentRecord,
   ObjectChecksum,
   PartRecord,
   StoredHeaders,
@@ -26,195 +16,54 @@ import type {
   VersioningStatus,
   VersionRecord,
 } from './records.ts'
+import type {
+  Actor,
+  ApplyBucket,
+  ApplyBucketResult,
+  BucketFacts,
+  BucketLockMissing,
+  ChangeLockResult,
+  ClockSuspect,
+  CompletePart,
+  DeleteObject,
+  DeleteObjectResult,
+  Denied,
+  ExplicitLock,
+  ListCurrent,
+  ListCurrentResult,
+  ListPage,
+  ListVersions,
+  ListVersionsResult,
+  NoSuchBucket,
+  Precondition,
+  PutVersion,
+  PutVersionResult,
+  ReadVersionResult,
+  StagedBody,
+  TrustedNow,
+  VersionAddress,
+} from './requests.ts'
 
-/** Who asks, for the audit log. Never carries a secret. */
-export type Actor = {
-  readonly accessKeyId: string
-  readonly accountId: string
-  readonly requestId: string
-  /** The S3 or admin operation's name. */
-  readonly operation: string
-}
-
-export type TrustedNow = {
-  /** Judges expiry. */
-  readonly trustedMs: EpochMs
-  readonly wallMs: EpochMs
-  /** max(trusted, wall): stamps new locks, judges "must be in the future". */
-  readonly requestMs: EpochMs
-  readonly suspect: boolean
-}
-
-export type Denied = { readonly kind: 'denied'; readonly verdict: Extract<Verdict, { kind: 'deny' }> }
-type NoSuchBucket = { readonly kind: 'noSuchBucket' }
-type NoSuchKey = { readonly kind: 'noSuchKey' }
-type NoSuchVersion = { readonly kind: 'noSuchVersion' }
-/** While the clock is suspect and wall is far ahead, locks by period are refused (DESIGN 7). */
-type ClockSuspect = { readonly kind: 'clockSuspect'; readonly trustedMs: EpochMs; readonly wallMs: EpochMs }
-/** The bucket has no Object Lock but the request needs it. */
-type BucketLockMissing = { readonly kind: 'bucketLockMissing' }
-
-/** Bytes that are durable in a stage or in memory, not yet part of any version. Discard or hand to a write. */
-export type StagedBody = {
-  readonly bodyId: string
-  readonly sizeBytes: number
-  /** Hex. */
-  readonly md5: string
-  /** Hex. */
-  readonly sha256: string
-  /** CRC32C of each 64 KiB block, as unsigned 32-bit numbers. */
-  readonly blockCrcs: Uint32Array
-  /** The bytes, if they are few enough to lie in the KV. */
-  readonly inline: Uint8Array | null
-}
-
-export type Precondition = { readonly ifMatch: string | null; readonly ifNoneMatch: '*' | null }
-
-export type ExplicitLock = {
-  readonly retention: Retention | null
-  readonly legalHold: LegalHoldStatus | null
-}
-
-export type ObjectDescription = {
-  readonly headers: StoredHeaders
-  readonly userMetadata: Readonly<Record<string, string>>
-  readonly tags: Readonly<Record<string, string>>
-  readonly checksum: ObjectChecksum | null
-}
-
-export type PutVersion = {
-  readonly bucket: string
-  readonly key: string
-  /** `shared`: the bytes of an existing version (CopyObject); re-read and referenced in the transaction. */
-  readonly content:
-    | { readonly kind: 'staged'; readonly body: StagedBody; readonly etag: string }
-    | { readonly kind: 'shared'; readonly source: VersionRecord }
-  readonly description: ObjectDescription
-  readonly lock: ExplicitLock
-  readonly precondition: Precondition
-}
-
-export type PutVersionResult =
-  | { readonly kind: 'put'; readonly version: VersionRecord; readonly bucket: BucketRecord }
-  | NoSuchBucket
-  | BucketLockMissing
-  | Denied
-  | ClockSuspect
-  | { readonly kind: 'preconditionFailed' }
-  | { readonly kind: 'noSuchKey' }
-  | { readonly kind: 'sourceGone' }
-
-/** `versionId: null` asks for the current version; the string 'null' for the null version. */
-export type VersionAddress = { readonly bucket: string; readonly key: string; readonly versionId: string | null }
-
-export type ReadVersionResult =
-  | { readonly kind: 'found'; readonly version: VersionRecord; readonly bucket: BucketRecord; readonly isCurrent: boolean }
-  | NoSuchBucket
-  | NoSuchKey
-  | NoSuchVersion
-
-export type DeleteObject = VersionAddress & { readonly bypassGovernance: boolean }
-export type DeleteObjectResult =
-  /** `version: null`: nothing was there, or (unversioned bucket) the key is gone. */
-  | {
-      readonly kind: 'deleted'
-      readonly versionId: string | null
-      readonly isDeleteMarker: boolean
-    }
-  | NoSuchBucket
-  | Denied
-
-export type ChangeLockResult =
-  | { readonly kind: 'changed'; readonly version: VersionRecord }
-  | NoSuchBucket
-  | NoSuchKey
-  | NoSuchVersion
-  | BucketLockMissing
-  | { readonly kind: 'isDeleteMarker'; readonly isCurrent: boolean }
-  | Denied
-
-export type ListPage = {
-  readonly prefix: string
-  /** Empty: no grouping. */
-  readonly delimiter: string
-  readonly maxKeys: number
-}
-export type ListCurrent = ListPage & {
-  readonly bucket: string
-  /** Exclusive: a key, or a common prefix which is then skipped whole. */
-  readonly after: string | null
-}
-export type ListCurrentResult =
-  | {
-      readonly kind: 'page'
-      readonly objects: readonly { readonly key: string; readonly current: CurrentRecord }[]
-      readonly commonPrefixes: readonly string[]
-      readonly isTruncated: boolean
-      /** The last key or common prefix of this page: the next `after`. */
-      readonly last: string | null
-    }
-  | NoSuchBucket
-export type ListVersions = ListPage & {
-  readonly bucket: string
-  readonly keyMarker: string | null
-  /** A version id as clients see it ('null' included); only with keyMarker. */
-  readonly versionIdMarker: string | null
-}
-export type ListVersionsResult =
-  | {
-      readonly kind: 'page'
-      readonly versions: readonly { readonly version: VersionRecord; readonly isLatest: boolean }[]
-      readonly commonPrefixes: readonly string[]
-      readonly isTruncated: boolean
-      readonly nextKeyMarker: string | null
-      readonly nextVersionIdMarker: string | null
-    }
-  | NoSuchBucket
-
-/** One atomic create, adoption or change of policy: no version is ever written in between. */
-export type ApplyBucket = {
-  readonly epoch: number
-  readonly name: string
-  readonly region: string
-  readonly accountNamespace: { readonly clusterId: string; readonly namespace: string }
-  readonly owner: BucketOwner
-  readonly adoptionPolicy: 'Never' | 'IfUnowned'
-  readonly policy: {
-    readonly namespace: string
-    readonly name: string
-    readonly uid: string
-    readonly generation: number
-    readonly defaultRetention: DefaultRetention
-    readonly prefixRules: BucketRetention['prefixRules']
-    readonly bounds: RetentionBounds
-  }
-}
-export type ApplyBucketResult =
-  | { readonly kind: 'applied'; readonly change: 'created' | 'adopted' | 'updated' | 'unchanged'; readonly bucket: BucketRecord }
-  | { readonly kind: 'nameConflict'; readonly owner: BucketOwner | null }
-  /** The stored floor or lock is stronger; nothing changed. `aspects` says what would weaken, for people. */
-  | { readonly kind: 'wouldShorten'; readonly bucket: BucketRecord; readonly aspects: readonly string[] }
-  | { readonly kind: 'staleEpoch'; readonly epoch: number }
-
-export type BucketFacts = {
-  readonly bucket: BucketRecord
-  readonly stat: BucketStat
-  /** Versions with an active retention or hold now. */
-  readonly lockedVersionCount: number
-  /** The latest retainUntil of any version; null: none active. */
-  readonly lockedUntilMs: EpochMs | null
-  readonly now: TrustedNow
-}
+export type * from './requests.ts'
 
 export interface Buckets {
   read(name: string): Promise<BucketRecord | null>
   /** In byte order of names; `accountId: null` lists all accounts'. */
-  list(options: { accountId: string | null; after: string | null; limit: number }): Promise<readonly BucketRecord[]>
+  list(options: {
+    accountId: string | null
+    after: string | null
+    limit: number
+  }): Promise<readonly BucketRecord[]>
   create(
     actor: Actor,
     input: { name: string; accountId: string; region: string; objectLock: 'enabled' | 'none' },
   ): Promise<{ kind: 'created' | 'exists'; bucket: BucketRecord }>
-  delete(actor: Actor, name: string): Promise<{ kind: 'deleted' } | NoSuchBucket | { kind: 'notEmpty' } | { kind: 'managed'; owner: BucketOwner }>
+  delete(
+    actor: Actor,
+    name: string,
+  ): Promise<
+    { kind: 'deleted' } | NoSuchBucket | { kind: 'notEmpty' } | { kind: 'managed'; owner: BucketOwner }
+  >
   putVersioning(
     actor: Actor,
     name: string,
@@ -247,19 +96,23 @@ export interface Versions {
     input: VersionAddress & { next: Retention | null; bypassGovernance: boolean },
   ): Promise<ChangeLockResult>
   putLegalHold(actor: Actor, input: VersionAddress & { next: LegalHoldStatus }): Promise<ChangeLockResult>
-  putTags(actor: Actor, input: VersionAddress & { tags: Readonly<Record<string, string>> }): Promise<ChangeLockResult>
+  putTags(
+    actor: Actor,
+    input: VersionAddress & { tags: Readonly<Record<string, string>> },
+  ): Promise<ChangeLockResult>
   listCurrent(input: ListCurrent): Promise<ListCurrentResult>
   listVersions(input: ListVersions): Promise<ListVersionsResult>
   /** `endByte` exclusive. Errors: BodyCorruptError, BodyMissingError before the bad block's bytes leave. */
-  openBody(version: VersionRecord, range: { startByte: number; endByte: number } | null): AsyncIterable<Uint8Array>
+  openBody(
+    version: VersionRecord,
+    range: { startByte: number; endByte: number } | null,
+  ): AsyncIterable<Uint8Array>
   /** Sizes of the bodies of a multipart object in order, a page at a time (for partNumber reads). */
   bodySizes(version: VersionRecord, afterIndex: number, limit: number): Promise<readonly number[]>
   /** Makes the bytes durable in a stage. Errors: BodyTooLargeError. */
   stage(body: AsyncIterable<Uint8Array>, sizeBytesMax: number): Promise<StagedBody>
   discard(body: StagedBody): Promise<void>
 }
-
-export type CompletePart = { readonly partNumber: number; readonly etag: string; readonly checksum: ObjectChecksum | null }
 
 export interface Uploads {
   create(
@@ -274,12 +127,25 @@ export interface Uploads {
       checksumAlgorithm: ChecksumAlgorithm | null
       checksumType: 'FULL_OBJECT' | 'COMPOSITE' | null
     },
-  ): Promise<{ kind: 'created'; upload: UploadRecord } | NoSuchBucket | BucketLockMissing | Denied | ClockSuspect>
-  read(bucket: string, key: string, uploadId: string): Promise<{ kind: 'found'; upload: UploadRecord } | NoSuchBucket | { kind: 'noSuchUpload' }>
+  ): Promise<
+    { kind: 'created'; upload: UploadRecord } | NoSuchBucket | BucketLockMissing | Denied | ClockSuspect
+  >
+  read(
+    bucket: string,
+    key: string,
+    uploadId: string,
+  ): Promise<{ kind: 'found'; upload: UploadRecord } | NoSuchBucket | { kind: 'noSuchUpload' }>
   /** Replaces a part of the same number; the old body becomes garbage. */
   putPart(
     actor: Actor,
-    input: { bucket: string; key: string; uploadId: string; partNumber: number; body: StagedBody; checksum: ObjectChecksum | null },
+    input: {
+      bucket: string
+      key: string
+      uploadId: string
+      partNumber: number
+      body: StagedBody
+      checksum: ObjectChecksum | null
+    },
   ): Promise<{ kind: 'put'; part: PartRecord } | NoSuchBucket | { kind: 'noSuchUpload' }>
   listParts(input: {
     bucket: string
@@ -287,8 +153,14 @@ export interface Uploads {
     uploadId: string
     afterPartNumber: number
     limit: number
-  }): Promise<{ kind: 'page'; upload: UploadRecord; parts: readonly PartRecord[]; isTruncated: boolean } | NoSuchBucket | { kind: 'noSuchUpload' }>
-  list(input: ListPage & { bucket: string; keyMarker: string | null; uploadIdMarker: string | null }): Promise<
+  }): Promise<
+    | { kind: 'page'; upload: UploadRecord; parts: readonly PartRecord[]; isTruncated: boolean }
+    | NoSuchBucket
+    | { kind: 'noSuchUpload' }
+  >
+  list(
+    input: ListPage & { bucket: string; keyMarker: string | null; uploadIdMarker: string | null },
+  ): Promise<
     | {
         kind: 'page'
         uploads: readonly UploadRecord[]
@@ -321,7 +193,10 @@ export interface Uploads {
     | Denied
     | ClockSuspect
   >
-  abort(actor: Actor, input: { bucket: string; key: string; uploadId: string }): Promise<{ kind: 'aborted' } | NoSuchBucket | { kind: 'noSuchUpload' }>
+  abort(
+    actor: Actor,
+    input: { bucket: string; key: string; uploadId: string },
+  ): Promise<{ kind: 'aborted' } | NoSuchBucket | { kind: 'noSuchUpload' }>
 }
 
 export type ClockReport = TrustedNow & {
@@ -341,10 +216,19 @@ export interface ClockStore {
   accept(
     actor: Actor,
     input: { until: EpochMs; reason: string },
-  ): Promise<{ kind: 'accepted'; report: ClockReport } | { kind: 'notSuspect' } | { kind: 'beyondWall' } | { kind: 'behindTrusted' }>
+  ): Promise<
+    | { kind: 'accepted'; report: ClockReport }
+    | { kind: 'notSuspect' }
+    | { kind: 'beyondWall' }
+    | { kind: 'behindTrusted' }
+  >
 }
 
-export type VolumeIdentity = { readonly volumeId: string; readonly format: number; readonly createdMs: EpochMs }
+export type VolumeIdentity = {
+  readonly volumeId: string
+  readonly format: number
+  readonly createdMs: EpochMs
+}
 
 export interface Leadership {
   /** A new leader's epoch: greater than every one before. */
@@ -352,13 +236,20 @@ export interface Leadership {
   current(): Promise<{ epoch: number; holder: string } | null>
 }
 
-export type AuditEntry = { readonly sequence: number; readonly hash: string; readonly record: Readonly<Record<string, unknown>> }
+export type AuditEntry = {
+  readonly sequence: number
+  readonly hash: string
+  readonly record: Readonly<Record<string, unknown>>
+}
 
 export interface Audit {
   head(): Promise<{ sequence: number; hash: string } | null>
   list(options: { afterSequence: number; limit: number }): Promise<readonly AuditEntry[]>
   /** A refusal that was judged outside a store function (authorization, floor by admin): recorded, flood-limited. */
-  denied(actor: Actor, input: { bucket: string; key: string | null; versionId: string | null; rule: string; reason: string }): Promise<void>
+  denied(
+    actor: Actor,
+    input: { bucket: string; key: string | null; versionId: string | null; rule: string; reason: string },
+  ): Promise<void>
 }
 
 export interface Store {
@@ -375,4 +266,3 @@ export interface Store {
   writeRefusal(): Promise<string | null>
   close(): Promise<void>
 }
-export type { BucketRetention, DefaultRetention, RetentionMode }

@@ -22,7 +22,11 @@ export const AcceptClock: AdminOperation = {
       case 'beyondWall':
         throw new AdminError(409, 'BeyondWallClock', 'until is later than the wall clock of the server')
       case 'behindTrusted':
-        throw new AdminError(409, 'BehindTrustedTime', 'until is earlier than trusted time, which never goes back')
+        throw new AdminError(
+          409,
+          'BehindTrustedTime',
+          'until is earlier than trusted time, which never goes back',
+        )
     }
   },
 }

@@ -3,7 +3,7 @@ import { formatIso } from '../../lib/units.ts'
 import { explain } from '../../lock/rules.ts'
 import { protection } from '../../lock/state.ts'
 import type { LockContext, ObjectLockState, Verdict } from '../../lock/types.ts'
-import { AdminError, type AdminContext, type AdminOperation } from '../operation.ts'
+import { type AdminContext, AdminError, type AdminOperation } from '../operation.ts'
 
 /** The lock of a version and every rule's verdict for its deletion, with and without bypass; changes nothing. */
 export const ExplainDelete: AdminOperation = {
@@ -64,5 +64,7 @@ function lockAnswer(lock: ObjectLockState, state: 'locked' | 'free' | 'unknown')
 
 function sentence(verdict: Verdict): string {
   if (verdict.kind === 'allow') return 'nothing against it'
-  return verdict.untilMs === null ? `denies: ${verdict.reason}` : `denies until ${formatIso(verdict.untilMs)}: ${verdict.reason}`
+  return verdict.untilMs === null
+    ? `denies: ${verdict.reason}`
+    : `denies until ${formatIso(verdict.untilMs)}: ${verdict.reason}`
 }

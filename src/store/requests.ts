@@ -1,0 +1,221 @@
+/** What the store is asked and what it answers. Expected refusals are values of these unions. */
+import type { EpochMs } from '../lib/units.ts'
+import type {
+  BucketRetention,
+  DefaultRetention,
+  LegalHoldStatus,
+  Retention,
+  RetentionBounds,
+  Verdict,
+} from '../lock/types.ts'
+import type {
+  BucketOwner,
+  BucketRecord,
+  BucketStat,
+  CurrentRecord,
+  ObjectChecksum,
+  StoredHeaders,
+  VersionRecord,
+} from './records.ts'
+
+/** Who asks, for the audit log. Never carries a secret. */
+export type Actor = {
+  readonly accessKeyId: string
+  readonly accountId: string
+  readonly requestId: string
+  /** The S3 or admin operation's name. */
+  readonly operation: string
+}
+
+export type TrustedNow = {
+  /** Judges expiry. */
+  readonly trustedMs: EpochMs
+  readonly wallMs: EpochMs
+  /** max(trusted, wall): stamps new locks, judges "must be in the future". */
+  readonly requestMs: EpochMs
+  readonly suspect: boolean
+}
+
+export type Denied = { readonly kind: 'denied'; readonly verdict: Extract<Verdict, { kind: 'deny' }> }
+export type NoSuchBucket = { readonly kind: 'noSuchBucket' }
+export type NoSuchKey = { readonly kind: 'noSuchKey' }
+export type NoSuchVersion = { readonly kind: 'noSuchVersion' }
+/** While the clock is suspect and wall is far ahead, locks by period are refused (DESIGN 7). */
+export type ClockSuspect = {
+  readonly kind: 'clockSuspect'
+  readonly trustedMs: EpochMs
+  readonly wallMs: EpochMs
+}
+/** The bucket has no Object Lock but the request needs it. */
+export type BucketLockMissing = { readonly kind: 'bucketLockMissing' }
+
+/** Bytes that are durable in a stage or in memory, not yet part of any version. Discard or hand to a write. */
+export type StagedBody = {
+  readonly bodyId: string
+  readonly sizeBytes: number
+  /** Hex. */
+  readonly md5: string
+  /** Hex. */
+  readonly sha256: string
+  /** CRC32C of each 64 KiB block, as unsigned 32-bit numbers. */
+  readonly blockCrcs: Uint32Array
+  /** The bytes, if they are few enough to lie in the KV. */
+  readonly inline: Uint8Array | null
+}
+
+export type Precondition = { readonly ifMatch: string | null; readonly ifNoneMatch: '*' | null }
+
+export type ExplicitLock = {
+  readonly retention: Retention | null
+  readonly legalHold: LegalHoldStatus | null
+}
+
+export type ObjectDescription = {
+  readonly headers: StoredHeaders
+  readonly userMetadata: Readonly<Record<string, string>>
+  readonly tags: Readonly<Record<string, string>>
+  readonly checksum: ObjectChecksum | null
+}
+
+export type PutVersion = {
+  readonly bucket: string
+  readonly key: string
+  /** `shared`: the bytes of an existing version (CopyObject); re-read and referenced in the transaction. */
+  readonly content:
+    | { readonly kind: 'staged'; readonly body: StagedBody; readonly etag: string }
+    | { readonly kind: 'shared'; readonly source: VersionRecord }
+  readonly description: ObjectDescription
+  readonly lock: ExplicitLock
+  readonly precondition: Precondition
+}
+
+export type PutVersionResult =
+  | { readonly kind: 'put'; readonly version: VersionRecord; readonly bucket: BucketRecord }
+  | NoSuchBucket
+  | BucketLockMissing
+  | Denied
+  | ClockSuspect
+  | { readonly kind: 'preconditionFailed' }
+  | { readonly kind: 'noSuchKey' }
+  | { readonly kind: 'sourceGone' }
+
+/** `versionId: null` asks for the current version; the string 'null' for the null version. */
+export type VersionAddress = {
+  readonly bucket: string
+  readonly key: string
+  readonly versionId: string | null
+}
+
+export type ReadVersionResult =
+  | {
+      readonly kind: 'found'
+      readonly version: VersionRecord
+      readonly bucket: BucketRecord
+      readonly isCurrent: boolean
+    }
+  | NoSuchBucket
+  | NoSuchKey
+  | NoSuchVersion
+
+export type DeleteObject = VersionAddress & { readonly bypassGovernance: boolean }
+export type DeleteObjectResult =
+  /** `version: null`: nothing was there, or (unversioned bucket) the key is gone. */
+  | {
+      readonly kind: 'deleted'
+      readonly versionId: string | null
+      readonly isDeleteMarker: boolean
+    }
+  | NoSuchBucket
+  | Denied
+
+export type ChangeLockResult =
+  | { readonly kind: 'changed'; readonly version: VersionRecord }
+  | NoSuchBucket
+  | NoSuchKey
+  | NoSuchVersion
+  | BucketLockMissing
+  | { readonly kind: 'isDeleteMarker'; readonly isCurrent: boolean }
+  | Denied
+
+export type ListPage = {
+  readonly prefix: string
+  /** Empty: no grouping. */
+  readonly delimiter: string
+  readonly maxKeys: number
+}
+export type ListCurrent = ListPage & {
+  readonly bucket: string
+  /** Exclusive: a key, or a common prefix which is then skipped whole. */
+  readonly after: string | null
+}
+export type ListCurrentResult =
+  | {
+      readonly kind: 'page'
+      readonly objects: readonly { readonly key: string; readonly current: CurrentRecord }[]
+      readonly commonPrefixes: readonly string[]
+      readonly isTruncated: boolean
+      /** The last key or common prefix of this page: the next `after`. */
+      readonly last: string | null
+    }
+  | NoSuchBucket
+export type ListVersions = ListPage & {
+  readonly bucket: string
+  readonly keyMarker: string | null
+  /** A version id as clients see it ('null' included); only with keyMarker. */
+  readonly versionIdMarker: string | null
+}
+export type ListVersionsResult =
+  | {
+      readonly kind: 'page'
+      readonly versions: readonly { readonly version: VersionRecord; readonly isLatest: boolean }[]
+      readonly commonPrefixes: readonly string[]
+      readonly isTruncated: boolean
+      readonly nextKeyMarker: string | null
+      readonly nextVersionIdMarker: string | null
+    }
+  | NoSuchBucket
+
+/** One atomic create, adoption or change of policy: no version is ever written in between. */
+export type ApplyBucket = {
+  readonly epoch: number
+  readonly name: string
+  readonly region: string
+  readonly accountNamespace: { readonly clusterId: string; readonly namespace: string }
+  readonly owner: BucketOwner
+  readonly adoptionPolicy: 'Never' | 'IfUnowned'
+  readonly policy: {
+    readonly namespace: string
+    readonly name: string
+    readonly uid: string
+    readonly generation: number
+    readonly defaultRetention: DefaultRetention
+    readonly prefixRules: BucketRetention['prefixRules']
+    readonly bounds: RetentionBounds
+  }
+}
+export type ApplyBucketResult =
+  | {
+      readonly kind: 'applied'
+      readonly change: 'created' | 'adopted' | 'updated' | 'unchanged'
+      readonly bucket: BucketRecord
+    }
+  | { readonly kind: 'nameConflict'; readonly owner: BucketOwner | null }
+  /** The stored floor or lock is stronger; nothing changed. `aspects` says what would weaken, for people. */
+  | { readonly kind: 'wouldShorten'; readonly bucket: BucketRecord; readonly aspects: readonly string[] }
+  | { readonly kind: 'staleEpoch'; readonly epoch: number }
+
+export type BucketFacts = {
+  readonly bucket: BucketRecord
+  readonly stat: BucketStat
+  /** Versions with an active retention or hold now. */
+  readonly lockedVersionCount: number
+  /** The latest retainUntil of any version; null: none active. */
+  readonly lockedUntilMs: EpochMs | null
+  readonly now: TrustedNow
+}
+
+export type CompletePart = {
+  readonly partNumber: number
+  readonly etag: string
+  readonly checksum: ObjectChecksum | null
+}
