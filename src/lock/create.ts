@@ -1,8 +1,8 @@
 import { assert } from '../lib/assert.ts'
 import { startsWithBytes } from '../lib/bytes.ts'
-import { laterOf, type EpochMs } from '../lib/units.ts'
+import { type EpochMs, laterOf } from '../lib/units.ts'
 import { retainUntil } from './periods.ts'
-import { decide, type Denial } from './rules.ts'
+import { type Denial, decide } from './rules.ts'
 import { modeRank } from './state.ts'
 import type {
   BucketLockStatus,

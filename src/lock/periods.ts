@@ -1,6 +1,6 @@
 import { assert, unreachable } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
-import { addMs, dayMs, durationMs, epochMs, epochMsMax, laterOf, type EpochMs } from '../lib/units.ts'
+import { addMs, dayMs, durationMs, type EpochMs, epochMs, epochMsMax, laterOf } from '../lib/units.ts'
 import type { RetentionPeriod } from './types.ts'
 
 /** Every calendar year has at least and at most this many days: the safe conversions between the units. */

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts'
-import { dayMs, epochMs, type EpochMs } from '../lib/units.ts'
+import { dayMs, type EpochMs, epochMs } from '../lib/units.ts'
 import { daysMin, retainUntil } from './periods.ts'
 import { activeRetention, extendsRetention, modeRank } from './state.ts'
 import type {

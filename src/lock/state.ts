@@ -1,4 +1,3 @@
-import { unreachable } from '../lib/assert.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { ObjectLockState, Retention, RetentionMode } from './types.ts'
 
@@ -30,17 +29,8 @@ export function activeRetention(
 
 /** Judges a version's bytes, not delete markers: those are protected only while their state is unknown. */
 export function protection(state: ObjectLockState, nowMs: EpochMs): Protection {
-  const until = lockedUntil(state, nowMs)
-  switch (until.kind) {
-    case 'free':
-      return 'free'
-    case 'until':
-      return 'locked'
-    case 'indefinite':
-      return until.cause === 'LockStateUnknown' ? 'unknown' : 'locked'
-    default:
-      return unreachable(until, 'a lock is free, dated or indefinite')
-  }
+  if (state.kind === 'unknown') return 'unknown'
+  return lockedUntil(state, nowMs).kind === 'free' ? 'free' : 'locked'
 }
 
 /** `lockedNow` of semantics.md 1.3: an unreadable lock is a lock. */
