@@ -1,0 +1,64 @@
+/** The file system door: durable steps with names that say what has reached the disk when they resolve. */
+import { randomBytes } from 'node:crypto'
+import { access, link, mkdir, open, statfs, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** The machine's code of a failed system call (`ENOENT`), or null. */
+export function errorCode(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error)) return null
+  return typeof error.code === 'string' ? error.code : null
+}
+
+export async function pathExists(path: string): Promise<boolean> {
+  try {
+    await access(path)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** The `f_type` of statfs(2), unsigned. */
+export async function fileSystemKind(path: string): Promise<number> {
+  const { type } = await statfs(path)
+  return type >>> 0
+}
+
+/** Makes a directory and its parents; their names are durable when this resolves. */
+export async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o750 })
+  if (first === undefined) return
+  let parent = path
+  do {
+    parent = dirname(parent)
+    await syncDirectory(parent)
+  } while (parent.length >= first.length)
+}
+
+/** Flushes the names in a directory. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Creates `path` with all of `bytes`, durably, or leaves what another process created meanwhile. */
+export async function createFileWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const part = `${path}.${randomBytes(8).toString('hex')}`
+  const handle = await open(part, 'wx', 0o640)
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+    await link(part, path)
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error
+  } finally {
+    await handle.close()
+    await unlink(part)
+  }
+  await syncDirectory(dirname(path))
+}

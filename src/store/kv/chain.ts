@@ -1,0 +1,109 @@
+/**
+ * The stored form of the hash chains that `append` builds. Everything here is format: a change needs a new format
+ * number. A record's hash is SHA-256 of its whole value, so it covers number, previous hash and record.
+ */
+import { hash } from 'node:crypto'
+import { assert } from '../../lib/assert.ts'
+
+/** First byte of every key that `append` owns; no other write may touch such a key. */
+export const logKeyTag = 0x61
+export const logNameLengthMax = 64
+export const chainHashBytes = 32
+const headerBytes = 8 + chainHashBytes
+const headMark = 0x68
+const recordMark = 0x72
+
+/** One record as stored: `previous` is 32 zero bytes in the first. */
+export type ChainRecord = {
+  readonly sequence: number
+  readonly previous: Uint8Array
+  readonly record: Uint8Array
+}
+
+/** The end of a chain: the last record's number and hash; number 0 and 32 zero bytes while the log is empty. */
+export type ChainHead = { readonly sequence: number; readonly hash: Uint8Array }
+
+export const emptyChainHead: ChainHead = { sequence: 0, hash: new Uint8Array(chainHashBytes) }
+
+/** Key of record `sequence` of `log`: 0x61, name, 0x00, 'r', u64be. Keys of one log are in order of number. */
+export function logKey(log: string, sequence: number): Uint8Array {
+  assert(Number.isSafeInteger(sequence) && sequence >= 0, 'a sequence is a whole number')
+  const key = new Uint8Array(log.length + 11)
+  writeLogPrefix(key, log, recordMark)
+  writeU64(key, log.length + 3, sequence)
+  return key
+}
+
+/** Key of the head of `log`: 0x61, name, 0x00, 'h'. */
+export function logHeadKey(log: string): Uint8Array {
+  const key = new Uint8Array(log.length + 3)
+  writeLogPrefix(key, log, headMark)
+  return key
+}
+
+/** u64be sequence, 32 bytes hash of the previous value, record. */
+export function chainValue(sequence: number, previous: Uint8Array, record: Uint8Array): Uint8Array {
+  assert(Number.isSafeInteger(sequence) && sequence >= 1, 'records are numbered from 1')
+  assert(previous.length === chainHashBytes, 'a previous hash has 32 bytes')
+  const value = new Uint8Array(headerBytes + record.length)
+  writeU64(value, 0, sequence)
+  value.set(previous, 8)
+  value.set(record, headerBytes)
+  return value
+}
+
+/** Reads what chainValue wrote. Throws AssertionError on anything shorter. */
+export function parseChainValue(value: Uint8Array): ChainRecord {
+  assert(value.length >= headerBytes, 'a chain value has number and previous hash')
+  return {
+    sequence: readU64(value, 0),
+    previous: value.slice(8, headerBytes),
+    record: value.slice(headerBytes),
+  }
+}
+
+/** SHA-256 of a chain value: what the next record carries as `previous`. */
+export function chainHash(value: Uint8Array): Uint8Array {
+  return new Uint8Array(hash('sha256', value, 'buffer'))
+}
+
+/** Stored under logHeadKey: u64be sequence and hash of the last record. */
+export function chainHeadValue(head: ChainHead): Uint8Array {
+  assert(head.hash.length === chainHashBytes, 'a head has a hash of 32 bytes')
+  const value = new Uint8Array(headerBytes)
+  writeU64(value, 0, head.sequence)
+  value.set(head.hash, 8)
+  return value
+}
+
+/** Reads what chainHeadValue wrote; null is the head of a log without records. */
+export function parseChainHead(value: Uint8Array | null): ChainHead {
+  if (value === null) return emptyChainHead
+  assert(value.length === headerBytes, 'a chain head has number and hash')
+  return { sequence: readU64(value, 0), hash: value.slice(8) }
+}
+
+function writeLogPrefix(key: Uint8Array, log: string, mark: number): void {
+  assert(log.length >= 1 && log.length <= logNameLengthMax, 'a log name has 1 to 64 characters')
+  key[0] = logKeyTag
+  for (let index = 0; index < log.length; index += 1) {
+    const code = log.charCodeAt(index)
+    assert(code > 0x20 && code < 0x7f, 'a log name is printable ASCII')
+    key[index + 1] = code
+  }
+  key[log.length + 1] = 0
+  key[log.length + 2] = mark
+}
+
+function writeU64(target: Uint8Array, offset: number, value: number): void {
+  const view = new DataView(target.buffer, target.byteOffset)
+  view.setUint32(offset, Math.floor(value / 2 ** 32))
+  view.setUint32(offset + 4, value % 2 ** 32)
+}
+
+function readU64(source: Uint8Array, offset: number): number {
+  const view = new DataView(source.buffer, source.byteOffset)
+  const value = view.getUint32(offset) * 2 ** 32 + view.getUint32(offset + 4)
+  assert(Number.isSafeInteger(value), 'a stored number is a safe integer')
+  return value
+}

@@ -1,0 +1,52 @@
+/** What must be true of the directory before LMDB maps files in it. */
+import { join } from 'node:path'
+import { createFileWhole, fileSystemKind, makeDirectory, pathExists } from '../../../platform/files.ts'
+import { readersMax } from './environment.ts'
+
+/** Shared maps and locks of the file are not coherent, or not honoured, on these: two writers could both win. */
+const refusedFileSystems = new Map([
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB 2'],
+  [0x00c36400, 'CephFS'],
+  [0x01021997, '9p'],
+  [0x5346414f, 'AFS'],
+  [0x73757245, 'Coda'],
+  [0x0bd00bd0, 'Lustre'],
+  [0x47504653, 'GPFS'],
+  [0x7461636f, 'OCFS2'],
+  [0x786f4256, 'VirtualBox shared folders'],
+  [0xbacbacbc, 'VMware shared folders'],
+])
+
+export class UnsupportedFileSystemError extends Error {
+  override readonly name = 'UnsupportedFileSystemError'
+}
+
+/** Throws UnsupportedFileSystemError for a statfs(2) type on which a shared store would lose data. */
+export function assertSupportedFileSystem(kind: number, directory: string): void {
+  const name = refusedFileSystems.get(kind)
+  if (name === undefined) return
+  throw new UnsupportedFileSystemError(
+    `${directory} is on ${name}: the store needs a volume that is mounted as a block device (ext4, XFS, ZFS, Btrfs), ` +
+      'because network file systems do not keep memory maps and locks coherent',
+  )
+}
+
+/** Makes the directory, checks its file system and allocates the lock file. */
+export async function prepareDirectory(directory: string, access: 'readWrite' | 'readOnly'): Promise<void> {
+  if (access === 'readWrite') await makeDirectory(directory)
+  assertSupportedFileSystem(await fileSystemKind(directory), directory)
+  if (access === 'readWrite') await allocateLockFile(directory)
+}
+
+/**
+ * LMDB makes its lock file sparse and writes to it through a map: on a full disk the first use of a new reader slot
+ * would end the process with SIGBUS. A file of zeros that is already there is initialised in place.
+ */
+async function allocateLockFile(directory: string): Promise<void> {
+  const path = join(directory, 'lock.mdb')
+  if (await pathExists(path)) return
+  await createFileWhole(path, new Uint8Array((readersMax + 2) * 64))
+}
