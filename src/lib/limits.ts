@@ -16,6 +16,12 @@ export const limits = {
   partBytesMin: 5 * 1024 ** 2,
   /** S3: user metadata is at most 2 KiB, counted over names and values. */
   userMetadataBytesMax: 2 * 1024,
+  /** S3: an object has at most 10 tags; lengths in characters. */
+  objectTagsMax: 10,
+  tagKeyLengthMax: 128,
+  tagValueLengthMax: 256,
+  /** S3: buckets per ListBuckets. */
+  listBucketsMax: 10_000,
   /** S3: keys per DeleteObjects and per listing page. */
   deleteObjectsKeysMax: 1000,
   listKeysMax: 1000,
