@@ -127,7 +127,11 @@ export const limits = {
   kubeRequestsPerSecond: 20,
   kubeRequestsBurst: 40,
   /** One watch line or list page: an object of 1.5 MiB (etcd's bound) with room for its wrapping. */
-  kubeLineBytesMax: 4 * 1024 ** 2,
+  kubeLineLengthMax: 4 * 1024 ** 2,
+  /** A list page of 500 objects of that size would be 2 GiB: what a page may really take. */
+  kubeDocumentLengthMax: 64 * 1024 ** 2,
+  /** Connections to the API server are renewed, so that rotated certificates are used. */
+  kubeConnectionAgeMsMax: 600_000,
   /** client-go's recorder: 25 events per object, then one in 5 minutes; equal ones are counted for 10 minutes. */
   eventsPerObjectBurst: 25,
   eventRefillMs: 300_000,

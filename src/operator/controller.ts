@@ -1,0 +1,97 @@
+import type { EpochMs } from '../lib/units.ts'
+import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, StatusByKind } from './objects.ts'
+import type { EventRecord, Source } from './sources/source.ts'
+
+/**
+ * What the runner does after a reconcile:
+ * `done` nothing until the object changes or its next verification, `after` runs it again after the delay, `retry` again
+ * with a delay that doubles with every failure (up to `delayMsMax`), `terminal` not again for this generation (retrying cannot help) except at
+ * its next verification or when an object that it watches changes.
+ */
+export type Next =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'after'; readonly delayMs: number }
+  | { readonly kind: 'retry'; readonly error: Error; readonly delayMsMax?: number }
+  | { readonly kind: 'terminal'; readonly error: Error }
+
+/** Objects of another kind whose changes concern objects of this controller. */
+export type Watch = {
+  readonly kind: ObjectKind
+  readonly keys: (changed: ObjectRef, source: Source) => readonly ObjectKey[]
+}
+
+/** `status: null` leaves the written status alone: nothing that matters has changed. */
+export type Report<Kind extends ObjectKind> = {
+  readonly status: StatusByKind[Kind] | null
+  readonly events: readonly EventRecord[]
+  readonly next: Next
+}
+
+/** Read, decide, act, status. `decide` and `status` are pure; all that they need is in the snapshot and the outcome. */
+export type Controller<Kind extends ObjectKind, Snapshot extends { object: ObjectByKind[Kind] }, Step, Outcome> = {
+  /** The metrics' label, as in controller-runtime: the kind in lower case. */
+  readonly name: string
+  readonly kind: Kind
+  readonly watches: readonly Watch[]
+  /** Gathers everything. Null: the object is gone, and `read` has said what there was to say. */
+  readonly read: (key: ObjectKey, signal: AbortSignal) => Promise<Snapshot | null>
+  readonly decide: (nowMs: EpochMs, snapshot: Snapshot) => readonly Step[]
+  readonly act: (snapshot: Snapshot, steps: readonly Step[], signal: AbortSignal) => Promise<Outcome>
+  readonly status: (nowMs: EpochMs, snapshot: Snapshot, outcome: Outcome) => Report<Kind>
+}
+
+/** A controller without its private types, as the runner sees it. */
+export type Reconciler = {
+  readonly name: string
+  readonly kind: ObjectKind
+  readonly watches: readonly Watch[]
+  readonly reconcile: (key: ObjectKey, signal: AbortSignal) => Promise<Next>
+}
+
+export type StatusListener = (change: StatusChange) => void
+/** For people who watch: standalone prints these. */
+export type StatusChange =
+  | { [Kind in ObjectKind]: { kind: 'status'; object: ObjectByKind[Kind]; status: StatusByKind[Kind] } }[ObjectKind]
+  | { readonly kind: 'event'; readonly event: EventRecord }
+
+type ReconcilerParts = {
+  readonly source: Source
+  readonly wallMs: () => EpochMs
+  readonly onStatus: (change: StatusChange) => void
+}
+
+/** Ties the four parts of a controller together: the status is written once, then its events are recorded. */
+export function makeReconciler<Kind extends ObjectKind, Snapshot extends { object: ObjectByKind[Kind] }, Step, Outcome>(
+  controller: Controller<Kind, Snapshot, Step, Outcome>,
+  { source, wallMs, onStatus }: ReconcilerParts,
+): Reconciler {
+  const reconcile = async (key: ObjectKey, signal: AbortSignal): Promise<Next> => {
+    const snapshot = await controller.read(key, signal)
+    if (snapshot === null) return { kind: 'done' }
+    const outcome = await controller.act(snapshot, controller.decide(wallMs(), snapshot), signal)
+    const { status, events, next } = controller.status(wallMs(), snapshot, outcome)
+    if (status !== null) {
+      const result = await source.writeStatus<Kind>(snapshot.object, status, signal)
+      if (result.kind === 'gone') return { kind: 'done' }
+      // The events belong to the status: the next try finds the same change and tells of it.
+      if (result.kind === 'conflict') return conflictRetry
+      onStatus({ kind: 'status', object: snapshot.object, status } as StatusChange)
+    }
+    for (const event of events) {
+      onStatus({ kind: 'event', event })
+      await source.recordEvent(event)
+    }
+    return next
+  }
+  return { name: controller.name, kind: controller.kind, watches: controller.watches, reconcile }
+}
+
+/** Our cache is behind the writer of a status: no failure, but the cache needs a moment. */
+export class StatusConflictError extends Error {
+  override readonly name = 'StatusConflictError'
+}
+
+const conflictRetry: Next = {
+  kind: 'retry',
+  error: new StatusConflictError('the object changed while its status was computed'),
+}

@@ -1,0 +1,33 @@
+import type { LockedBucket, LockedBucketStatus } from '../api/LockedBucket.ts'
+import type { RetentionPolicy, RetentionPolicyStatus } from '../api/RetentionPolicy.ts'
+
+/** The kinds that the controllers reconcile; a new kind is a row here and a file in controllers/. */
+export type ObjectByKind = { readonly LockedBucket: LockedBucket; readonly RetentionPolicy: RetentionPolicy }
+export type StatusByKind = {
+  readonly LockedBucket: LockedBucketStatus
+  readonly RetentionPolicy: RetentionPolicyStatus
+}
+export type ObjectKind = keyof ObjectByKind
+
+export const objectKinds: readonly ObjectKind[] = ['RetentionPolicy', 'LockedBucket']
+
+/** Names an object whether or not it exists. */
+export type ObjectKey = { readonly namespace: string; readonly name: string }
+export type ObjectRef = ObjectKey & { readonly kind: ObjectKind }
+
+/** What an event is about; `uid` is null when the object is gone and was never seen. */
+export type Regarding = ObjectRef & { readonly uid: string | null; readonly resourceVersion: string | null }
+
+/** One text per key, e.g. `default/backups`: a name cannot hold a slash. */
+export function formatKey(key: ObjectKey): string {
+  return `${key.namespace}/${key.name}`
+}
+
+export function parseKey(text: string): ObjectKey {
+  const slash = text.indexOf('/')
+  return { namespace: text.slice(0, slash), name: text.slice(slash + 1) }
+}
+
+export function keyOf(object: { readonly metadata: ObjectKey }): ObjectKey {
+  return { namespace: object.metadata.namespace, name: object.metadata.name }
+}

@@ -1,0 +1,201 @@
+import { randomInt } from 'node:crypto'
+import type { Log } from '../lib/log.ts'
+import { limits } from '../lib/limits.ts'
+import { Backoff } from './backoff.ts'
+import { KubeStatusError, type KubeClient } from './kube.ts'
+import { cacheKey, ObjectCache, type CachedObject } from './object-cache.ts'
+import { sleep, type Timers } from './timers.ts'
+
+export type ReflectorOptions<T extends CachedObject> = {
+  readonly client: KubeClient
+  /** The collection's path, e.g. /apis/holdfast.dev/v1/lockedbuckets. */
+  readonly path: string
+  /** Throws for an object that cannot be understood: it is logged and left out. */
+  readonly parse: (raw: unknown) => T
+  readonly timers: Timers
+  readonly log: Log
+  /** Called after the cache has changed, with `namespace/name`. What it throws is logged. */
+  readonly onChange: (key: string) => void
+}
+
+type ListPage = { readonly items: readonly unknown[]; readonly resourceVersion: string; readonly continueToken: string }
+type WatchEvent = { readonly type: string; readonly object: unknown }
+/** `relist`: the watch cannot go on from where it was. */
+type WatchEnd = 'reopen' | 'relist'
+
+/**
+ * Keeps a cache equal to a collection of the API server: list, then watch from there, for ever. Every failure is waited
+ * out (0.8 s to 30 s) and none ends it: a closed watch is reopened from the last version seen, a refused one (410 Gone)
+ * lists again, and what a list no longer has is told as a change.
+ */
+export class Reflector<T extends CachedObject> {
+  readonly cache = new ObjectCache<T>()
+  readonly #options: ReflectorOptions<T>
+  readonly #backoff = new Backoff({ delayMsMin: limits.kubeBackoffMsMin, delayMsMax: limits.kubeBackoffMsMax })
+  #resourceVersion = ''
+  #listCount = 0
+  #watchCount = 0
+
+  constructor(options: ReflectorOptions<T>) {
+    this.#options = options
+  }
+
+  /** How often it listed and opened a watch: bounded when nothing fails. */
+  get counts(): { readonly lists: number; readonly watches: number } {
+    return { lists: this.#listCount, watches: this.#watchCount }
+  }
+
+  /** Runs until the signal is aborted and never rejects; `onSynced` is called after the first whole list. */
+  async run(signal: AbortSignal, onSynced: () => void): Promise<void> {
+    let hasSynced = false
+    while (!signal.aborted) {
+      try {
+        await this.#list(signal)
+        if (!hasSynced) onSynced()
+        hasSynced = true
+        await this.#watchUntilRelist(signal)
+      } catch (error) {
+        if (signal.aborted) return
+        this.#warn(error, 'listing failed')
+      }
+      await this.#pause(signal)
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<void> {
+    const objects: T[] = []
+    let continueToken = ''
+    let resourceVersion: string
+    this.#listCount += 1
+    do {
+      const query: Record<string, string> = { limit: String(limits.kubeListPageMax) }
+      if (continueToken !== '') query['continue'] = continueToken
+      const page = parsePage(await this.#options.client.send({ method: 'GET', path: this.#options.path, query }, signal))
+      for (const item of page.items) {
+        const object = this.#parse(item)
+        if (object !== null) objects.push(object)
+      }
+      continueToken = page.continueToken
+      resourceVersion = page.resourceVersion
+    } while (continueToken !== '' && !signal.aborted)
+    if (signal.aborted) return
+    this.#resourceVersion = resourceVersion
+    for (const key of this.cache.replace(objects)) this.#notify(key)
+  }
+
+  async #watchUntilRelist(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        if ((await this.#watchOnce(signal)) === 'relist') return
+      } catch (error) {
+        if (signal.aborted) return
+        if (error instanceof KubeStatusError && error.status === 410) return
+        this.#warn(error, 'watch failed')
+        await this.#pause(signal)
+      }
+    }
+  }
+
+  async #watchOnce(signal: AbortSignal): Promise<WatchEnd> {
+    this.#watchCount += 1
+    const query = {
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      resourceVersion: this.#resourceVersion,
+      timeoutSeconds: String(randomInt(limits.kubeWatchSecondsMin, limits.kubeWatchSecondsMax)),
+    }
+    let eventCount = 0
+    for await (const line of this.#options.client.watch({ method: 'GET', path: this.#options.path, query }, signal)) {
+      const event = parseEvent(line)
+      if (event.type === 'ERROR') throw watchError(event.object)
+      this.#apply(event)
+      eventCount += 1
+      this.#backoff.reset()
+    }
+    // A server that ends every watch at once would be asked in a tight loop.
+    if (eventCount === 0) await this.#pause(signal)
+    return 'reopen'
+  }
+
+  #apply(event: WatchEvent): void {
+    this.#resourceVersion = resourceVersionOf(event.object)
+    if (event.type === 'BOOKMARK') return
+    if (event.type === 'DELETED') {
+      // By name alone: an object that was never understood must go as well.
+      const key = keyOfRaw(event.object)
+      if (this.cache.delete(key)) this.#notify(key)
+      return
+    }
+    const object = this.#parse(event.object)
+    if (object !== null && this.cache.put(object)) this.#notify(cacheKey(object))
+  }
+
+  #parse(raw: unknown): T | null {
+    try {
+      return this.#options.parse(raw)
+    } catch (error) {
+      this.#warn(error, 'an object cannot be understood and is left out')
+      return null
+    }
+  }
+
+  #notify(key: string): void {
+    try {
+      this.#options.onChange(key)
+    } catch (error) {
+      this.#warn(error, 'a listener failed')
+    }
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    await sleep(this.#options.timers, this.#backoff.nextMs(), signal)
+  }
+
+  #warn(error: unknown, message: string): void {
+    const detail = error instanceof Error ? error.message : String(error)
+    this.#options.log.warn({ path: this.#options.path, error: detail }, message)
+  }
+}
+
+function parsePage(raw: unknown): ListPage {
+  const items = field(raw, 'items')
+  if (!Array.isArray(items)) throw new Error('the API server sent a list without items')
+  const continueToken = field(field(raw, 'metadata'), 'continue')
+  return {
+    items,
+    resourceVersion: resourceVersionOf(raw),
+    continueToken: typeof continueToken === 'string' ? continueToken : '',
+  }
+}
+
+function parseEvent(raw: unknown): WatchEvent {
+  const type = field(raw, 'type')
+  if (typeof type !== 'string') throw new Error('the API server sent a watch event without type')
+  return { type, object: field(raw, 'object') }
+}
+
+function watchError(status: unknown): KubeStatusError {
+  const code = field(status, 'code')
+  const message = field(status, 'message')
+  const reason = field(status, 'reason')
+  return new KubeStatusError(typeof code === 'number' ? code : 500, {
+    reason: typeof reason === 'string' ? reason : 'WatchError',
+    message: typeof message === 'string' ? message : 'the watch ended with an error',
+    retryAfterMs: null,
+  })
+}
+
+function resourceVersionOf(object: unknown): string {
+  const version = field(field(object, 'metadata'), 'resourceVersion')
+  if (typeof version !== 'string' || version === '') throw new Error('an answer has no resourceVersion')
+  return version
+}
+
+function keyOfRaw(object: unknown): string {
+  const metadata = field(object, 'metadata')
+  return `${String(field(metadata, 'namespace'))}/${String(field(metadata, 'name'))}`
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
+}

@@ -1,0 +1,183 @@
+import type { Clock } from '../lib/clock.ts'
+import { limits } from '../lib/limits.ts'
+import type { Log } from '../lib/log.ts'
+import { assert, unreachable } from '../lib/assert.ts'
+import { jittered } from './backoff.ts'
+import { StatusConflictError, type Next, type Reconciler } from './controller.ts'
+import type { ControllerCounters, OperatorMetrics } from './metrics.ts'
+import { formatKey, keyOf, parseKey } from './objects.ts'
+import { TokenBucket } from './rate-limit.ts'
+import type { Change, Source } from './sources/source.ts'
+import type { Timers } from './timers.ts'
+import { Workqueue } from './workqueue.ts'
+
+export type RunnerOptions = {
+  readonly source: Source
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly log: Log
+  readonly metrics: OperatorMetrics
+  readonly workers: number
+  /** Every object is reconciled at least this often, without any change. */
+  readonly verifyIntervalMs: number
+  /** A reconcile that takes longer is told to stop by its signal. */
+  readonly reconcileMsMax: number
+}
+
+/**
+ * Reconciles every object of the controller's kind until the signal is aborted; resolves when the running reconciles
+ * have ended. The source must have synced. Level-triggered: what is told of a change is its key; the state is read from the
+ * cache when the key's turn comes. Nothing that a reconcile throws ends the runner.
+ */
+export async function runController(
+  reconciler: Reconciler,
+  options: RunnerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  assert(options.workers >= 1 && options.workers <= limits.reconcileWorkersMax, 'the number of workers is in bounds')
+  const runner = new ControllerRunner(reconciler, options)
+  await runner.run(signal)
+}
+
+class ControllerRunner {
+  readonly #reconciler: Reconciler
+  readonly #options: RunnerOptions
+  readonly #queue: Workqueue
+  readonly #counters: ControllerCounters
+  /** The generation for which retrying cannot help, per key. */
+  readonly #terminal = new Map<string, string>()
+
+  constructor(reconciler: Reconciler, options: RunnerOptions) {
+    this.#reconciler = reconciler
+    this.#options = options
+    const uptimeMs = () => options.clock.uptimeMs()
+    const retryBucket = new TokenBucket({
+      perSecond: limits.reconcileRetriesPerSecond,
+      burst: limits.reconcileRetriesBurst,
+      uptimeMs,
+    })
+    const retry = { delayMsMin: limits.reconcileRetryDelayMsMin, delayMsMax: limits.reconcileRetryDelayMsMax }
+    this.#queue = new Workqueue({ timers: options.timers, retry, retryBucket }, uptimeMs)
+    this.#counters = options.metrics.register(reconciler.name, options.workers, () => this.#queue.depth)
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { source, workers } = this.#options
+    const unsubscribe = source.subscribe((changed) => this.#changed(changed))
+    for (const object of source.list(this.#reconciler.kind)) this.#queue.add(formatKey(keyOf(object)))
+    const running = Array.from({ length: workers }, () => this.#work(signal))
+    await aborted(signal)
+    unsubscribe()
+    await this.#queue.shutDown()
+    await Promise.all(running)
+  }
+
+  #changed(changed: Change): void {
+    if (changed.kind === this.#reconciler.kind && this.#isWork(changed)) this.#queue.add(formatKey(changed))
+    for (const watch of this.#reconciler.watches) {
+      if (watch.kind !== changed.kind) continue
+      for (const key of watch.keys(changed, this.#options.source)) this.#queue.add(formatKey(key))
+    }
+  }
+
+  /** False for the echo of our own status write, and for any change of an object given up in this generation. */
+  #isWork(changed: Change): boolean {
+    if (changed.cause === 'ownStatus') return false
+    const object = this.#options.source.get(changed.kind, changed)
+    return object === null || this.#terminal.get(formatKey(changed)) !== generationOf(object.metadata)
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const text = await this.#queue.get()
+      if (text === null) return
+      this.#counters.activeWorkers += 1
+      const startMs = this.#options.clock.uptimeMs()
+      try {
+        this.#settle(text, await this.#reconcile(text, signal))
+      } finally {
+        this.#counters.reconcileSeconds += (this.#options.clock.uptimeMs() - startMs) / 1000
+        this.#counters.activeWorkers -= 1
+        this.#queue.done(text)
+      }
+    }
+  }
+
+  /** One reconcile under its deadline. The key stays taken until the reconcile has really ended: never two at once. */
+  async #reconcile(text: string, signal: AbortSignal): Promise<Next> {
+    const deadline = new AbortController()
+    const cancel = this.#options.timers.after(this.#options.reconcileMsMax, () => {
+      this.#counters.timeouts += 1
+      deadline.abort(new Error(`reconcile took longer than ${this.#options.reconcileMsMax} ms`))
+    })
+    try {
+      return await this.#reconciler.reconcile(parseKey(text), AbortSignal.any([signal, deadline.signal]))
+    } catch (error) {
+      if (signal.aborted) return { kind: 'done' }
+      if (!deadline.signal.aborted) this.#counters.panics += 1
+      return { kind: 'retry', error: toError(error) }
+    } finally {
+      cancel()
+    }
+  }
+
+  #settle(text: string, next: Next): void {
+    const { source, log, verifyIntervalMs } = this.#options
+    const object = source.get(this.#reconciler.kind, parseKey(text))
+    if (object === null) {
+      this.#forgetObject(text)
+      return
+    }
+    if (next.kind === 'terminal') this.#terminal.set(text, generationOf(object.metadata))
+    else this.#terminal.delete(text)
+    // A steady verify even while retrying: the longest retry delay must not delay it.
+    this.#queue.addAfter(text, Math.max(1, jittered(verifyIntervalMs)))
+    const fields = { controller: this.#reconciler.name, object: text }
+    switch (next.kind) {
+      case 'done':
+        this.#counters.reconciles.success += 1
+        this.#queue.forget(text)
+        return
+      case 'after':
+        this.#counters.reconciles.requeue_after += 1
+        this.#queue.forget(text)
+        this.#queue.addAfter(text, next.delayMs)
+        return
+      case 'terminal':
+        this.#counters.reconciles.terminal += 1
+        this.#queue.forget(text)
+        log.warn({ ...fields, error: next.error.message }, 'reconcile stalled')
+        return
+      case 'retry':
+        if (!(next.error instanceof StatusConflictError)) {
+          this.#counters.reconciles.error += 1
+          log.warn({ ...fields, error: next.error.message, failures: this.#queue.failureCount(text) + 1 }, 'reconcile failed')
+        }
+        this.#queue.addRateLimited(text, next.delayMsMax)
+        return
+      default:
+        unreachable(next, 'a reconcile ends in one of four ways')
+    }
+  }
+
+  #forgetObject(text: string): void {
+    this.#queue.forget(text)
+    this.#terminal.delete(text)
+  }
+}
+
+/** A re-created object starts its generations again, so the uid belongs to it. */
+function generationOf(metadata: { readonly uid: string; readonly generation: number }): string {
+  return `${metadata.uid}/${metadata.generation}`
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

@@ -1,0 +1,39 @@
+import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, Regarding, StatusByKind } from '../objects.ts'
+
+/** An event for people; `reason` is one of the table in `src/api/conditions.ts`. */
+export type EventRecord = {
+  readonly type: 'Normal' | 'Warning'
+  readonly reason: string
+  readonly message: string
+  readonly regarding: Regarding
+}
+
+/**
+ * `conflict`: the object changed since it was read, so the status was computed from an older one: read again.
+ * `gone`: there is nothing to write to.
+ */
+export type WriteResult = { readonly kind: 'written' } | { readonly kind: 'conflict' } | { readonly kind: 'gone' }
+
+/** `ownStatus`: nothing but the status that we wrote ourselves has changed. */
+export type Change = ObjectRef & { readonly cause: 'object' | 'ownStatus' }
+
+/**
+ * Where the objects come from. Level-triggered: a listener is told that something changed, never what; the cache says
+ * what is. The kube source and the directory source are the implementations.
+ */
+export interface Source {
+  /** Resolves when the cache holds everything that exists; goes on by itself until the signal is aborted. */
+  start(signal: AbortSignal): Promise<void>
+  get<Kind extends ObjectKind>(kind: Kind, key: ObjectKey): ObjectByKind[Kind] | null
+  list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][]
+  /** Tells of every addition, change (spec, metadata or status) and deletion; the result unsubscribes. */
+  subscribe(listener: (changed: Change) => void): () => void
+  /** Replaces the status if the object is still the one that was read. Errors: the API server's, to be retried. */
+  writeStatus<Kind extends ObjectKind>(
+    object: ObjectByKind[Kind],
+    status: StatusByKind[Kind],
+    signal: AbortSignal,
+  ): Promise<WriteResult>
+  /** Best effort: an event that cannot be recorded is logged and lost. Never rejects. */
+  recordEvent(event: EventRecord): Promise<void>
+}

@@ -1,0 +1,147 @@
+import { exponentialDelayMs, type BackoffRange } from './backoff.ts'
+import type { TokenBucket } from './rate-limit.ts'
+import type { Timers } from './timers.ts'
+import { assert } from '../lib/assert.ts'
+import { limits } from '../lib/limits.ts'
+
+export type WorkqueueOptions = {
+  readonly timers: Timers
+  readonly retry: BackoffRange
+  /** Bounds all retries together; null: only the delay per key counts. */
+  readonly retryBucket: TokenBucket | null
+}
+
+type Delayed = { readonly dueMs: number; readonly cancel: () => void }
+
+/**
+ * Keys that wait for work, with client-go's semantics: a key is in the queue at most once and is given to one worker at a
+ * time; a key added while it is being processed runs once more afterwards. Holds keys only: what to do is read from
+ * the cache when the key's turn comes.
+ */
+export class Workqueue {
+  readonly #timers: Timers
+  readonly #retry: BackoffRange
+  readonly #retryBucket: TokenBucket | null
+  /** Keys that need work; a Set keeps the order of first adding. */
+  readonly #queued = new Set<string>()
+  readonly #processing = new Set<string>()
+  /** Added while being processed. */
+  readonly #dirty = new Set<string>()
+  readonly #delayed = new Map<string, Delayed>()
+  readonly #failures = new Map<string, number>()
+  readonly #waiters: ((key: string | null) => void)[] = []
+  readonly #uptimeMs: () => number
+  #isShutDown = false
+  #drained: (() => void)[] = []
+
+  /** `uptimeMs` never goes back; it only compares the delays of one key. */
+  constructor(options: WorkqueueOptions, uptimeMs: () => number) {
+    this.#timers = options.timers
+    this.#retry = options.retry
+    this.#retryBucket = options.retryBucket
+    this.#uptimeMs = uptimeMs
+  }
+
+  /** Keys that wait for a worker now, without the delayed ones. */
+  get depth(): number {
+    return this.#queued.size + this.#dirty.size
+  }
+
+  get processingCount(): number {
+    return this.#processing.size
+  }
+
+  /** Failures in a row of a key, since the last `forget`. */
+  failureCount(key: string): number {
+    return this.#failures.get(key) ?? 0
+  }
+
+  add(key: string): void {
+    if (this.#isShutDown) return
+    if (this.#processing.has(key)) {
+      this.#dirty.add(key)
+      return
+    }
+    this.#queued.add(key)
+    this.#handOut()
+  }
+
+  /** Adds the key after a delay. Of several delays of one key the earliest wins. */
+  addAfter(key: string, delayMs: number): void {
+    if (this.#isShutDown) return
+    if (delayMs <= 0) {
+      this.add(key)
+      return
+    }
+    const boundedMs = Math.min(Math.ceil(delayMs), limits.timerMsMax)
+    const dueMs = this.#uptimeMs() + boundedMs
+    const pending = this.#delayed.get(key)
+    if (pending !== undefined && pending.dueMs <= dueMs) return
+    pending?.cancel()
+    const cancel = this.#timers.after(boundedMs, () => {
+      this.#delayed.delete(key)
+      this.add(key)
+    })
+    this.#delayed.set(key, { dueMs, cancel })
+  }
+
+  /** Adds the key after its own delay, doubled with each failure in a row, and the one of all retries together. */
+  addRateLimited(key: string, delayMsMax: number = this.#retry.delayMsMax): void {
+    const failures = this.failureCount(key)
+    this.#failures.set(key, failures + 1)
+    const ownMs = Math.min(exponentialDelayMs(this.#retry, failures), delayMsMax)
+    this.addAfter(key, Math.max(ownMs, this.#retryBucket?.reserveMs() ?? 0))
+  }
+
+  /** The key succeeded or is given up: its next failure starts at the shortest delay. */
+  forget(key: string): void {
+    this.#failures.delete(key)
+  }
+
+  /** The next key; it belongs to the caller until `done`. Null: the queue is shut down. */
+  get(): Promise<string | null> {
+    if (this.#isShutDown) return Promise.resolve(null)
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve)
+      this.#handOut()
+    })
+  }
+
+  done(key: string): void {
+    assert(this.#processing.has(key), 'only a key that was handed out is done')
+    this.#processing.delete(key)
+    if (this.#dirty.delete(key)) this.add(key)
+    if (this.#isShutDown && this.#processing.size === 0) this.#resolveDrained()
+  }
+
+  /**
+   * Takes no more keys and forgets the waiting ones (the next start reads everything again); resolves when the keys
+   * being processed are done.
+   */
+  shutDown(): Promise<void> {
+    this.#isShutDown = true
+    for (const { cancel } of this.#delayed.values()) cancel()
+    this.#delayed.clear()
+    this.#queued.clear()
+    this.#dirty.clear()
+    for (const resolve of this.#waiters.splice(0)) resolve(null)
+    if (this.#processing.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#drained.push(resolve)
+    })
+  }
+
+  #handOut(): void {
+    for (const key of this.#queued) {
+      const waiter = this.#waiters.shift()
+      if (waiter === undefined) return
+      this.#queued.delete(key)
+      this.#processing.add(key)
+      waiter(key)
+    }
+  }
+
+  #resolveDrained(): void {
+    for (const resolve of this.#drained.splice(0)) resolve()
+  }
+}
