@@ -3,8 +3,8 @@
  * order of the tuples, and no two tuples share a key. The tag `a` belongs to the engine's hash chains
  * (kv/contract.ts).
  *
- * Strings are UTF-8 with 0x00 written as 0x00 0xff and ended by 0x00 0x01, so that a string sorts before every
- * longer one that begins with it, and cutting the end off gives a prefix. Numbers are unsigned big-endian.
+ * Strings are UTF-8 with 0x00 written as 0x00 0xff and ended by 0x00 0x01, so that a string sorts before all
+ * longer ones that begin with it, and cutting the end off gives a prefix. Numbers are unsigned big-endian.
  */
 import { assert } from '../lib/assert.ts'
 import { concatBytes, prefixEnd } from '../lib/bytes.ts'
@@ -86,8 +86,8 @@ export type VersionKeyParts = {
 
 export function parseVersionKey(row: Uint8Array): VersionKeyParts {
   const reader = new TupleReader(row, 'version')
-  const parts = { bucketId: reader.id(), key: reader.text(), order: reader.descending(), versionId: reader.text() }
-  return reader.end(parts)
+  const object = { bucketId: reader.id(), key: reader.text() }
+  return reader.end({ ...object, order: reader.descending(), versionId: reader.text() })
 }
 
 /** Holds the version id of the key's null version. */
@@ -123,7 +123,9 @@ export function expiryFrom(bucketId: BucketId, retainUntilMs: number): Uint8Arra
   return tuple('expiry', id(bucketId), uint64(retainUntilMs))
 }
 
-export function parseExpiryKey(row: Uint8Array): { readonly retainUntilMs: number; readonly versionId: VersionId } {
+export type ExpiryKeyParts = { readonly retainUntilMs: number; readonly versionId: VersionId }
+
+export function parseExpiryKey(row: Uint8Array): ExpiryKeyParts {
   const reader = new TupleReader(row, 'expiry')
   reader.id()
   return reader.end({ retainUntilMs: reader.uint64(), versionId: reader.text() })
@@ -161,7 +163,8 @@ export function parseHistogramKey(row: Uint8Array): HistogramKeyParts {
   const mode = reader.text()
   const measure = reader.text()
   assert(mode === 'GOVERNANCE' || mode === 'COMPLIANCE', 'a histogram row names a retention mode')
-  assert(measure === 'count' || measure === 'bytes' || measure === 'held', 'a histogram row names its measure')
+  const isMeasure = measure === 'count' || measure === 'bytes' || measure === 'held'
+  assert(isMeasure, 'a histogram row names its measure')
   return reader.end({ dayIndex, mode, measure })
 }
 

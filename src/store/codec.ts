@@ -1,0 +1,275 @@
+/**
+ * Records as bytes: JSON with a format number, read strictly. A record of another shape is a
+ * CorruptRecordError; a lock that cannot be understood is `unknown`, which denies everything. There are no
+ * defaults: absence is never "no lock" (bypass-catalogue I3, I21).
+ */
+import { crc32 } from 'node:zlib'
+import { assert } from '../lib/assert.ts'
+import { equalBytes } from '../lib/bytes.ts'
+import { limits } from '../lib/limits.ts'
+import type {
+  LegalHoldStatus,
+  ObjectLockState,
+  Retention,
+  RetentionBounds,
+  RetentionPeriod,
+} from '../lock/types.ts'
+import {
+  CorruptRecordError,
+  corrupt,
+  count,
+  type Decode,
+  flag,
+  instant,
+  listOf,
+  mapOf,
+  matching,
+  nullable,
+  oneOf,
+  positive,
+  shape,
+  text,
+} from './fields.ts'
+import { bucketKey, parsePartKey, uploadKey, versionKey } from './keys.ts'
+import type {
+  BucketRecord,
+  ContentRef,
+  CurrentRecord,
+  ObjectData,
+  PartRecord,
+  UploadRecord,
+  VersionRecord,
+} from './records.ts'
+import { rowCodec } from './row-codec.ts'
+import { orderOfVersionId } from './version-id.ts'
+
+const bucketId = matching(/^[0-9a-f]{16}$/)
+const accountId = matching(/^[0-9]{12}$/)
+const mode = oneOf('GOVERNANCE', 'COMPLIANCE')
+const retention = shape({ mode, retainUntilMs: instant })
+const legalHold = oneOf('ON', 'OFF')
+const strings = mapOf(text)
+
+const period: Decode<RetentionPeriod> = (value, where) => {
+  const { unit, count: number } = shape({ unit: oneOf('DAYS', 'YEARS'), count: positive })(value, where)
+  const countMax = unit === 'DAYS' ? limits.retentionDaysMax : limits.retentionYearsMax
+  return number <= countMax ? { unit, count: number } : corrupt(where, 'a period that S3 allows')
+}
+
+const bucketRetention = shape({
+  defaultRetention: nullable(shape({ mode, period })),
+  prefixRules: listOf(shape({ prefix: text, period })),
+})
+const bounds: Decode<RetentionBounds> = shape({ minimum: nullable(period), maximum: nullable(period) })
+
+const bucketShape: Decode<BucketRecord> = shape({
+  id: bucketId,
+  name: text,
+  accountId,
+  region: text,
+  createdMs: instant,
+  revision: positive,
+  versioning: oneOf('Unversioned', 'Enabled', 'Suspended'),
+  objectLock: nullable(shape({ status: oneOf('Enabled', 'Frozen'), retention: bucketRetention })),
+  owner: nullable(shape({ clusterId: text, namespace: text, name: text, uid: text })),
+  policy: nullable(
+    shape({
+      namespace: text,
+      name: text,
+      uid: text,
+      generation: count,
+      mode,
+      bounds,
+      floor: nullable(bucketRetention),
+    }),
+  ),
+  profile: oneOf('aws'),
+  requireChecksum: flag,
+})
+
+/** Passed on as it is, also when it is missing: `lockState` reads it. */
+const anything: Decode<unknown> = (value) => value
+
+type LockFields = { readonly retention: Retention | null; readonly legalHold: LegalHoldStatus | null }
+type LockPlace = Pick<VersionRecord, 'bucketId' | 'key' | 'versionId'>
+
+const lockShape = shape({ retention: nullable(retention), legalHold: nullable(legalHold), crc32: count })
+
+/** What is wrong inside a lock makes the lock unknown, not the version unreadable. */
+function lockState(place: LockPlace, value: unknown): ObjectLockState {
+  try {
+    const { crc32: expected, ...lock } = lockShape(value, 'version.lock')
+    if (lockCrc32(place, lock) !== expected) return corrupt('version.lock.crc32', 'the CRC of the lock')
+    return { kind: 'known', ...lock }
+  } catch (error) {
+    if (error instanceof CorruptRecordError) return { kind: 'unknown', cause: error.message }
+    throw error
+  }
+}
+
+/** One flipped bit in a date would unlock a version: no other part of a record can do that silently. */
+function lockCrc32({ bucketId: bucket, key, versionId }: LockPlace, lock: LockFields): number {
+  const { retention: dates, legalHold: hold } = lock
+  return crc32(JSON.stringify([bucket, key, versionId, dates?.mode, dates?.retainUntilMs, hold]))
+}
+
+const checksum = nullable(
+  shape({
+    algorithm: oneOf('CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'),
+    type: oneOf('FULL_OBJECT', 'COMPOSITE'),
+    value: text,
+  }),
+)
+
+const content: Decode<ContentRef> = shape({
+  listId: text,
+  bodyCount: count,
+  storage: oneOf('inline', 'files'),
+})
+
+const objectData: Decode<ObjectData> = shape({
+  content,
+  sizeBytes: count,
+  etag: text,
+  headers: strings,
+  userMetadata: strings,
+  checksum,
+  partCount: nullable(positive),
+  tags: strings,
+})
+
+const versionShape = shape({
+  bucketId,
+  key: text,
+  versionId: text,
+  isNull: flag,
+  order: count,
+  lastModifiedMs: instant,
+  accountId,
+  change: positive,
+  lock: anything,
+  object: nullable(objectData),
+})
+
+const currentShape: Decode<CurrentRecord> = shape({
+  versionId: text,
+  isNull: flag,
+  order: count,
+  isDeleteMarker: flag,
+  lastModifiedMs: instant,
+  accountId,
+  sizeBytes: count,
+  etag: text,
+  checksum,
+})
+
+const uploadShape: Decode<UploadRecord> = shape({
+  uploadId: text,
+  bucketId,
+  key: text,
+  initiatedMs: instant,
+  accountId,
+  headers: strings,
+  userMetadata: strings,
+  tags: strings,
+  explicitRetention: nullable(retention),
+  explicitLegalHold: nullable(legalHold),
+  bucketRetentionAtCreate: nullable(bucketRetention),
+  checksumAlgorithm: nullable(oneOf('CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256')),
+  checksumType: nullable(oneOf('FULL_OBJECT', 'COMPOSITE')),
+})
+
+const partShape: Decode<PartRecord> = shape({
+  partNumber: positive,
+  bodyId: text,
+  sizeBytes: count,
+  etag: text,
+  sha256: text,
+  checksum,
+  lastModifiedMs: instant,
+})
+
+const versionCodec = rowCodec('version', versionShape)
+const bucketCodec = rowCodec('bucket', bucketShape)
+const currentCodec = rowCodec('current', currentShape)
+const uploadCodec = rowCodec('upload', uploadShape)
+const partCodec = rowCodec('part', partShape)
+
+/** Equal records give equal bytes. */
+export function encodeBucket(bucket: BucketRecord): Uint8Array {
+  const value = bucketCodec.encode(bucket)
+  assertBucket(bucket)
+  return value
+}
+
+/** `row` is the key that the value was found under. Throws CorruptRecordError. */
+export function decodeBucket(row: Uint8Array, value: Uint8Array): BucketRecord {
+  const bucket = bucketCodec.decode(value)
+  if (!equalBytes(row, bucketKey(bucket.name))) return corrupt('bucket', 'in its own row')
+  return assertBucket(bucket)
+}
+
+/** Throws CorruptRecordError for an unknown lock: written again, the damage would look like a record. */
+export function encodeVersion(version: VersionRecord): Uint8Array {
+  if (version.lock.kind === 'unknown') return corrupt('version.lock', 'known, so it cannot be written')
+  const { kind: _kind, ...lock } = version.lock
+  const value = versionCodec.encode({ ...version, lock: { ...lock, crc32: lockCrc32(version, lock) } })
+  const row = versionKey(version.bucketId, version.key, version.order, version.versionId)
+  assert(decodeVersion(row, value).lock.kind === 'known', 'a lock is readable as it was written')
+  return value
+}
+
+/** Throws CorruptRecordError; a lock that alone does not parse is `unknown`. */
+export function decodeVersion(row: Uint8Array, value: Uint8Array): VersionRecord {
+  const stored = versionCodec.decode(value)
+  const version = { ...stored, lock: lockState(stored, stored.lock) }
+  const { versionId, order } = version
+  if (orderOfVersionId(versionId) !== order) return corrupt('version.versionId', 'made from its order')
+  const ownRow = versionKey(version.bucketId, version.key, order, versionId)
+  if (!equalBytes(row, ownRow)) return corrupt('version', 'in its own row')
+  return version
+}
+
+export function encodeCurrent(current: CurrentRecord): Uint8Array {
+  return currentCodec.encode(current)
+}
+
+/** Throws CorruptRecordError. */
+export function decodeCurrent(value: Uint8Array): CurrentRecord {
+  return currentCodec.decode(value)
+}
+
+export function encodeUpload(upload: UploadRecord): Uint8Array {
+  return uploadCodec.encode(upload)
+}
+
+/** Throws CorruptRecordError. */
+export function decodeUpload(row: Uint8Array, value: Uint8Array): UploadRecord {
+  const upload = uploadCodec.decode(value)
+  const ownRow = uploadKey(upload.bucketId, upload.key, upload.uploadId)
+  if (!equalBytes(row, ownRow)) return corrupt('upload', 'in its own row')
+  return upload
+}
+
+export function encodePart(part: PartRecord): Uint8Array {
+  return partCodec.encode(part)
+}
+
+/** `row` is the key that the value was found under. Throws CorruptRecordError. */
+export function decodePart(row: Uint8Array, value: Uint8Array): PartRecord {
+  const part = partCodec.decode(value)
+  if (parsePartKey(row).partNumber !== part.partNumber) return corrupt('part', 'in its own row')
+  return part
+}
+
+/** Object Lock without versioning, or a floor that the default rule is below, is no state of ours. */
+function assertBucket(bucket: BucketRecord): BucketRecord {
+  const { objectLock, versioning, policy } = bucket
+  if (objectLock !== null && versioning !== 'Enabled')
+    return corrupt('bucket.versioning', 'Enabled under Object Lock')
+  if (policy !== null && objectLock === null) return corrupt('bucket.objectLock', 'there under a policy')
+  if (policy !== null && policy.mode === 'COMPLIANCE' && policy.floor === null) {
+    return corrupt('bucket.policy.floor', 'there under a COMPLIANCE policy')
+  }
+  return bucket
+}
