@@ -1,4 +1,5 @@
 /** The embedded engine: LMDB files in one directory, shared by any number of processes of one machine. */
+import { AssertionError } from '../../../lib/assert.ts'
 import { limits } from '../../../lib/limits.ts'
 import { systemUptimeMs } from '../../../platform/clock.ts'
 import { type KeyValue, StoreFailedError } from '../contract.ts'
@@ -11,7 +12,7 @@ import { type Environment, openEnvironment } from './environment.ts'
 
 export type LmdbOptions = {
   readonly directory: string
-  /** True: for offline tools; every transact that writes fails. */
+  /** True: for offline tools; a transact that writes is refused. */
   readonly readOnly?: boolean
   /** For tests. */
   readonly uptimeMs?: Uptime
@@ -25,7 +26,8 @@ export async function openLmdb(options: LmdbOptions): Promise<KeyValue> {
   const access = options.readOnly === true ? 'readOnly' : 'readWrite'
   await prepareDirectory(options.directory, access)
   const environment = openEnvironment({ directory: options.directory, access })
-  return new OptimisticKeyValue(new LmdbEngine(environment), options.uptimeMs ?? systemUptimeMs)
+  const engine = access === 'readOnly' ? new ReadOnlyLmdbEngine(environment) : new LmdbEngine(environment)
+  return new OptimisticKeyValue(engine, options.uptimeMs ?? systemUptimeMs)
 }
 
 type Commit = {
@@ -118,6 +120,12 @@ export class LmdbEngine implements Engine {
     const waiting = this.#waiting.splice(0)
     for (const { settle } of [...batch, ...waiting]) settle.reject(failure)
     return failure
+  }
+}
+
+class ReadOnlyLmdbEngine extends LmdbEngine {
+  override async commit(): Promise<CommitOutcome> {
+    throw new AssertionError('a store that is open for reading only was written to')
   }
 }
 
