@@ -1,0 +1,59 @@
+/** The command table. Each command is a file of src/cli, loaded only when it is called. */
+
+type Command = {
+  readonly summary: string
+  /** Resolves to the exit code when the command has ended. */
+  readonly load: () => Promise<(argv: readonly string[]) => Promise<number>>
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  server: {
+    summary: 'the S3 lock server',
+    load: async () => (await import('./cli/server.ts')).serverCommand,
+  },
+  operator: {
+    summary: 'the controllers, against kube-apiserver',
+    load: async () => (await import('./cli/operator.ts')).operatorCommand,
+  },
+  standalone: {
+    summary: 'a server and the same controllers, fed from a folder of manifests',
+    load: async () => (await import('./cli/standalone.ts')).standaloneCommand,
+  },
+  status: {
+    summary: 'what a server says of itself and of its buckets',
+    load: async () => (await import('./cli/status.ts')).statusCommand,
+  },
+  clock: {
+    summary: 'trusted time; `clock accept` vouches for a forward step',
+    load: async () => (await import('./cli/clock.ts')).clockCommand,
+  },
+  why: {
+    summary: 'why a version may or may not be deleted now',
+    load: async () => (await import('./cli/why.ts')).whyCommand,
+  },
+  'print-crds': {
+    summary: 'the CustomResourceDefinitions, as YAML',
+    load: async () => (await import('./cli/print-crds.ts')).printCrdsCommand,
+  },
+}
+
+/** Runs one command line and resolves to its exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv
+  if (name === undefined || name === 'help' || name === '--help') {
+    process.stdout.write(usage())
+    return name === undefined ? 2 : 0
+  }
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (command === undefined) {
+    process.stderr.write(`holdfast: there is no command '${name}'\n\n${usage()}`)
+    return 2
+  }
+  return (await command.load())(rest)
+}
+
+function usage(): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length))
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
+  return `Usage: holdfast COMMAND [flags]; holdfast COMMAND --help\n\n${lines.join('\n')}\n`
+}
