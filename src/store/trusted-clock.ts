@@ -1,0 +1,142 @@
+/**
+ * The trusted clock of a volume: one record in the KV, advanced by the supervisor, read by everybody in the
+ * transaction that judges expiry. There is no setter but `accept`.
+ */
+import { assert } from '../lib/assert.ts'
+import type { Clock } from '../lib/clock.ts'
+import { limits } from '../lib/limits.ts'
+import { type EpochMs, epochMsMax, laterOf } from '../lib/units.ts'
+import { appendAudit, readLastAudit } from './audit-chain.ts'
+import type { AuditFields } from './audit-record.ts'
+import {
+  acceptClock,
+  type ClockReading,
+  type ClockRecord,
+  clockReport,
+  firstClockRecord,
+  tickClock,
+  trustedNow,
+} from './clock-record.ts'
+import { corrupt, count, type Decode, instant, shape, text } from './fields.ts'
+import { metaKey } from './keys.ts'
+import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import { rowCodec } from './row-codec.ts'
+import type { Actor, ClockStore, TrustedNow } from './store.ts'
+
+const clockKey = metaKey('clock')
+const signed: Decode<number> = (value, where) =>
+  Number.isSafeInteger(value) ? (value as number) : corrupt(where, 'a whole number, also below 0')
+const clockCodec = rowCodec<ClockRecord>(
+  'clock',
+  shape({
+    markMs: instant,
+    markUptimeMs: count,
+    bootId: text,
+    budgetMs: count,
+    budgetRefilledMs: instant,
+    slewMs: signed,
+  }),
+)
+
+/** Only for a volume without a mark, in the transaction that creates the volume. */
+export function createClock(transaction: KeyValueTransaction, clock: Clock): void {
+  writeClock(transaction, firstClockRecord(readingOf(clock)))
+}
+
+/**
+ * Trusted time, judged by `reader`'s snapshot. Errors: CorruptRecordError when the record is missing or
+ * unreadable: a clock that cannot be read must never look like a clock that says "expired".
+ */
+export async function readTrustedNow(reader: KeyValueReader, clock: Clock): Promise<TrustedNow> {
+  return trustedNow(await readClock(reader), readingOf(clock))
+}
+
+export function createClockStore(kv: KeyValue, clock: Clock): ClockStore {
+  return {
+    now: () => readTrustedNow(kv, clock),
+    async report() {
+      return clockReport(await readClock(kv), readingOf(clock))
+    },
+    tick() {
+      return kv.transact(async (transaction) => {
+        const record = await readMark(transaction, clock)
+        const reading = readingOf(clock)
+        const next = tickClock(record, reading)
+        writeClock(transaction, next)
+        return clockReport(next, reading)
+      })
+    },
+    accept: (actor, input) => accept({ kv, clock }, actor, input),
+  }
+}
+
+async function accept(
+  { kv, clock }: { kv: KeyValue; clock: Clock },
+  actor: Actor,
+  { until, reason }: Parameters<ClockStore['accept']>[1],
+): ReturnType<ClockStore['accept']> {
+  assert(reason.length <= limits.clockAcceptReasonLengthMax, 'a reason fits an audit record')
+  return kv.transact(async (transaction) => {
+    const record = await readClock(transaction)
+    const reading = readingOf(clock)
+    const before = trustedNow(record, reading)
+    if (!before.suspect) return { kind: 'notSuspect' }
+    if (until > before.wallMs) return { kind: 'beyondWall' }
+    if (until < before.trustedMs) return { kind: 'behindTrusted' }
+    const next = acceptClock(record, reading, until)
+    writeClock(transaction, next)
+    appendAudit(transaction, acceptAudit(actor, before, { untilMs: until, reason }))
+    return { kind: 'accepted', report: clockReport(next, reading) }
+  })
+}
+
+function acceptAudit(
+  actor: Actor,
+  before: TrustedNow,
+  detail: { untilMs: number; reason: string },
+): AuditFields {
+  return {
+    trustedMs: before.trustedMs,
+    wallMs: before.wallMs,
+    actor,
+    bucket: '',
+    key: null,
+    versionId: null,
+    change: null,
+    sha256: null,
+    sizeBytes: null,
+    lockBefore: null,
+    lockAfter: null,
+    verdict: 'allow',
+    rule: 'ClockAccept',
+    detail,
+  }
+}
+
+/**
+ * Of another boot the uptime since its last tick is lost, but not what was decided in it: the mark is never behind
+ * a recorded decision, so that what was once expired does not become locked again.
+ */
+async function readMark(transaction: KeyValueTransaction, clock: Clock): Promise<ClockRecord> {
+  const record = await readClock(transaction)
+  if (record.bootId === clock.bootId()) return record
+  const decisions = await readLastAudit(transaction, limits.auditPageMax)
+  const times = decisions.map((decision) => decision['trustedMs']).filter((time) => isInstant(time))
+  return { ...record, markMs: times.reduce(laterOf, record.markMs) }
+}
+
+function isInstant(value: unknown): value is EpochMs {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= epochMsMax
+}
+
+async function readClock(reader: KeyValueReader): Promise<ClockRecord> {
+  return clockCodec.decode(await reader.get(clockKey))
+}
+
+function writeClock(transaction: KeyValueTransaction, record: ClockRecord): void {
+  transaction.put(clockKey, clockCodec.encode(record))
+}
+
+function readingOf(clock: Clock): ClockReading {
+  return { wallMs: clock.wallMs(), uptimeMs: Math.floor(clock.uptimeMs()), bootId: clock.bootId() }
+}

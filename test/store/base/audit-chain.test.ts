@@ -1,0 +1,152 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { equalBytes } from '../../../src/lib/bytes.ts'
+import { limits } from '../../../src/lib/limits.ts'
+import { appendAudit, readAuditHead, verifyChain } from '../../../src/store/audit-chain.ts'
+import { auditRecord, parseAuditRecord } from '../../../src/store/audit-record.ts'
+import { logHeadKey, logKey } from '../../../src/store/kv/chain.ts'
+import type { KeyValue, KeyValueReader } from '../../../src/store/kv/contract.ts'
+import { denial, engines, type Opened } from './support.ts'
+
+/** The stored bytes with some rows replaced: what somebody with the disk in hand could have done. */
+function tampered(
+  reader: KeyValueReader,
+  key: Uint8Array,
+  change: (value: Uint8Array) => Uint8Array | null,
+): KeyValueReader {
+  const apply = (row: Uint8Array, value: Uint8Array | null) =>
+    value !== null && equalBytes(row, key) ? change(value) : value
+  return {
+    get: async (row) => apply(row, await reader.get(row)),
+    getMany: async (rows) =>
+      (await reader.getMany(rows)).map((value, index) => apply(rows[index] as Uint8Array, value)),
+    range: async (options) =>
+      (await reader.range(options)).flatMap((entry) => {
+        const value = apply(entry.key, entry.value)
+        return value === null ? [] : [{ key: entry.key, value }]
+      }),
+  }
+}
+
+async function fill(kv: KeyValue, count: number): Promise<void> {
+  const all = Array.from({ length: count }, (_, index) => index)
+  await Promise.all(
+    all.map((index) =>
+      kv.transact(async (transaction) => appendAudit(transaction, denial({ key: `k${index}` }))),
+    ),
+  )
+}
+
+describe.each(engines)('audit chain on $name', ({ open }) => {
+  let opened: Opened | null = null
+  const openStore = async (): Promise<KeyValue> => {
+    opened = await open()
+    return opened.kv
+  }
+  afterEach(() => opened?.remove())
+
+  test('verifyChain: an untouched chain of more than a page, is intact up to its head', async () => {
+    const kv = await openStore()
+    await fill(kv, limits.auditPageMax + 20)
+    const verified = await verifyChain(kv, { fromSequence: 1, to: 'head' })
+    expect(verified).toEqual({
+      kind: 'intact',
+      recordCount: limits.auditPageMax + 20,
+      last: await readAuditHead(kv),
+    })
+    const span = await verifyChain(kv, { fromSequence: 10, to: 20 })
+    expect(span).toMatchObject({ kind: 'intact', recordCount: 11, last: { sequence: 20 } })
+  })
+
+  test('verifyChain: an empty log, is intact', async () => {
+    const kv = await openStore()
+    expect(await verifyChain(kv, { fromSequence: 1, to: 'head' })).toMatchObject({
+      kind: 'intact',
+      recordCount: 0,
+    })
+  })
+
+  test('verifyChain: one flipped bit anywhere in a record, is found at it or right after it', async () => {
+    const kv = await openStore()
+    await fill(kv, 5)
+    const value = (await kv.get(logKey('audit', 3))) as Uint8Array
+    for (let index = 0; index < value.length; index += 1) {
+      const reader = tampered(kv, logKey('audit', 3), (bytes) => {
+        bytes[index] = (bytes[index] as number) ^ 0x01
+        return bytes
+      })
+      const verified = await verifyChain(reader, { fromSequence: 1, to: 'head' })
+      expect(verified.kind, `byte ${index}`).toBe('broken')
+      expect([3, 4]).toContain(verified.kind === 'broken' ? verified.sequence : 0)
+    }
+  })
+
+  test('verifyChain: the last record flipped, disagrees with the head', async () => {
+    const kv = await openStore()
+    await fill(kv, 3)
+    const reader = tampered(kv, logKey('audit', 3), (bytes) => {
+      const at = Buffer.from(bytes).indexOf('"sizeBytes":5')
+      bytes[at + 12] = 0x36
+      return bytes
+    })
+    expect(await verifyChain(reader, { fromSequence: 1, to: 'head' })).toMatchObject({
+      kind: 'broken',
+      sequence: 3,
+    })
+  })
+
+  test('verifyChain: a record gone, in the middle, at the start or at the end, is missing', async () => {
+    const kv = await openStore()
+    await fill(kv, 4)
+    for (const sequence of [1, 2, 4]) {
+      const reader = tampered(kv, logKey('audit', sequence), () => null)
+      const verified = await verifyChain(reader, { fromSequence: 1, to: 'head' })
+      expect(verified).toMatchObject({ kind: 'broken', sequence, cause: 'the record is missing' })
+    }
+  })
+
+  test('verifyChain: a head set back by one record, shows the record beyond it', async () => {
+    const kv = await openStore()
+    await fill(kv, 2)
+    const older = (await kv.get(logHeadKey('audit'))) as Uint8Array
+    await fill(kv, 1)
+    const reader = tampered(kv, logHeadKey('audit'), () => older)
+    expect(await verifyChain(reader, { fromSequence: 1, to: 'head' })).toMatchObject({
+      kind: 'broken',
+      sequence: 3,
+      cause: 'the record lies beyond the head',
+    })
+  })
+})
+
+test('auditRecord: the bytes of format v1, are these and no others', () => {
+  expect(Buffer.from(auditRecord(denial({ detail: { b: 1, a: true } }))).toString()).toBe(
+    '{"v":1,"trustedMs":1893456000000,"wallMs":1893456000000,' +
+      '"actor":{"accessKeyId":"AKIDALICE","accountId":"111122223333","requestId":"REQ1","operation":"DeleteObject"},' +
+      '"bucket":"ledger","key":"a/b","versionId":"V1","change":1,"sha256":null,"sizeBytes":5,' +
+      '"lockBefore":{"kind":"known","retention":{"mode":"COMPLIANCE","retainUntilMs":1893456000001},"legalHold":null},' +
+      '"lockAfter":null,"verdict":"deny","rule":"ComplianceRetention","detail":{"a":true,"b":1}}',
+  )
+})
+
+test('auditRecord: fields given in another order, give the same bytes', () => {
+  const fields = denial({ lockAfter: { kind: 'unknown', cause: 'no JSON' } })
+  const reversed = Object.fromEntries(Object.entries(fields).reverse()) as typeof fields
+  expect(auditRecord(reversed)).toEqual(auditRecord(fields))
+})
+
+test.each([
+  ['white space', '{ "v":1}'],
+  ['another format', '{"v":2}'],
+  ['no JSON', 'x'],
+  ['a list', '[]'],
+  ['fields left out', '{"v":1,"trustedMs":1}'],
+])('parseAuditRecord: %s, is unreadable', (_, text) => {
+  expect(parseAuditRecord(Buffer.from(text)).kind).toBe('unreadable')
+})
+
+test('parseAuditRecord: a second spelling of the same record, is unreadable', () => {
+  const text = Buffer.from(auditRecord(denial())).toString()
+  expect(parseAuditRecord(Buffer.from(text)).kind).toBe('record')
+  expect(parseAuditRecord(Buffer.from(text.replace('"v":1,', '"v":1, '))).kind).toBe('unreadable')
+  expect(parseAuditRecord(Buffer.from(text.replace('ledger', '\\u006cedger'))).kind).toBe('unreadable')
+})

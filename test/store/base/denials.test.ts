@@ -1,0 +1,145 @@
+import { expect, test } from 'vitest'
+import { limits } from '../../../src/lib/limits.ts'
+import { createAudit } from '../../../src/store/audit-log.ts'
+import { createDenialRecorder } from '../../../src/store/denials.ts'
+import { openMemory } from '../../../src/store/kv/memory/memory.ts'
+import { actor, denial, TestClock } from './support.ts'
+
+const singleMax = limits.auditDenialsSingleMax
+
+function open(beforeCommit: () => 'proceed' | 'failed' = () => 'proceed') {
+  const clock = new TestClock()
+  const kv = openMemory({ uptimeMs: () => 0, beforeCommit })
+  const timers = new Map<object, () => void>()
+  const denials = createDenialRecorder({
+    kv,
+    clock,
+    sourcesMax: 3,
+    schedule: (_, callback) => {
+      const timer = {}
+      timers.set(timer, callback)
+      return () => timers.delete(timer)
+    },
+  })
+  const audit = createAudit(kv, clock, denials)
+  const records = async () =>
+    (await audit.list({ afterSequence: 0, limit: 500 })).map((entry) => entry.record)
+  const fire = () => {
+    for (const callback of [...timers.values()]) callback()
+  }
+  return { clock, kv, denials, timers, records, fire }
+}
+
+type Settled = { done: boolean }
+function watch(promise: Promise<void>): Settled {
+  const settled = { done: false }
+  promise.then(
+    () => {
+      settled.done = true
+    },
+    () => {},
+  )
+  return settled
+}
+const turns = async () => {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+}
+
+test('denials: up to the limit in one second, each is a record of its own', async () => {
+  const { denials, records, timers } = open()
+  for (let index = 0; index < singleMax; index += 1) await denials.record(denial({ key: `k${index}` }))
+  expect((await records()).map((record) => record['key'])).toEqual(
+    Array.from({ length: singleMax }, (_, index) => `k${index}`),
+  )
+  expect(timers.size).toBe(0)
+})
+
+test('denials: beyond the limit, are one counted record that is durable before any of them is answered', async () => {
+  const { denials, records, fire, timers } = open()
+  for (let index = 0; index < singleMax; index += 1) await denials.record(denial())
+  const extra = Array.from({ length: 7 }, (_, index) =>
+    denials.record(denial({ key: `x${index}`, actor: { ...actor, requestId: `R${index}` } })),
+  )
+  const settled = extra.map(watch)
+  await turns()
+  expect(settled.some(({ done }) => done)).toBe(false)
+  expect(timers.size).toBe(1)
+  fire()
+  await Promise.all(extra)
+  const counted = (await records()).at(-1)
+  expect(counted).toMatchObject({
+    key: null,
+    versionId: null,
+    rule: 'ComplianceRetention',
+    actor: { accessKeyId: 'AKIDALICE', requestId: 'R0' },
+    detail: { count: 7, lastRequestId: 'R6' },
+  })
+  expect(await records()).toHaveLength(singleMax + 1)
+  expect(timers.size).toBe(0)
+})
+
+test('denials: the next second, begins with single records again', async () => {
+  const { clock, denials, records, fire } = open()
+  for (let index = 0; index < singleMax; index += 1) await denials.record(denial())
+  const counted = denials.record(denial())
+  clock.pass(limits.auditDenialWindowMs)
+  await denials.record(denial({ key: 'next' }))
+  expect((await records()).at(-1)).toMatchObject({ key: 'next' })
+  fire()
+  await counted
+  expect((await records()).at(-1)).toMatchObject({ detail: { count: 1 } })
+})
+
+test('denials: access key, bucket and rule, are limited apart', async () => {
+  const others = [{ actor: { ...actor, accessKeyId: 'AKIDBOB' } }, { bucket: 'other' }, { rule: 'LegalHold' }]
+  for (const other of others) {
+    const { denials, records, timers } = open()
+    for (let index = 0; index < singleMax; index += 1) {
+      await denials.record(denial())
+      await denials.record(denial(other))
+    }
+    expect(await records()).toHaveLength(singleMax * 2)
+    expect(timers.size).toBe(0)
+  }
+})
+
+test('denials: more sources than are tracked, share one count that names none of them', async () => {
+  const { clock, denials, records, fire } = open()
+  for (const bucket of ['b1', 'b2', 'b3']) await denials.record(denial({ bucket }))
+  const shared = ['b4', 'b5', 'b1', 'b6'].map((bucket) => denials.record(denial({ bucket })))
+  fire()
+  await Promise.all(shared)
+  const all = await records()
+  expect(all.map((record) => record['bucket'])).toEqual(['b1', 'b2', 'b3', 'b1', '*'])
+  expect(all.at(-1)).toMatchObject({
+    actor: { accessKeyId: '*', operation: '*' },
+    rule: '*',
+    detail: { count: 3 },
+  })
+  clock.pass(limits.auditDenialWindowMs)
+  await denials.record(denial({ bucket: 'b4' }))
+  expect((await records()).at(-1)).toMatchObject({ bucket: 'b4' })
+})
+
+test('denials: close, writes what is counted and leaves no timer', async () => {
+  const { denials, records, timers } = open()
+  for (let index = 0; index < singleMax; index += 1) await denials.record(denial())
+  const counted = [denials.record(denial()), denials.record(denial())]
+  await denials.close()
+  await Promise.all(counted)
+  expect((await records()).at(-1)).toMatchObject({ detail: { count: 2 } })
+  expect(timers.size).toBe(0)
+  await denials.record(denial({ key: 'late' }))
+  expect((await records()).at(-1)).toMatchObject({ key: 'late' })
+})
+
+test('denials: a commit that fails, fails every refusal that it counts', async () => {
+  let fate: 'proceed' | 'failed' = 'proceed'
+  const { denials, fire } = open(() => fate)
+  for (let index = 0; index < singleMax; index += 1) await denials.record(denial())
+  fate = 'failed'
+  const counted = [denials.record(denial()), denials.record(denial())]
+  fire()
+  const outcomes = await Promise.allSettled(counted)
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+})
