@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Builds what the cluster tier needs and npm cannot install, and prints the path of the binary:
+#   tools/build.sh                 the control plane: kube-apiserver and the other processes in one binary
+#   tools/build.sh helm            Helm
+#   tools/build.sh --print [NAME]  tools/paths.sh: prints paths, builds nothing, exit 1 if something is missing
+# A second call finds the binary and ends at once; of two calls at the same time one builds and one waits.
+# With KUBEBUILDER_ASSETS (a folder with kube-apiserver and etcd) the control plane is not built. etcd is
+# installed by apt-get if it is missing and this is root on Debian or Ubuntu.
+set -euo pipefail
+
+# shellcheck source=paths.sh
+source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
+
+say() { printf 'tools: %s\n' "$1" >&2; }
+fail() { say "$1"; exit 1; }
+
+# require_go NAME MINOR: Go 1.MINOR or later; a toolchain is never downloaded.
+require_go() {
+  local have
+  command -v go >/dev/null || fail "Go is missing: install Go 1.$2 or later and put it on the PATH to build $1"
+  have=$(GOTOOLCHAIN=local go env GOVERSION)
+  have=${have#go1.}
+  ((${have%%[!0-9]*} >= $2)) || fail "Go 1.$have is too old to build $1: install Go 1.$2 or later"
+}
+
+# build NAME MODULE_DIR PACKAGE LDFLAGS: into the cache. The binary gets its name only when it is complete.
+build() {
+  local name=$1 module_dir=$2 package=$3 ldflags=$4 target started=$SECONDS
+  target=$(cache_path "$name")
+  command -v flock >/dev/null || fail 'flock is missing: install util-linux'
+  mkdir -p "$(dirname "$target")"
+  exec 9>"$target.lock"
+  if ! flock --nonblock 9; then
+    say "$name is being built by another call; waiting for it"
+    flock 9
+  fi
+  if [[ ! -x "$target" ]]; then
+    say "building $name at low priority, about 10 min of CPU the first time, into $(dirname "$target")"
+    # Without cgo no C compiler is needed. -mod=readonly: go.sum, the key of the cache, must not change.
+    (cd "$module_dir" && GOTOOLCHAIN=local CGO_ENABLED=0 nice -n 10 \
+      go build -mod=readonly -buildvcs=false -trimpath -ldflags "-s -w $ldflags" \
+      -o "$target.partial" "$package") >&2 ||
+      fail "go build of $name failed, see above; it must reach a Go module proxy (go env GOPROXY)"
+    mv "$target.partial" "$target"
+    say "built $name in $((SECONDS - started)) s"
+  fi
+  exec 9>&-
+}
+
+# module_version DIR MODULE: the version that DIR/go.mod requires.
+module_version() {
+  (cd "$1" && GOTOOLCHAIN=local go list -mod=readonly -m -f '{{.Version}}' "$2")
+}
+
+ensure_etcd() {
+  if find_program etcd >/dev/null; then return; fi
+  if [[ $(id -u) == 0 && -e /etc/debian_version ]] && command -v apt-get >/dev/null; then
+    say 'installing etcd: apt-get install -y etcd-server'
+    DEBIAN_FRONTEND=noninteractive apt-get install -y etcd-server >&2 ||
+      fail 'apt-get could not install etcd-server: run apt-get update and try again, or put etcd on the PATH'
+  fi
+}
+
+build_control_plane() {
+  local name paths version minor stamp=k8s.io/component-base/version
+  ensure_etcd
+  # Before the build: nobody should wait for it to learn that something else is missing.
+  for name in etcd kubectl openssl; do
+    print_path "$name" "$(find_program "$name")" >/dev/null || exit 1
+  done
+  if [[ -z "${KUBEBUILDER_ASSETS:-}" && ! -x $(cache_path control-plane) ]]; then
+    require_go control-plane 24
+    version=$(module_version "$tools_dir" k8s.io/kubernetes)
+    minor=${version#v1.}
+    # Without a stamp the API server takes itself for v0.0.0, and clients refuse it.
+    build control-plane "$tools_dir" ./control-plane \
+      "-X $stamp.gitVersion=$version -X $stamp.gitMajor=1 -X $stamp.gitMinor=${minor%%.*}"
+  fi
+  paths=$(print_cluster_paths) || exit 1
+  sed -n '1s/^[^=]*=//p' <<<"$paths"
+}
+
+build_helm() {
+  if [[ ! -x $(cache_path helm) ]]; then
+    require_go helm 26
+    local version minor module=helm.sh/helm/v3 stamp=''
+    version=$(module_version "$tools_dir/helm" "$module")
+    minor=$(module_version "$tools_dir/helm" k8s.io/client-go)
+    minor=${minor#v0.}
+    # What Helm's own Makefile stamps: `helm template` and `helm lint` assume this Kubernetes version.
+    for package in pkg/chartutil pkg/lint/rules; do
+      stamp+=" -X $module/$package.k8sVersionMajor=1 -X $module/$package.k8sVersionMinor=${minor%%.*}"
+    done
+    build helm "$tools_dir/helm" "$module/cmd/helm" "-X $module/internal/version.version=$version$stamp"
+  fi
+  cache_path helm
+}
+
+case "${1:-control-plane}" in
+  control-plane) build_control_plane ;;
+  helm) build_helm ;;
+  --print) print_paths "${2:-control-plane}" ;;
+  *) fail "unknown tool $1; usage: tools/build.sh [control-plane | helm | --print [control-plane | helm]]" ;;
+esac
