@@ -35,7 +35,7 @@ build() {
     flock 9
   fi
   if [[ ! -x "$target" ]]; then
-    say "building $name at low priority, about 10 min of CPU the first time, into $(dirname "$target")"
+    say "building $name at low priority (minutes of CPU the first time) into $(dirname "$target")"
     # Without cgo no C compiler is needed. -mod=readonly: go.sum, the key of the cache, must not change.
     (cd "$module_dir" && GOTOOLCHAIN=local CGO_ENABLED=0 nice -n 10 \
       go build -mod=readonly -buildvcs=false -trimpath -ldflags "-s -w $ldflags" \

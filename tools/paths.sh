@@ -32,7 +32,7 @@ find_program() {
 advice() {
   case "$1" in
     control-plane) echo 'run npm run setup:cluster (tools/build.sh): about 10 min, needs Go 1.24 or later' ;;
-    helm) echo 'run tools/build.sh helm: about 4 min, needs Go 1.26 or later' ;;
+    helm) echo 'run tools/build.sh helm: about 3 min, needs Go 1.26 or later' ;;
     kube-apiserver) echo 'KUBEBUILDER_ASSETS is set but has none: put it there, or unset the variable' ;;
     etcd) echo 'Debian and Ubuntu: apt-get install etcd-server; elsewhere put etcd 3.4 or later on the PATH' ;;
     kubectl) echo 'put kubectl 1.31 to 1.35 on the PATH, or into the folder of KUBEBUILDER_ASSETS' ;;
