@@ -1,7 +1,7 @@
 /** The file system door: durable steps with names that say what has reached the disk when they resolve. */
 import { randomBytes } from 'node:crypto'
 import { access, link, mkdir, open, statfs, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 
 /** The machine's code of a failed system call (`ENOENT`), or null. */
 export function errorCode(error: unknown): string | null {
@@ -27,9 +27,9 @@ export async function fileSystemKind(path: string): Promise<number> {
 
 /** Makes a directory and its parents; their names are durable when this resolves. */
 export async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o750 })
+  let parent = resolve(path)
+  const first = await mkdir(parent, { recursive: true, mode: 0o750 })
   if (first === undefined) return
-  let parent = path
   do {
     parent = dirname(parent)
     await syncDirectory(parent)
