@@ -1,0 +1,179 @@
+/** The CRD LockedBucket: its schema and its rules. */
+import { z } from 'zod'
+import { limits } from '../lib/limits.ts'
+import { apiVersion, objectMetadataSchema, objectNameSchema } from './metadata.ts'
+import { periodFields } from './periods.ts'
+import { type ApiRule, brokenTransitions, type Violation, violationsOf, withRules } from './rules.ts'
+import { conditionsSchema, observedGenerationSchema } from './status.ts'
+
+/** Names that S3 keeps for itself (General purpose bucket naming rules). */
+const keptByS3 = {
+  prefixes: ['xn--', 'sthree-', 'amzn-s3-demo-'],
+  suffixes: ['-s3alias', '--ol-s3', '.mrap', '--x-s3', '--table-s3'],
+} as const
+const reservedPrefix = 'holdfast-'
+const ipv4Pattern = '^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$'
+
+const bucketNameRules: readonly ApiRule<string>[] = [
+  {
+    name: 'BucketNameReserved',
+    cel: `!self.startsWith('${reservedPrefix}')`,
+    message: `bucket names beginning ${reservedPrefix} are reserved for the lock server itself`,
+    reason: 'FieldValueForbidden',
+    fieldPath: [],
+    holds: (name) => !name.startsWith(reservedPrefix),
+  },
+  {
+    name: 'BucketNameForm',
+    cel: `!self.contains('..') && !self.matches('${ipv4Pattern}')`,
+    message: 'a bucket name has no two periods in a row and does not look like an IP address',
+    reason: 'FieldValueInvalid',
+    fieldPath: [],
+    holds: (name) => !name.includes('..') && !new RegExp(ipv4Pattern).test(name),
+  },
+  {
+    name: 'BucketNameKeptByS3',
+    cel: [
+      ...keptByS3.prefixes.map((prefix) => `!self.startsWith('${prefix}')`),
+      ...keptByS3.suffixes.map((suffix) => `!self.endsWith('${suffix}')`),
+    ].join(' && '),
+    message: `S3 keeps names that begin ${keptByS3.prefixes.join(', ')} or end ${keptByS3.suffixes.join(', ')}`,
+    reason: 'FieldValueInvalid',
+    fieldPath: [],
+    holds: (name) =>
+      !keptByS3.prefixes.some((prefix) => name.startsWith(prefix)) &&
+      !keptByS3.suffixes.some((suffix) => name.endsWith(suffix)),
+  },
+]
+
+const bucketNameSchema = withRules(
+  z
+    .string()
+    .min(limits.bucketNameLengthMin)
+    .max(limits.bucketNameLengthMax)
+    .regex(/^[a-z0-9][a-z0-9.-]*[a-z0-9]$/, {
+      error: 'lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit',
+    })
+    .describe("The bucket's name on the lock server, by S3's rules. It can never be changed."),
+  bucketNameRules,
+)
+
+const baseSpecSchema = z.object({
+  bucketName: bucketNameSchema,
+  retentionPolicyRef: z
+    .object({ name: objectNameSchema.describe('The name of a RetentionPolicy in the same namespace.') })
+    .describe('The policy that says how long new versions are locked.'),
+  adoptionPolicy: z
+    .enum(['Never', 'IfUnowned'])
+    .optional()
+    .describe(
+      'What to do when the bucket exists already. Never (also when absent): refuse, unless this very object ' +
+        'made it before. IfUnowned: take it over if no other LockedBucket owns it.',
+    ),
+})
+
+export type LockedBucketSpec = z.output<typeof baseSpecSchema>
+
+const bucketNameImmutable: ApiRule<LockedBucketSpec> = {
+  name: 'BucketNameImmutable',
+  // On the required parent with the pair of has(), so that unsetting and setting again is no way around it.
+  cel:
+    'has(self.bucketName) == has(oldSelf.bucketName) && ' +
+    '(!has(self.bucketName) || self.bucketName == oldSelf.bucketName)',
+  message:
+    'bucketName can never be changed: the locked versions stay where they are. Make another LockedBucket',
+  reason: 'FieldValueForbidden',
+  fieldPath: ['bucketName'],
+  holds: (next, old) => old === null || next.bucketName === old.bucketName,
+}
+
+export const lockedBucketRules: readonly ApiRule<LockedBucketSpec>[] = [bucketNameImmutable]
+export const lockedBucketSpecSchema = withRules(baseSpecSchema, lockedBucketRules)
+
+const countSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+const nameSchema = z.string().max(253)
+const timeSchema = z.string().meta({ format: 'date-time' })
+
+const retentionFields = {
+  mode: z.enum(['GOVERNANCE', 'COMPLIANCE']).optional().describe('The mode of the default rule.'),
+  ...periodFields,
+  rules: z
+    .array(z.object({ prefix: z.string().max(limits.prefixRuleBytesMax), ...periodFields }))
+    .max(limits.prefixRulesMax)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['prefix'] })
+    .optional()
+    .describe('The prefix rules.'),
+}
+
+export const lockedBucketStatusSchema = z.object({
+  observedGeneration: observedGenerationSchema,
+  conditions: conditionsSchema,
+  bucket: z
+    .object({
+      name: z.string().max(limits.bucketNameLengthMax),
+      endpoint: z.string().max(2048).optional().describe('Where S3 clients reach it.'),
+      region: z.string().max(64).optional().describe('The region that S3 clients sign for.'),
+      uid: z
+        .string()
+        .max(64)
+        .optional()
+        .describe('The id of this very bucket; a re-created one gets another.'),
+    })
+    .optional()
+    .describe('The bucket as the lock server has it.'),
+  objectLock: z
+    .object({
+      retention: z
+        .string()
+        .max(64)
+        .optional()
+        .describe('The default period and the number of rules, for people: `7 days, 1 rule`.'),
+      ...retentionFields,
+    })
+    .optional()
+    .describe('The default retention that the lock server really enforces, read back from it.'),
+  lockedUntil: timeSchema
+    .optional()
+    .describe('The latest date until which a version is locked; legal holds have no date and are not in it.'),
+  lockedVersions: countSchema.optional().describe('How many versions are locked by retention.'),
+  legalHolds: countSchema.optional().describe('How many versions have a legal hold.'),
+  policy: z
+    .object({ name: nameSchema, uid: nameSchema, generation: countSchema })
+    .optional()
+    .describe('The policy that the lock server enforces, as it was when it was applied.'),
+  floor: z
+    .object(retentionFields)
+    .optional()
+    .describe(
+      'What the lock server will not go below, for anybody. Absent: no COMPLIANCE policy applied yet.',
+    ),
+  lastVerifiedTime: timeSchema
+    .optional()
+    .describe('When the server was last asked. Coarse: not every check is written.'),
+  deletionProtected: z
+    .boolean()
+    .optional()
+    .describe('True unless the last check proved that no locked version and no hold is left.'),
+})
+export type LockedBucketStatus = z.output<typeof lockedBucketStatusSchema>
+
+/** A LockedBucket as the API server or the directory source has it. */
+export const lockedBucketSchema = z.object({
+  apiVersion: z.literal(apiVersion),
+  kind: z.literal('LockedBucket'),
+  metadata: objectMetadataSchema,
+  spec: baseSpecSchema,
+  status: lockedBucketStatusSchema.optional(),
+})
+export type LockedBucket = z.output<typeof lockedBucketSchema>
+
+/** What is wrong with applying `next` over `old` (null: creation); see `validateRetentionPolicy`. */
+export function validateLockedBucket(
+  old: { readonly spec: LockedBucketSpec } | null,
+  next: { readonly spec: unknown },
+): readonly Violation[] {
+  const parsed = lockedBucketSpecSchema.safeParse(next.spec)
+  const invalid = violationsOf(parsed, ['spec'])
+  if (!parsed.success || old === null) return invalid
+  return brokenTransitions(lockedBucketRules, ['spec'], { old: old.spec, next: parsed.data })
+}

@@ -1,0 +1,85 @@
+/**
+ * THE TABLE of what statuses and events say: condition types, their reasons, the reasons of events, each with
+ * its sentence. Reasons are part of the API: programs match them, so they are added, never renamed.
+ */
+
+/**
+ * Condition types in the order in which a status lists them. Ready, Reconciling and Stalled are kstatus' own.
+ */
+export const conditionTypes = {
+  Ready: 'The server enforces what the spec asks for, and has been asked about it.',
+  Reconciling: 'The operator is still working towards the spec. Present only while True.',
+  Stalled: 'Trying again cannot help: somebody has to act. Present only while True.',
+  ObjectLockEnforced:
+    'GetObjectLockConfiguration, read back from the server, shows Object Lock with the rule of the policy.',
+  DeletionProtected:
+    'Deleting the object would leave locked data behind, or leave buckets without their policy.',
+  Drifted: 'What the server has differs from what the spec asks for.',
+} as const
+export type ConditionType = keyof typeof conditionTypes
+
+/** Reasons of conditions, each with what it means and what to do. */
+export const conditionReasons = {
+  /** Ready=True */
+  Enforced: 'The lock server enforces the policy; read back.',
+  Accepted: 'The policy is valid and can be used by LockedBuckets.',
+
+  /** Ready=False, Reconciling=True: goes on by itself */
+  Applying: 'The change is being applied to the lock server.',
+  PolicyNotFound: 'The RetentionPolicy that the spec names does not exist in this namespace; create it.',
+  ServerUnreachable: 'The lock server does not answer; the operator tries again by itself.',
+  NotVerified: 'The lock server applied the policy, but what it enforces could not be read back yet.',
+
+  /** Ready=False, Stalled=True: somebody has to act */
+  RetentionWouldShorten:
+    'The server enforces a stronger COMPLIANCE retention and keeps it; make the policy at least as strong.',
+  NameConflict: 'Another LockedBucket owns the bucket of this name; choose another bucketName.',
+  AdoptionRefused:
+    'The bucket exists and adoptionPolicy is Never; set IfUnowned to take it over, or choose another name.',
+  ServerRefused: 'The lock server refused the request; its answer is in the message.',
+  PolicyInvalid: 'The RetentionPolicy breaks a rule of its kind; correct it.',
+  SpecInvalid: 'The spec breaks a rule of its kind; correct it.',
+
+  /** ObjectLockEnforced */
+  ReadBack: 'The rule that GetObjectLockConfiguration answers is that of the policy.',
+  RuleDiffers: 'GetObjectLockConfiguration answers another rule than that of the policy.',
+  ObjectLockMissing: 'The bucket has no Object Lock.',
+  BucketMissing: 'The bucket does not exist on the lock server.',
+  Frozen: 'The bucket is frozen: existing locks hold, new ones are not made.',
+
+  /** DeletionProtected */
+  LockedVersions: 'Versions are locked by retention or by a legal hold.',
+  NoLockedVersions: 'The last check found no locked version and no legal hold.',
+  Referenced: 'LockedBuckets refer to this policy.',
+  NotReferenced: 'No LockedBucket refers to this policy.',
+  Unverified: 'It could not be proved that nothing is locked, so the object counts as protected.',
+
+  /** Drifted */
+  InSync: 'The server has what the spec asks for.',
+  ServerStronger: 'The server enforces more than the policy asks for, and keeps it.',
+  ServerWeaker: 'The server enforces less than the policy asks for; the operator corrects it.',
+} as const
+export type ConditionReason = keyof typeof conditionReasons
+
+/** Reasons of events, with their type. */
+export const eventReasons = {
+  BucketCreated: { type: 'Normal', sentence: 'The bucket was created on the lock server.' },
+  BucketAdopted: { type: 'Normal', sentence: 'A bucket that existed was taken over.' },
+  RetentionApplied: { type: 'Normal', sentence: 'A change of the policy reached the lock server.' },
+  RetentionWouldShorten: { type: 'Warning', sentence: 'A weaker policy was refused by the lock server.' },
+  DriftDetected: { type: 'Warning', sentence: 'Somebody changed the bucket behind the operator.' },
+  DriftCorrected: { type: 'Normal', sentence: 'The policy was put back on the lock server.' },
+  NameConflict: { type: 'Warning', sentence: 'The bucket belongs to another LockedBucket.' },
+  AdoptionRefused: { type: 'Warning', sentence: 'The bucket exists and may not be taken over.' },
+  PolicyNotFound: { type: 'Warning', sentence: 'The RetentionPolicy does not exist.' },
+  ServerUnreachable: { type: 'Warning', sentence: 'The lock server does not answer.' },
+  ServerRefused: { type: 'Warning', sentence: 'The lock server refused a request.' },
+  BucketOrphaned: { type: 'Warning', sentence: 'The object was deleted; the bucket and its locks stay.' },
+  ManifestRefused: {
+    type: 'Warning',
+    sentence: 'A changed manifest breaks a rule; the object stays as it was.',
+  },
+} as const satisfies Readonly<
+  Record<string, { readonly type: 'Normal' | 'Warning'; readonly sentence: string }>
+>
+export type EventReason = keyof typeof eventReasons

@@ -1,0 +1,124 @@
+/** One document of a manifest file, checked as strictly as kubectl does, before anything acts on it. */
+import { z } from 'zod'
+import { unreachable } from '../lib/assert.ts'
+import {
+  type LockedBucket,
+  type LockedBucketSpec,
+  lockedBucketSchema,
+  lockedBucketSpecSchema,
+} from './LockedBucket.ts'
+import {
+  apiVersion,
+  ignoredMetadataFields,
+  type ManifestMetadata,
+  manifestMetadataSchema,
+} from './metadata.ts'
+import {
+  type RetentionPolicy,
+  type RetentionPolicySpec,
+  retentionPolicySchema,
+  retentionPolicySpecSchema,
+} from './RetentionPolicy.ts'
+import { unknownFields, type Violation, violationsOf } from './rules.ts'
+
+/** A kind that this API group has. */
+export type ApiKind = 'RetentionPolicy' | 'LockedBucket'
+
+/** What a user wrote: without what a server adds (uid, generation, status). */
+export type Manifest =
+  | {
+      readonly apiVersion: typeof apiVersion
+      readonly kind: 'RetentionPolicy'
+      readonly metadata: ManifestMetadata
+      readonly spec: RetentionPolicySpec
+    }
+  | {
+      readonly apiVersion: typeof apiVersion
+      readonly kind: 'LockedBucket'
+      readonly metadata: ManifestMetadata
+      readonly spec: LockedBucketSpec
+    }
+
+export type ManifestResult =
+  | { readonly kind: 'manifest'; readonly manifest: Manifest }
+  | { readonly kind: 'invalid'; readonly violations: readonly Violation[] }
+
+export type ObjectResult =
+  | { readonly kind: 'object'; readonly object: RetentionPolicy | LockedBucket }
+  | { readonly kind: 'invalid'; readonly violations: readonly Violation[] }
+
+const headSchema = z.object({
+  apiVersion: z.literal(apiVersion),
+  kind: z.enum(['RetentionPolicy', 'LockedBucket']),
+  metadata: manifestMetadataSchema,
+})
+
+/**
+ * Reads one manifest. Unknown fields are refused, as by `kubectl apply`; `status` and what only a server sets
+ * are ignored, so that the output of `kubectl get -o yaml` can be applied. The rules that compare with the
+ * object that exists are `validateRetentionPolicy` and `validateLockedBucket`.
+ */
+export function parseManifest(document: unknown): ManifestResult {
+  const head = headSchema.safeParse(document)
+  if (!head.success) return { kind: 'invalid', violations: violationsOf(head, []) }
+  const { kind, metadata } = head.data
+  const {
+    spec: givenSpec,
+    metadata: givenMetadata,
+    status: _status,
+    ...rest
+  } = document as Record<string, unknown>
+  const strange = [
+    ...unknownFields(rest, { apiVersion, kind }, []),
+    ...unknownFields(withoutIgnored(givenMetadata), metadata, ['metadata']),
+  ]
+  switch (kind) {
+    case 'RetentionPolicy': {
+      const { spec, violations } = readSpec(retentionPolicySpecSchema, givenSpec, strange)
+      if (spec === null) return { kind: 'invalid', violations }
+      return { kind: 'manifest', manifest: { apiVersion, kind, metadata, spec } }
+    }
+    case 'LockedBucket': {
+      const { spec, violations } = readSpec(lockedBucketSpecSchema, givenSpec, strange)
+      if (spec === null) return { kind: 'invalid', violations }
+      return { kind: 'manifest', manifest: { apiVersion, kind, metadata, spec } }
+    }
+    default:
+      return unreachable(kind, 'the kinds of the group')
+  }
+}
+
+/**
+ * Reads an object from the API server. Fields that a newer CRD added are dropped, not refused, and the rules
+ * over the whole spec are not judged again: the object exists.
+ */
+export function parseObject(document: unknown): ObjectResult {
+  const kind = z.object({ kind: z.enum(['RetentionPolicy', 'LockedBucket']) }).safeParse(document)
+  if (!kind.success) return { kind: 'invalid', violations: violationsOf(kind, []) }
+  const schema = kind.data.kind === 'RetentionPolicy' ? retentionPolicySchema : lockedBucketSchema
+  const parsed = schema.safeParse(document)
+  if (!parsed.success) return { kind: 'invalid', violations: violationsOf(parsed, []) }
+  return { kind: 'object', object: parsed.data }
+}
+
+/** One line for logs and terminals: every violation with its field. */
+export function formatViolations(violations: readonly Violation[]): string {
+  return violations.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')
+}
+
+/** `spec` is null exactly when there are violations; `strange` are those found outside of it. */
+function readSpec<Spec>(
+  schema: z.ZodType<Spec>,
+  given: unknown,
+  strange: readonly Violation[],
+): { readonly spec: Spec | null; readonly violations: readonly Violation[] } {
+  const parsed = schema.safeParse(given)
+  if (!parsed.success) return { spec: null, violations: [...strange, ...violationsOf(parsed, ['spec'])] }
+  const violations = [...strange, ...unknownFields(given, parsed.data, ['spec'])]
+  return { spec: violations.length === 0 ? parsed.data : null, violations }
+}
+
+function withoutIgnored(metadata: unknown): unknown {
+  const entries = Object.entries(metadata as object)
+  return Object.fromEntries(entries.filter(([name]) => !ignoredMetadataFields.includes(name)))
+}
