@@ -105,12 +105,15 @@ export type ExplainAnswer = z.infer<typeof explainAnswer>
 
 export const adminErrorAnswer = z.object({ code: z.string(), message: z.string() })
 
+/** A schema without its library: what callers outside this folder hold. */
+export type DocumentSchema<T> = z.ZodType<T>
+
 export type DocumentResult<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'bad'; readonly message: string }
 
 /** Parses JSON text by one of the schemas above; the message names the field and what is wrong with it. */
-export function parseDocument<T>(schema: z.ZodType<T>, text: string): DocumentResult<T> {
+export function parseDocument<T>(schema: DocumentSchema<T>, text: string): DocumentResult<T> {
   let document: unknown
   try {
     document = JSON.parse(text)

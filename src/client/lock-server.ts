@@ -2,6 +2,7 @@
  * What the operator and the CLI may ask of a lock server: the admin API for what S3 cannot say, S3 itself for
  * evidence. `connect.ts` makes one; there is no other implementation, also not in tests.
  */
+import type { ExplainAnswer } from '../api/admin.ts'
 import type { BucketRetention, DefaultRetention, RetentionBounds, RetentionMode } from '../lock/types.ts'
 
 export type OwnerRef = {
@@ -89,6 +90,8 @@ export interface LockServer {
   applyBucket(request: ApplyBucketRequest): Promise<ApplyBucketAnswer>
   readBucket(name: string): Promise<BucketFactsAnswer | null>
   observeObjectLock(name: string): Promise<ObservedObjectLock | null>
+  /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
+  explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>
   acceptClock(input: { until: string; reason: string }): Promise<ServerInfo['clock']>
   close(): Promise<void>
 }

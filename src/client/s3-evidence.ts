@@ -61,9 +61,12 @@ async function answerOf<T>(send: () => Promise<T>): Promise<T | null> {
     return await send()
   } catch (error) {
     if (!(error instanceof S3ServiceException)) {
-      throw new ServerUnreachableError(`S3 did not answer: ${error instanceof Error ? error.message : 'no reason'}`, {
-        cause: error,
-      })
+      throw new ServerUnreachableError(
+        `S3 did not answer: ${error instanceof Error ? error.message : 'no reason'}`,
+        {
+          cause: error,
+        },
+      )
     }
     if (absent.has(error.name)) return null
     const status = error.$metadata.httpStatusCode ?? 0

@@ -1,0 +1,126 @@
+/** The admin API over node:http: read, authenticate, route, authorize, answer; one place for errors. */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../lib/clock.ts'
+import type { AccessKeys, Principal } from '../lib/identity.ts'
+import { limits } from '../lib/limits.ts'
+import type { Log } from '../lib/log.ts'
+import type { QueryPairs } from '../sigv4/canonical.ts'
+import type { SigningKeys } from '../sigv4/keys.ts'
+import type { Store } from '../store/store.ts'
+import { type AdminRequest, authenticateAdmin } from './authenticate.ts'
+import { type AdminAnswer, AdminError, type AdminFacts } from './operation.ts'
+import { routeAdmin } from './operations/index.ts'
+
+export type AdminOptions = {
+  readonly store: Store
+  readonly accessKeys: AccessKeys
+  readonly signingKeys: SigningKeys
+  readonly facts: AdminFacts
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export type AdminHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+export function createAdminHandler(options: AdminOptions): AdminHandler {
+  return (request, response) => {
+    const requestId = randomUUID()
+    answer(options, request, requestId)
+      .catch((error: unknown) => errorAnswer(options.log, requestId, error))
+      .then(({ status, document }) => {
+        const body = JSON.stringify(document)
+        response.writeHead(status, {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+          'x-amz-request-id': requestId,
+          // A body that was refused half-read must not be taken for the next request.
+          ...(request.complete ? {} : { connection: 'close' }),
+        })
+        response.end(body)
+      })
+      .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
+  }
+}
+
+async function answer(
+  options: AdminOptions,
+  message: IncomingMessage,
+  requestId: string,
+): Promise<AdminAnswer> {
+  const request = await readRequest(message)
+  const principal = authenticateAdmin(
+    request,
+    { accessKeys: options.accessKeys, signingKeys: options.signingKeys, region: options.facts.region },
+    options.clock.wallMs(),
+  )
+  const route = routeAdmin(request.method, request.path)
+  if (route === null) throw new AdminError(404, 'NotFound', `there is no ${request.method} ${request.path}`)
+  const { operation, pathName } = route
+  if (!operation.principals.includes(principal.kind)) {
+    throw new AdminError(403, 'AccessDenied', `${operation.name} is for: ${operation.principals.join(', ')}`)
+  }
+  return operation.handle(
+    {
+      store: options.store,
+      principal,
+      actor: actorOf(principal, requestId, operation.name),
+      facts: options.facts,
+      pathName,
+      query: new URLSearchParams(Object.fromEntries(request.query)),
+      epoch: epochOf(request.headers['x-holdfast-epoch']),
+    },
+    Buffer.from(request.body).toString('utf8'),
+  )
+}
+
+function actorOf(principal: Principal, requestId: string, operation: string) {
+  return { accessKeyId: principal.accessKeyId, accountId: principal.accountId, requestId, operation }
+}
+
+function epochOf(header: string | undefined): number | null {
+  if (header === undefined) return null
+  const epoch = Number(header)
+  if (!/^\d{1,15}$/.test(header)) throw new AdminError(400, 'InvalidEpoch', 'x-holdfast-epoch is a number')
+  return epoch
+}
+
+async function readRequest(message: IncomingMessage): Promise<AdminRequest> {
+  const url = targetOf(message.url ?? '/')
+  const headers: Record<string, string> = {}
+  for (const [name, value] of Object.entries(message.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
+  }
+  return { method: message.method ?? 'GET', ...url, headers, body: await readBody(message) }
+}
+
+function targetOf(target: string): { path: string; query: QueryPairs } {
+  try {
+    const url = new URL(target, 'http://admin.invalid')
+    return { path: decodeURIComponent(url.pathname), query: [...url.searchParams] }
+  } catch {
+    throw new AdminError(400, 'InvalidTarget', 'the request target is not a URL path')
+  }
+}
+
+async function readBody(message: IncomingMessage): Promise<Uint8Array> {
+  const parts: Buffer[] = []
+  let sizeBytes = 0
+  for await (const part of message as AsyncIterable<Buffer>) {
+    sizeBytes += part.length
+    if (sizeBytes > limits.adminDocumentBytesMax)
+      throw new AdminError(413, 'DocumentTooLarge', `at most ${limits.adminDocumentBytesMax} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
+function errorAnswer(log: Log, requestId: string, error: unknown): AdminAnswer {
+  if (error instanceof AdminError)
+    return { status: error.status, document: { code: error.code, message: error.message } }
+  log.error({ requestId, error }, 'admin request failed')
+  return {
+    status: 503,
+    document: { code: 'ServiceUnavailable', message: `the request failed; id ${requestId}` },
+  }
+}

@@ -1,0 +1,89 @@
+import * as documents from '../api/admin.ts'
+import { type AdminCall, type AdminClientOptions, openAdminClient } from './admin-client.ts'
+import {
+  type ApplyBucketAnswer,
+  type ApplyBucketRequest,
+  type LockServer,
+  ServerRefusedError,
+  ServerUnreachableError,
+} from './lock-server.ts'
+import { openS3Evidence } from './s3-evidence.ts'
+
+export type ConnectOptions = Omit<AdminClientOptions, 'endpoint'> & {
+  readonly adminEndpoint: string
+  readonly s3Endpoint: string
+}
+
+/** A lock server behind its two ports. Opens no connection yet: the first call does. */
+export function connectLockServer(options: ConnectOptions): LockServer {
+  const admin = openAdminClient({ ...options, endpoint: options.adminEndpoint })
+  const evidence = openS3Evidence({ ...options, endpoint: options.s3Endpoint })
+
+  /** Any answer but 200 is a refusal, except those that `expected` turns into a value. */
+  async function ask<T>(
+    call: AdminCall,
+    schema: documents.DocumentSchema<T>,
+    expected: readonly number[] = [],
+  ) {
+    const { status, text } = await admin.call(call)
+    if (status !== 200 && !expected.includes(status)) throw refusal(call, status, text)
+    return understand(call, schema, text)
+  }
+
+  return {
+    info: () => ask({ method: 'GET', path: '/v1/server' }, documents.serverInfoAnswer),
+    acquireLeadership: (holder) =>
+      ask({ method: 'POST', path: '/v1/leadership', document: { holder } }, documents.leadershipAnswer),
+    applyBucket: (request) => applyBucket(admin, request),
+    readBucket: async (name) => {
+      const call: AdminCall = { method: 'GET', path: bucketPath(name) }
+      const { status, text } = await admin.call(call)
+      if (status === 404) return null
+      if (status !== 200) throw refusal(call, status, text)
+      return understand(call, documents.bucketFactsAnswer, text)
+    },
+    observeObjectLock: evidence.observeObjectLock,
+    explainDelete: ({ bucket, key, versionId }) =>
+      ask(
+        {
+          method: 'GET',
+          path: '/v1/explain',
+          query: { bucket, key, ...(versionId === null ? {} : { versionId }) },
+        },
+        documents.explainAnswer,
+      ),
+    acceptClock: (input) =>
+      ask({ method: 'POST', path: '/v1/clock/accept', document: input }, documents.acceptClockAnswer),
+    close: async () => evidence.close(),
+  }
+}
+
+async function applyBucket(
+  admin: ReturnType<typeof openAdminClient>,
+  { epoch, name, ...document }: ApplyBucketRequest,
+): Promise<ApplyBucketAnswer> {
+  const call: AdminCall = { method: 'PUT', path: bucketPath(name), epoch, document }
+  const { status, text } = await admin.call(call)
+  if (status !== 200 && status !== 409) throw refusal(call, status, text)
+  return understand(call, documents.applyBucketAnswer, text)
+}
+
+function bucketPath(name: string): string {
+  return `/v1/buckets/${encodeURIComponent(name)}`
+}
+
+/** An answer that does not fit its schema is another server's, or a proxy's: not ours to believe. */
+function understand<T>(call: AdminCall, schema: documents.DocumentSchema<T>, text: string): T {
+  const parsed = documents.parseDocument(schema, text)
+  if (parsed.kind === 'ok') return parsed.value
+  throw new ServerUnreachableError(
+    `${call.method} ${call.path}: an answer that is not ours: ${parsed.message}`,
+  )
+}
+
+function refusal(call: AdminCall, status: number, text: string): ServerRefusedError {
+  const parsed = documents.parseDocument(documents.adminErrorAnswer, text)
+  const { code, message } =
+    parsed.kind === 'ok' ? parsed.value : { code: 'Unknown', message: text.slice(0, 200) }
+  return new ServerRefusedError(status, code, `${call.method} ${call.path}: ${message}`)
+}
