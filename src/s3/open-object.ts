@@ -1,0 +1,25 @@
+import type { ObjectVersion } from './object-headers.ts'
+import type { OperationContext } from './operation.ts'
+import type { ByteRange } from './range.ts'
+
+/**
+ * The bytes, opened as far as the first block: a body that is damaged or gone is an error answer and not an answer that
+ * breaks off. Whoever takes the result ends it, by reading or by `return`.
+ */
+export async function openObject(
+  context: OperationContext,
+  version: ObjectVersion,
+  range: ByteRange | null,
+): Promise<AsyncIterable<Uint8Array>> {
+  const rest = context.store.versions.openBody(version, range)[Symbol.asyncIterator]()
+  let first: Promise<IteratorResult<Uint8Array>> | null = Promise.resolve(await rest.next())
+  const iterator: AsyncIterator<Uint8Array> = {
+    next: () => {
+      const next = first ?? rest.next()
+      first = null
+      return next
+    },
+    return: async () => (await rest.return?.()) ?? { done: true, value: undefined },
+  }
+  return { [Symbol.asyncIterator]: () => iterator }
+}

@@ -1,0 +1,90 @@
+import { limits } from '../../lib/limits.ts'
+import type { ObjectDescription, Precondition, PutVersionResult } from '../../store/store.ts'
+import { addressedBucket, addressedKey } from '../addressed.ts'
+import { emptyAnswer } from '../answers.ts'
+import { preconditionName, writePrecondition } from '../conditional.ts'
+import {
+  demandChecksum,
+  judgeLockHeaders,
+  type LockHeaders,
+  lockHeaderPermissions,
+  parseLockHeaders,
+} from '../lock-headers.ts'
+import { refuseUnkeptPromises, storedHeaders, taggingHeader, userMetadata } from '../object-description.ts'
+import { quotedEtag } from '../object-headers.ts'
+import { type Action, defineOperation, type S3Response } from '../operation.ts'
+import { S3Error } from '../s3-error.ts'
+import { stageUpload } from '../stage-body.ts'
+import { noSuchKey, writeError } from '../store-results.ts'
+import { versionIdHeader } from '../version-id.ts'
+import { checksumHeader, hasChecksum, wantedChecksum } from '../wanted-checksum.ts'
+
+type Input = {
+  readonly lock: LockHeaders
+  readonly description: Omit<ObjectDescription, 'checksum'>
+  readonly precondition: Precondition
+}
+
+/**
+ * Writes a new version; an older one is never touched. 200 means that bytes, lock and audit record are durable. Headers and
+ * bucket are judged before a byte is taken. Errors: E9 to E13, E5, E16, BadDigest, InvalidDigest, PreconditionFailed, 403 of
+ * the policy's bounds.
+ */
+export const PutObject = defineOperation<Input>({
+  name: 'PutObject',
+  match: { method: 'PUT', level: 'object' },
+  permission: 's3:PutObject',
+  body: { kind: 'stream', bytesMax: limits.singleUploadBytesMax },
+  parse: ({ request: { headers } }) => {
+    refuseUnkeptPromises(headers)
+    return {
+      lock: parseLockHeaders(headers),
+      description: {
+        headers: storedHeaders(headers),
+        userMetadata: userMetadata(headers),
+        tags: taggingHeader(headers),
+      },
+      precondition: writePrecondition(headers),
+    }
+  },
+  morePermissions: ({ lock, description }) => {
+    const tagging: readonly Action[] = Object.keys(description.tags).length > 0 ? ['s3:PutObjectTagging'] : []
+    return [...lockHeaderPermissions(lock), ...tagging]
+  },
+  handle: async (context, input, payload) => {
+    const bucket = addressedBucket(context)
+    const key = addressedKey(context.request)
+    const lock = judgeLockHeaders(input.lock, bucket, (await context.now()).requestMs)
+    const wanted = wantedChecksum(context.request.headers, payload.trailerNames)
+    demandChecksum({
+      bucket,
+      lockHeaders: input.lock.sent ? 'sent' : 'none',
+      checksum: hasChecksum(wanted) ? 'sent' : 'none',
+      subject: 'Put Object',
+    })
+    const options = { bytesMax: limits.singleUploadBytesMax, fallback: 'CRC64NVME' } as const
+    const { body, checksum } = await stageUpload(context, payload, wanted, options)
+    const result = await context.store.versions.put(context.actor, {
+      bucket: bucket.name,
+      key,
+      content: { kind: 'staged', body, etag: body.md5 },
+      description: { ...input.description, checksum },
+      lock,
+      precondition: input.precondition,
+    })
+    if (result.kind === 'put') return answer(result)
+    await context.store.versions.discard(body)
+    if (result.kind === 'noSuchKey') throw noSuchKey(key)
+    if (result.kind === 'sourceGone') throw new S3Error('InternalError')
+    throw writeError(result, bucket, preconditionName(input.precondition))
+  },
+})
+
+function answer({ version, bucket }: Extract<PutVersionResult, { kind: 'put' }>): S3Response {
+  const checksum = version.object?.checksum ?? null
+  return emptyAnswer(200, {
+    etag: quotedEtag(version.object?.etag ?? ''),
+    ...versionIdHeader(bucket, version),
+    ...(checksum === null ? {} : checksumHeader(checksum)),
+  })
+}

@@ -1,0 +1,122 @@
+/**
+ * Every operation of the S3 model (2006-03-01) that is not in the table, so that each is refused by its own name. An
+ * operation that gets built leaves this list; a test holds both lists together to the model of the AWS SDK.
+ */
+import type { Match } from '../operation.ts'
+import { S3Error } from '../s3-error.ts'
+
+export type UnbuiltOperation = { readonly name: string; readonly match: Match }
+
+type Row = readonly [name: string, method: Match['method'], query: string, ...more: readonly string[]]
+
+const bucketRows: readonly Row[] = [
+  ['CreateBucketMetadataConfiguration', 'POST', 'metadataConfiguration'],
+  ['CreateBucketMetadataTableConfiguration', 'POST', 'metadataTable'],
+  ['CreateSession', 'GET', 'session'],
+  ['DeleteBucketAnalyticsConfiguration', 'DELETE', 'analytics'],
+  ['DeleteBucketCors', 'DELETE', 'cors'],
+  ['DeleteBucketEncryption', 'DELETE', 'encryption'],
+  ['DeleteBucketIntelligentTieringConfiguration', 'DELETE', 'intelligent-tiering'],
+  ['DeleteBucketInventoryConfiguration', 'DELETE', 'inventory'],
+  ['DeleteBucketLifecycle', 'DELETE', 'lifecycle'],
+  ['DeleteBucketMetadataConfiguration', 'DELETE', 'metadataConfiguration'],
+  ['DeleteBucketMetadataTableConfiguration', 'DELETE', 'metadataTable'],
+  ['DeleteBucketMetricsConfiguration', 'DELETE', 'metrics'],
+  ['DeleteBucketOwnershipControls', 'DELETE', 'ownershipControls'],
+  ['DeleteBucketPolicy', 'DELETE', 'policy'],
+  ['DeleteBucketReplication', 'DELETE', 'replication'],
+  ['DeleteBucketTagging', 'DELETE', 'tagging'],
+  ['DeleteBucketWebsite', 'DELETE', 'website'],
+  ['DeletePublicAccessBlock', 'DELETE', 'publicAccessBlock'],
+  ['GetBucketAbac', 'GET', 'abac'],
+  ['GetBucketAccelerateConfiguration', 'GET', 'accelerate'],
+  ['GetBucketAcl', 'GET', 'acl'],
+  ['GetBucketAnalyticsConfiguration', 'GET', 'analytics', 'id'],
+  ['GetBucketCors', 'GET', 'cors'],
+  ['GetBucketEncryption', 'GET', 'encryption'],
+  ['GetBucketIntelligentTieringConfiguration', 'GET', 'intelligent-tiering', 'id'],
+  ['GetBucketInventoryConfiguration', 'GET', 'inventory', 'id'],
+  ['GetBucketLifecycleConfiguration', 'GET', 'lifecycle'],
+  ['GetBucketLogging', 'GET', 'logging'],
+  ['GetBucketMetadataConfiguration', 'GET', 'metadataConfiguration'],
+  ['GetBucketMetadataTableConfiguration', 'GET', 'metadataTable'],
+  ['GetBucketMetricsConfiguration', 'GET', 'metrics', 'id'],
+  ['GetBucketNotificationConfiguration', 'GET', 'notification'],
+  ['GetBucketOwnershipControls', 'GET', 'ownershipControls'],
+  ['GetBucketPolicy', 'GET', 'policy'],
+  ['GetBucketPolicyStatus', 'GET', 'policyStatus'],
+  ['GetBucketReplication', 'GET', 'replication'],
+  ['GetBucketRequestPayment', 'GET', 'requestPayment'],
+  ['GetBucketTagging', 'GET', 'tagging'],
+  ['GetBucketWebsite', 'GET', 'website'],
+  ['GetPublicAccessBlock', 'GET', 'publicAccessBlock'],
+  ['ListBucketAnalyticsConfigurations', 'GET', 'analytics'],
+  ['ListBucketIntelligentTieringConfigurations', 'GET', 'intelligent-tiering'],
+  ['ListBucketInventoryConfigurations', 'GET', 'inventory'],
+  ['ListBucketMetricsConfigurations', 'GET', 'metrics'],
+  ['PutBucketAbac', 'PUT', 'abac'],
+  ['PutBucketAccelerateConfiguration', 'PUT', 'accelerate'],
+  ['PutBucketAcl', 'PUT', 'acl'],
+  ['PutBucketAnalyticsConfiguration', 'PUT', 'analytics'],
+  ['PutBucketCors', 'PUT', 'cors'],
+  ['PutBucketEncryption', 'PUT', 'encryption'],
+  ['PutBucketIntelligentTieringConfiguration', 'PUT', 'intelligent-tiering'],
+  ['PutBucketInventoryConfiguration', 'PUT', 'inventory'],
+  ['PutBucketLifecycleConfiguration', 'PUT', 'lifecycle'],
+  ['PutBucketLogging', 'PUT', 'logging'],
+  ['PutBucketMetricsConfiguration', 'PUT', 'metrics'],
+  ['PutBucketNotificationConfiguration', 'PUT', 'notification'],
+  ['PutBucketOwnershipControls', 'PUT', 'ownershipControls'],
+  ['PutBucketPolicy', 'PUT', 'policy'],
+  ['PutBucketReplication', 'PUT', 'replication'],
+  ['PutBucketRequestPayment', 'PUT', 'requestPayment'],
+  ['PutBucketTagging', 'PUT', 'tagging'],
+  ['PutBucketWebsite', 'PUT', 'website'],
+  ['PutPublicAccessBlock', 'PUT', 'publicAccessBlock'],
+  ['UpdateBucketMetadataAnnotationTableConfiguration', 'PUT', 'metadataAnnotationTable'],
+  ['UpdateBucketMetadataInventoryTableConfiguration', 'PUT', 'metadataInventoryTable'],
+  ['UpdateBucketMetadataJournalTableConfiguration', 'PUT', 'metadataJournalTable'],
+]
+
+const objectRows: readonly Row[] = [
+  ['DeleteObjectAnnotation', 'DELETE', 'annotation'],
+  ['GetObjectAcl', 'GET', 'acl'],
+  ['GetObjectAnnotation', 'GET', 'annotation', 'annotationName'],
+  ['GetObjectTorrent', 'GET', 'torrent'],
+  ['ListObjectAnnotations', 'GET', 'annotation'],
+  ['PutObjectAcl', 'PUT', 'acl'],
+  ['PutObjectAnnotation', 'PUT', 'annotation'],
+  ['RenameObject', 'PUT', 'renameObject'],
+  ['RestoreObject', 'POST', 'restore'],
+  ['SelectObjectContent', 'POST', 'select'],
+  ['UpdateObjectEncryption', 'PUT', 'encryption'],
+]
+
+/** Without a sub-resource of their own: the form upload, the preflight of CORS, S3 Express and Object Lambda. */
+const otherRows: readonly UnbuiltOperation[] = [
+  { name: 'PostObject', match: { method: 'POST', level: 'bucket' } },
+  { name: 'PreflightBucket', match: { method: 'OPTIONS', level: 'bucket' } },
+  { name: 'PreflightObject', match: { method: 'OPTIONS', level: 'object' } },
+  {
+    name: 'ListDirectoryBuckets',
+    match: { method: 'GET', level: 'service', queryValues: { 'x-id': 'ListDirectoryBuckets' } },
+  },
+  {
+    name: 'WriteGetObjectResponse',
+    match: { method: 'POST', level: 'bucket', headers: ['x-amz-request-route'] },
+  },
+]
+
+function unbuilt(level: Match['level'], rows: readonly Row[]): readonly UnbuiltOperation[] {
+  return rows.map(([name, method, ...query]) => ({ name, match: { method, level, query } }))
+}
+
+export const unbuiltOperations: readonly UnbuiltOperation[] = [
+  ...unbuilt('bucket', bucketRows),
+  ...unbuilt('object', objectRows),
+  ...otherRows,
+]
+
+export function notImplemented(name: string): S3Error {
+  return new S3Error('NotImplemented', { message: `${name} is not implemented by this server.` })
+}

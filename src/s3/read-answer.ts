@@ -1,0 +1,123 @@
+/** What GetObject and HeadObject share: conditions, part or range, headers. */
+import { limits } from '../lib/limits.ts'
+import { addressedBucket } from './addressed.ts'
+import { judgeConditions, rangeApplies, readConditions } from './conditional.ts'
+import {
+  checksumHeaders,
+  type ObjectVersion,
+  objectHeaders,
+  responseOverrides,
+  validatorHeaders,
+} from './object-headers.ts'
+import type { OperationContext, ParseInput } from './operation.ts'
+import { type ByteRange, contentRange, parseRange } from './range.ts'
+import { readObject } from './read-version.ts'
+import { invalidArgument, S3Error } from './s3-error.ts'
+import { preconditionFailed } from './store-results.ts'
+import { versionIdHeader, versionIdOf } from './version-id.ts'
+
+export type ReadInput = { readonly versionId: string | null; readonly partNumber: number | null }
+
+/** Errors: InvalidArgument for a version id, a part number or an override; InvalidRequest for a part with a range. */
+export function parseRead({ request }: ParseInput): ReadInput {
+  responseOverrides(request.query)
+  const partNumber = parsePartNumber(request.query)
+  if (partNumber !== null && request.headers['range'] !== undefined) {
+    throw new S3Error('InvalidRequest', {
+      message: 'Cannot specify both Range header and partNumber query parameter',
+    })
+  }
+  return { versionId: versionIdOf(request.query), partNumber }
+}
+
+/** The partNumber parameter; null: none. */
+export function parsePartNumber(query: URLSearchParams): number | null {
+  const value = query.get('partNumber')
+  if (value === null) return null
+  const partNumber = Number(value)
+  if (!/^\d{1,5}$/.test(value) || partNumber < 1 || partNumber > limits.partNumberMax) {
+    throw invalidArgument(
+      `Part number must be an integer between 1 and ${limits.partNumberMax}, inclusive`,
+      'partNumber',
+      value,
+    )
+  }
+  return partNumber
+}
+
+type Headers = Readonly<Record<string, string>>
+
+export type ReadAnswer =
+  | { readonly kind: 'notModified'; readonly headers: Headers }
+  | {
+      readonly kind: 'bytes'
+      readonly status: 200 | 206
+      readonly headers: Headers
+      readonly version: ObjectVersion
+      /** null: the whole object. */
+      readonly range: ByteRange | null
+    }
+
+/** Errors: those of `readObject`, PreconditionFailed, InvalidRange, InvalidPartNumber. */
+export async function answerRead(context: OperationContext, input: ReadInput): Promise<ReadAnswer> {
+  const { request } = context
+  const version = await readObject(context, input.versionId)
+  const validators = { etag: version.object.etag, lastModifiedMs: version.lastModifiedMs }
+  const condition = judgeConditions(request.headers, readConditions, validators)
+  if (condition.kind === 'failed') throw preconditionFailed(condition.condition)
+  if (condition.kind === 'notModified') {
+    const versionId = versionIdHeader(addressedBucket(context), version)
+    return { kind: 'notModified', headers: { ...validatorHeaders(version), ...versionId } }
+  }
+  const { sizeBytes } = version.object
+  const part = input.partNumber === null ? null : await partOf(context, version, input.partNumber)
+  const ranged = rangeApplies(request.headers, validators)
+    ? parseRange(request.headers['range'], sizeBytes)
+    : null
+  const range = part?.range ?? ranged
+  const isWhole = range === null
+  const headers = {
+    ...objectHeaders(context, version, request),
+    ...(part?.headers ?? {}),
+    ...(isWhole ? checksumHeaders(request, version) : { 'content-range': contentRange(range, sizeBytes) }),
+    'content-length': String(isWhole ? sizeBytes : range.endByte - range.startByte),
+  }
+  return { kind: 'bytes', status: isWhole ? 200 : 206, headers, version, range }
+}
+
+type Part = { readonly range: ByteRange | null; readonly headers: Headers }
+
+/** The bytes of one part; an object that was not uploaded in parts is its own first part. */
+async function partOf(context: OperationContext, version: ObjectVersion, partNumber: number): Promise<Part> {
+  const { partCount, sizeBytes } = version.object
+  if (partNumber > (partCount ?? 1)) {
+    throw new S3Error('InvalidPartNumber', {
+      extra: { ActualPartCount: String(partCount ?? 1), PartNumberRequested: String(partNumber) },
+    })
+  }
+  // A range cannot say "no bytes": an empty object is answered whole.
+  if (sizeBytes === 0) return { range: null, headers: {} }
+  if (partCount === null) return { range: { startByte: 0, endByte: sizeBytes }, headers: {} }
+  const range = await rangeOfPart(context, version, partNumber)
+  return { range, headers: { 'x-amz-mp-parts-count': String(partCount) } }
+}
+
+async function rangeOfPart(
+  context: OperationContext,
+  version: ObjectVersion,
+  partNumber: number,
+): Promise<ByteRange> {
+  let startByte = 0
+  let partCount = 0
+  while (partCount < partNumber) {
+    const limit = Math.min(limits.bodiesPerListChunkMax, partNumber - partCount)
+    const sizes = await context.store.versions.bodySizes(version, partCount, limit)
+    if (sizes.length === 0) throw new S3Error('InternalError')
+    partCount += sizes.length
+    const sum = sizes.reduce((total, size) => total + size, 0)
+    const last = sizes.at(-1) ?? 0
+    if (partCount >= partNumber) return { startByte: startByte + sum - last, endByte: startByte + sum }
+    startByte += sum
+  }
+  throw new S3Error('InternalError')
+}
