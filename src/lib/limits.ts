@@ -1,4 +1,6 @@
-/** Every bound on what a client, a manifest or a disk can make us do. Unit in the name, origin in the comment. */
+/**
+ * Every bound on what a client, a manifest or a disk can make us do. Unit in the name, origin in the comment.
+ */
 import { assert } from './assert.ts'
 
 export const limits = {
@@ -40,10 +42,16 @@ export const limits = {
   presignedSecondsMax: 7 * 86_400,
   /** AWS: RequestTimeTooSkewed beyond 15 minutes. */
   requestSkewMsMax: 15 * 60_000,
-  /** aws-chunked: AWS asks for chunks of at least 8 KiB; one frame is buffered until its signature verifies. */
+  /**
+   * aws-chunked: AWS asks for chunks of at least 8 KiB; one frame is buffered until its signature verifies.
+   */
   chunkBytesMax: 16 * 1024 ** 2,
   chunkHeaderBytesMax: 1024,
   trailerBytesMax: 4096,
+  /** Keys of one --access-keys file: all of them are held in memory. */
+  accessKeysMax: 10_000,
+  /** Signing keys remembered by a worker: one a key, day and region. */
+  signingKeysMax: 10_000,
   adminDocumentBytesMax: 64 * 1024,
 
   /** Default retention: S3 Days 1..36500, Years 1..100. */
@@ -74,21 +82,34 @@ export const limits = {
   inlineBodyBytesMax: 64 * 1024,
   /** Each block of this size has its own CRC32C, checked on read. */
   bodyBlockBytes: 64 * 1024,
+  /** Reads of a body: so many bytes each, so many at a time. With 128 large GETs: 192 MiB of buffers. */
+  bodyReadBytes: 512 * 1024,
+  bodyReadsInFlightMax: 3,
+  /** Two of these for each body being staged. */
+  bodyWriteBytes: 256 * 1024,
+  /** Buffers kept for use again, of each of both sizes. */
+  bodyBuffersKeptMax: 64,
   bodiesPerListChunkMax: 500,
   /** 64 KiB of checksums in a row: one row per GiB of a body. */
   crcsPerFileRowMax: 16_384,
-  /** One page of the garbage walk, and bodies whose rows go in one transaction (a body has at most 5 rows). */
+  /**
+   * One page of the garbage walk, and bodies whose rows go in one transaction (a body has at most 5 rows).
+   */
   garbagePageMax: 100,
   garbageBodiesPerTransactionMax: 100,
   /** A repeated CompleteMultipartUpload finds its answer for a day of trusted time. */
   completedUploadMsMax: 24 * 3_600_000,
   /** Complete starts again when parts change under it, at most so often; then 503 SlowDown. */
   completeAttemptsMax: 4,
+  /** Traces of one page of recovery after a crash. */
+  recoverPageMax: 1000,
   /** Part rows read at once by Complete, ListParts and garbage. */
   partsPageMax: 500,
   deleteObjectsPerTransactionMax: 100,
 
-  /** Free space below max(5 %, 1 GiB) refuses new data; the ballast is freed for deletes and lock extensions. */
+  /**
+   * Free space below max(5 %, 1 GiB) refuses new data; the ballast is freed for deletes and lock extensions.
+   */
   freeSpaceFractionMin: 0.05,
   freeSpaceBytesMin: 1024 ** 3,
   ballastBytes: 64 * 1024 ** 2,
@@ -105,7 +126,10 @@ export const limits = {
   clockSuspectMsMin: 60_000,
   clockAcceptReasonLengthMax: 1024,
 
-  /** Operator: retry delays per object as in controller-runtime (operator.md 2.2), and overall 10 a second, burst 100. */
+  /**
+   * Operator: retry delays per object as in controller-runtime (operator.md 2.2), and overall 10 a second,
+   * burst 100.
+   */
   reconcileRetryDelayMsMin: 5,
   reconcileRetryDelayMsMax: 1_000_000,
   reconcileRetriesPerSecond: 10,
@@ -132,7 +156,9 @@ export const limits = {
   kubeDocumentLengthMax: 64 * 1024 ** 2,
   /** Connections to the API server are renewed, so that rotated certificates are used. */
   kubeConnectionAgeMsMax: 600_000,
-  /** client-go's recorder: 25 events per object, then one in 5 minutes; equal ones are counted for 10 minutes. */
+  /**
+   * client-go's recorder: 25 events per object, then one in 5 minutes; equal ones are counted for 10 minutes.
+   */
   eventsPerObjectBurst: 25,
   eventRefillMs: 300_000,
   eventSeriesMs: 600_000,
@@ -144,6 +170,21 @@ export const limits = {
   verifyIntervalMsMin: 100,
   verifyIntervalMsMax: 24 * 3_600_000,
   countsWriteIntervalMs: 300_000,
+  /**
+   * An unchanged status is written again this seldom, so that lastVerifiedTime says that somebody looks
+   * (DESIGN 6).
+   */
+  statusRefreshMs: 6 * 3_600_000,
+  /**
+   * While the lock server is away, every bucket is tried again at least this often: recovery needs nobody.
+   */
+  serverRetryMsMax: 30_000,
+  /** The lock server's own facts (endpoint, region, epoch) are asked again after this. */
+  serverInfoMsMax: 30_000,
+  /**
+   * A policy counts its buckets this long after the first of them changed: a thousand new ones are one write.
+   */
+  bucketCountDelayMs: 200,
   /** Standalone: a folder of manifests. */
   manifestFileBytesMax: 1024 ** 2,
   manifestFilesMax: 1000,
@@ -161,6 +202,8 @@ export const limits = {
 } as const
 
 assert(limits.commitBatchBytesMax >= limits.transactionBytesMax, 'the largest transaction fits a commit')
+assert(limits.bodyReadBytes % limits.bodyBlockBytes === 0, 'a read is made of whole blocks')
+assert(limits.bodyWriteBytes >= limits.inlineBodyBytesMax, 'what was kept in memory fits a write buffer')
 assert(limits.inlineBodyBytesMax <= limits.transactionBytesMax / 8, 'an inline body fits a transaction')
 assert(
   limits.deleteObjectsPerTransactionMax * 16 <= limits.transactionKeysMax,

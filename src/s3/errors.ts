@@ -21,6 +21,7 @@ const rows = {
     message: 'The AWS Access Key Id you provided does not exist in our records.',
   },
   InvalidSecurity: { status: 403, message: 'The provided security credentials are not valid.' },
+  InvalidToken: { status: 400, message: 'The provided token is malformed or otherwise invalid.' },
   MissingSecurityHeader: { status: 400, message: 'Your request was missing a required header.' },
   RequestTimeTooSkewed: {
     status: 403,
@@ -84,7 +85,8 @@ const rows = {
   AccessControlListNotSupported: { status: 400, message: 'The bucket does not allow ACLs' },
   IllegalLocationConstraintException: {
     status: 400,
-    message: 'The location constraint is incompatible for the region specific endpoint this request was sent to.',
+    message:
+      'The location constraint is incompatible for the region specific endpoint this request was sent to.',
   },
   IllegalVersioningConfigurationException: {
     status: 400,
