@@ -19,14 +19,10 @@ export function connectLockServer(options: ConnectOptions): LockServer {
   const admin = openAdminClient({ ...options, endpoint: options.adminEndpoint })
   const evidence = openS3Evidence({ ...options, endpoint: options.s3Endpoint })
 
-  /** Any answer but 200 is a refusal, except those that `expected` turns into a value. */
-  async function ask<T>(
-    call: AdminCall,
-    schema: documents.DocumentSchema<T>,
-    expected: readonly number[] = [],
-  ) {
+  /** Any answer but 200 is a refusal. */
+  async function ask<T>(call: AdminCall, schema: documents.DocumentSchema<T>) {
     const { status, text } = await admin.call(call)
-    if (status !== 200 && !expected.includes(status)) throw refusal(call, status, text)
+    if (status !== 200) throw refusal(call, status, text)
     return understand(call, schema, text)
   }
 

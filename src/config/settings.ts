@@ -1,0 +1,194 @@
+/** Every setting there is: one row each, with its flag, its environment variable, its default and its help. */
+import {
+  type ListenAddress,
+  parseAccountText,
+  parseCount,
+  parseDuration,
+  parseListenAddress,
+  parseLogLevel,
+  parsePath,
+  parseRegion,
+  parseText,
+  parseUrl,
+} from './values.ts'
+
+export type Setting<Value> = {
+  /** null: only by environment, because a flag would show a secret to everybody on the machine. */
+  readonly flag: string | null
+  readonly env: string
+  /** The default as a user would write it; null: absent unless given. */
+  readonly initial: string | null
+  /** Throws SettingError with what is wrong and what is expected. */
+  readonly parse: (text: string) => Value
+  readonly help: string
+}
+
+function setting<Value>(row: Setting<Value>): Setting<Value> {
+  return row
+}
+
+export const settings = {
+  data: setting({
+    flag: '--data',
+    env: 'HOLDFAST_DATA',
+    initial: 'data',
+    parse: parsePath,
+    help: 'directory of the volume: metadata, bodies, audit log',
+  }),
+  s3Listen: setting<ListenAddress>({
+    flag: '--s3-listen',
+    env: 'HOLDFAST_S3_LISTEN',
+    initial: '[::]:9000',
+    parse: parseListenAddress,
+    help: 'address and port of the S3 API; port 0 takes a free one',
+  }),
+  adminListen: setting<ListenAddress>({
+    flag: '--admin-listen',
+    env: 'HOLDFAST_ADMIN_LISTEN',
+    initial: '[::]:9001',
+    parse: parseListenAddress,
+    help: 'address and port of the admin API',
+  }),
+  metricsListen: setting<ListenAddress>({
+    flag: '--metrics-listen',
+    env: 'HOLDFAST_METRICS_LISTEN',
+    initial: '[::]:9002',
+    parse: parseListenAddress,
+    help: 'address and port of /healthz and /readyz',
+  }),
+  workers: setting({
+    flag: '--workers',
+    env: 'HOLDFAST_WORKERS',
+    initial: null,
+    parse: (text) => parseCount(text, { min: 1, max: 256 }),
+    help: 'worker processes (default: one a core, at least 2)',
+  }),
+  domain: setting({
+    flag: '--domain',
+    env: 'HOLDFAST_DOMAIN',
+    initial: null,
+    parse: parseText,
+    help: 'host name under which buckets are virtual hosts: <bucket>.<domain>',
+  }),
+  region: setting({
+    flag: '--region',
+    env: 'HOLDFAST_REGION',
+    initial: 'us-east-1',
+    parse: parseRegion,
+    help: 'region of every bucket and of every signature',
+  }),
+  publicEndpoint: setting({
+    flag: '--public-endpoint',
+    env: 'HOLDFAST_PUBLIC_ENDPOINT',
+    initial: null,
+    parse: parseUrl,
+    help: 'URL by which clients reach the S3 API (default: where it listens)',
+  }),
+  accessKeys: setting({
+    flag: '--access-keys',
+    env: 'HOLDFAST_ACCESS_KEYS',
+    initial: null,
+    parse: parsePath,
+    help: 'JSON file of further access keys with their statements; read again when it changes',
+  }),
+  shutdownGraceMs: setting({
+    flag: '--shutdown-grace',
+    env: 'HOLDFAST_SHUTDOWN_GRACE',
+    initial: '30s',
+    parse: parseDuration,
+    help: 'how long running requests may take to finish after SIGTERM',
+  }),
+  logLevel: setting({
+    flag: '--log-level',
+    env: 'HOLDFAST_LOG_LEVEL',
+    initial: 'info',
+    parse: parseLogLevel,
+    help: 'debug, info, warn or error',
+  }),
+  manifests: setting({
+    flag: '--manifests',
+    env: 'HOLDFAST_MANIFESTS',
+    initial: 'manifests',
+    parse: parsePath,
+    help: 'directory of RetentionPolicy and LockedBucket manifests, watched for changes',
+  }),
+  verifyIntervalMs: setting({
+    flag: '--verify-interval',
+    env: 'HOLDFAST_VERIFY_INTERVAL',
+    initial: '10m',
+    parse: parseDuration,
+    help: 'how often every bucket is read back and compared',
+  }),
+  kubeconfig: setting({
+    flag: '--kubeconfig',
+    env: 'KUBECONFIG',
+    initial: null,
+    parse: parsePath,
+    help: 'kubeconfig file (default: the pod’s service account)',
+  }),
+  clusterId: setting({
+    flag: '--cluster-id',
+    env: 'HOLDFAST_CLUSTER_ID',
+    initial: null,
+    parse: parseAccountText,
+    help: 'identity of this cluster at the server (default: uid of the namespace kube-system)',
+  }),
+  holder: setting({
+    flag: '--holder',
+    env: 'HOLDFAST_HOLDER',
+    initial: null,
+    parse: parseAccountText,
+    help: 'name of this operator at the server (default: host name)',
+  }),
+  serverS3: setting({
+    flag: '--server-s3',
+    env: 'HOLDFAST_SERVER_S3',
+    initial: 'http://127.0.0.1:9000',
+    parse: parseUrl,
+    help: 'S3 endpoint of the lock server',
+  }),
+  serverAdmin: setting({
+    flag: '--server-admin',
+    env: 'HOLDFAST_SERVER_ADMIN',
+    initial: 'http://127.0.0.1:9001',
+    parse: parseUrl,
+    help: 'admin endpoint of the lock server',
+  }),
+  accessKeyId: setting({
+    flag: null,
+    env: 'HOLDFAST_ACCESS_KEY_ID',
+    initial: null,
+    parse: parseText,
+    help: 'access key id of root',
+  }),
+  secretAccessKey: setting({
+    flag: null,
+    env: 'HOLDFAST_SECRET_ACCESS_KEY',
+    initial: null,
+    parse: parseText,
+    help: 'secret access key of root',
+  }),
+  operatorAccessKeyId: setting({
+    flag: null,
+    env: 'HOLDFAST_OPERATOR_ACCESS_KEY_ID',
+    initial: null,
+    parse: parseText,
+    help: 'access key id of the operator',
+  }),
+  operatorSecretAccessKey: setting({
+    flag: null,
+    env: 'HOLDFAST_OPERATOR_SECRET_ACCESS_KEY',
+    initial: null,
+    parse: parseText,
+    help: 'secret access key of the operator',
+  }),
+} as const
+
+export type SettingName = keyof typeof settings
+type ValueOf<Row> = Row extends Setting<infer Value> ? Value : never
+/** Settings with a default are always there. */
+export type SettingValues<Name extends SettingName> = {
+  readonly [Key in Name]:
+    | ValueOf<(typeof settings)[Key]>
+    | ((typeof settings)[Key]['initial'] extends string ? never : null)
+}

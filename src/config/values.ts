@@ -1,0 +1,85 @@
+/** How the text of a setting becomes its value. Each says what is wrong and what would be right. */
+export class SettingError extends Error {
+  override readonly name = 'SettingError'
+}
+
+export type ListenAddress = { readonly host: string; readonly port: number }
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+const textLengthMax = 4096
+
+export function parseText(text: string): string {
+  if (text === '') throw new SettingError('it is empty')
+  if (text.length > textLengthMax) throw new SettingError(`at most ${textLengthMax} characters`)
+  return text
+}
+
+export function parsePath(text: string): string {
+  if (text.includes('\0')) throw new SettingError('a path has no NUL')
+  return parseText(text)
+}
+
+/** `host:port`, `[::]:9000` or `:9000`. */
+export function parseListenAddress(text: string): ListenAddress {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (match === null || port > 65_535)
+    throw new SettingError(`'${text}' is not host:port, e.g. 127.0.0.1:9000`)
+  const host = match[1] ?? match[2] ?? ''
+  return { host: host === '' ? '::' : host, port }
+}
+
+export function parseCount(text: string, { min, max }: { min: number; max: number }): number {
+  const count = Number(text)
+  if (!/^\d{1,9}$/.test(text) || count < min || count > max)
+    throw new SettingError(`'${text}' is not a whole number from ${min} to ${max}`)
+  return count
+}
+
+const durationUnitsMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** `500ms`, `30s`, `10m`, `24h`, in milliseconds. */
+export function parseDuration(text: string): number {
+  const match = /^(\d{1,9})(ms|s|m|h)$/.exec(text)
+  const unitMs = durationUnitsMs[match?.[2] ?? '']
+  if (match === null || unitMs === undefined)
+    throw new SettingError(`'${text}' is not a duration, e.g. 30s, 10m or 24h`)
+  const durationMs = Number(match[1]) * unitMs
+  // Timers overflow beyond 2^31 - 1 milliseconds, and fire at once.
+  if (durationMs < 1 || durationMs > 2_147_483_647)
+    throw new SettingError(`'${text}' is not within 1ms and 596h`)
+  return durationMs
+}
+
+export function parseRegion(text: string): string {
+  if (!/^[a-z0-9-]{1,64}$/.test(text))
+    throw new SettingError(`'${text}' is not a region name, e.g. us-east-1`)
+  return text
+}
+
+/** http or https, without a trailing slash. */
+export function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (
+    url === null ||
+    !['http:', 'https:'].includes(url.protocol) ||
+    url.pathname !== '/' ||
+    url.search !== ''
+  )
+    throw new SettingError(`'${text}' is not a URL such as http://127.0.0.1:9000`)
+  return url.origin
+}
+
+/** Names that travel in records and headers: printable, short. */
+export function parseAccountText(text: string): string {
+  if (!/^[\w.:-]{1,253}$/.test(text))
+    throw new SettingError(`'${text}' is not 1 to 253 letters, digits, dots, colons, dashes or underscores`)
+  return text
+}
+
+export function parseLogLevel(text: string): LogLevel {
+  const level = logLevels.find((each) => each === text)
+  if (level === undefined) throw new SettingError(`'${text}' is none of ${logLevels.join(', ')}`)
+  return level
+}
