@@ -78,6 +78,10 @@ export const limits = {
   commitMsMax: 30_000,
   /** How long closing a failed store may take. */
   closeMsMax: 2000,
+  /** One listing passes over at most this many rows (delete markers), then its page ends early. */
+  listRowsScannedMax: 20_000,
+  /** Expiries of the current day that facts count one by one. */
+  factsExpiryRowsMax: 10_000,
   /** Bodies up to this size live in the KV (performance.md 6: files win from here on). */
   inlineBodyBytesMax: 64 * 1024,
   /** Each block of this size has its own CRC32C, checked on read. */
@@ -113,6 +117,8 @@ export const limits = {
   freeSpaceFractionMin: 0.05,
   freeSpaceBytesMin: 1024 ** 3,
   ballastBytes: 64 * 1024 ** 2,
+  /** A look at the free space serves all requests of so long. */
+  freeSpaceProbeMsMax: 1000,
 
   /** Trusted clock (DESIGN 7). */
   clockBudgetMsMax: 24 * 3_600_000,

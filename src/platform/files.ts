@@ -9,6 +9,22 @@ export function errorCode(error: unknown): string | null {
   return typeof error.code === 'string' ? error.code : null
 }
 
+/** True for a write that found no room; a flush that fails for that reason lost what was written. */
+export function isVolumeFull(error: unknown): boolean {
+  const code = errorCode(error)
+  if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EFBIG') return false
+  return !(error instanceof Error && 'syscall' in error && error.syscall === 'fsync')
+}
+
+/** A file that is gone already is no error. */
+export async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+}
+
 export async function pathExists(path: string): Promise<boolean> {
   try {
     await access(path)

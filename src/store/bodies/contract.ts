@@ -1,65 +1,92 @@
-/**
- * Immutable bodies on a volume. A body is staged (durable, nobody's), published (durable under its own name, still
- * nobody's), then referenced by a KV commit and settled. Until it is settled its stage name remains as a trace, so
- * that a crash leaves nothing that recovery cannot find (docs/decisions/0012-stage-link.md).
- */
+/** Immutable bodies on a volume: staged, published under their id, read with a check of every block, removed once. */
 import type { StagedBody } from '../store.ts'
 
-export type BodyLocation = { readonly bodyId: string; readonly sizeBytes: number }
-/** `endByteExclusive` at most the body's size. */
-export type BodyRange = { readonly startByte: number; readonly endByteExclusive: number }
-export type StageOptions = {
-  /** A longer stream ends in BodyTooLargeError and leaves nothing. */
-  readonly bytesMax: number
-  /** Up to this size the bytes stay in memory; default limits.inlineBodyBytesMax; -1: always a file. */
-  readonly inlineBytesMax?: number
-}
-/** One file that an earlier server left in its stage. */
-export type StageTrace = { readonly stage: string; readonly bodyId: string }
-export type FreeSpace = { readonly availableBytes: number; readonly totalBytes: number }
+/** What a record knows of a body in a file. */
+export type BodyReference = { readonly bodyId: string; readonly sizeBytes: number }
 
+/**
+ * CRC32C of consecutive blocks of limits.bodyBlockBytes, the first being block `firstBlockIndex` of the body. For a
+ * range, only the blocks that it touches are needed.
+ */
+export type BlockCrcs = { readonly firstBlockIndex: number; readonly crcs: Uint32Array }
+
+export type ByteRange = { readonly startByte: number; readonly endByteExclusive: number }
+
+export type StageOptions = {
+  /** More than this is BodyTooLargeError. */
+  readonly bytesMax: number
+  /** Sees every chunk once, before it is written; a throw aborts the stage. Must not keep the chunk. */
+  readonly onChunk?: (chunk: Uint8Array) => void
+}
+
+/**
+ * The bytes of a range in order. A chunk belongs to the consumer; one that it gives to `recycle` must not be
+ * touched again by anybody (so: not before the socket has taken its bytes), and saves an allocation.
+ */
+export interface BodyReader extends AsyncIterable<Uint8Array> {
+  recycle(chunk: Uint8Array): void
+}
+
+export type Space = { readonly availableBytes: number; readonly totalBytes: number }
+
+/** A stage folder that another epoch left behind: it was not closed cleanly. */
+export type AbandonedStage = { readonly name: string; readonly epoch: string; readonly worker: string }
+
+/** Errors of all writing calls: BodyStoreFailedError, from then on always; the volume's state is unknown. */
 export interface Bodies {
-  /** Resolves when the bytes are durable in this process' stage, or in memory when they are few. */
+  /**
+   * Reads `stream` to its end with back pressure. Few bytes (limits.inlineBodyBytesMax) stay in memory, more are in
+   * a file that is flushed, but has no durable name yet. Errors: BodyTooLargeError, BodyStoreFullError, what the
+   * stream throws; then nothing is left behind.
+   */
   stage(stream: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody>
-  /** link(2) to the body's own name and fsync of its directory; the stage name stays. Nothing for inline bodies. */
+  /** Gives a staged file its name; durable, with its bytes, when this resolves. Once for each staged body. */
   publish(staged: StagedBody): Promise<void>
-  /** After the commit that references the body: drops the stage name. Nothing for inline bodies. */
-  settle(staged: StagedBody): Promise<void>
-  /** For a body that no commit references: removes both names. Nothing for inline bodies. */
+  /** Forgets a staged body that was not published. May be called again. */
   discard(staged: StagedBody): Promise<void>
   /**
-   * Reads a published body. `crcs`: CRC32C of every 64 KiB block of the whole body; each block is verified before
-   * its bytes leave. Errors: BodyCorruptError, BodyMissingError.
+   * Every block is checked before any of its bytes is given out. Errors, from the iterator: BodyMissingError,
+   * BodyCorruptError.
    */
-  open(body: BodyLocation, crcs: Uint32Array, range: BodyRange): AsyncIterable<Uint8Array>
-  /** CRC32C of each 64 KiB block of bytes in memory. */
-  blockCrcs(bytes: Uint8Array): Uint32Array
-  /** Unlinks and syncs the directories; bodies that are gone already count as removed. Only garbage calls it. */
-  remove(bodyIds: readonly string[]): Promise<void>
-  /** What stages of other epochs still hold, at most `limit`; empty stages are removed on the way. */
-  traces(limit: number): Promise<readonly StageTrace[]>
-  /** Drops a trace: the stage name only (`keep`), or the published name with it (`remove`). */
-  resolveTrace(trace: StageTrace, fate: 'keep' | 'remove'): Promise<void>
-  freeSpace(): Promise<FreeSpace>
-  /** 64 MiB kept for deletes and lock extensions on a full disk. */
-  ballast(): Promise<'held' | 'released'>
+  open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader
+  /**
+   * The only removal of a published body; for the garbage collector, after the transaction that dropped the last
+   * reference. Durable when it resolves; a body that is gone already is no error.
+   */
+  remove(bodyId: string): Promise<void>
+  /**
+   * Ids of published bodies whose id was made within the two instants (wall clock), in no order. An id is made
+   * at the end of its stage, so a body that a crash left without a record is among the last before the crash.
+   */
+  list(window: { readonly fromMs: number; readonly toMs: number }): AsyncIterable<string>
+  /** Stage folders of other epochs. */
+  stages(): Promise<readonly AbandonedStage[]>
+  /** Removes a stage folder with the unfinished files in it. */
+  removeStage(stage: AbandonedStage): Promise<void>
+  freeSpace(): Promise<Space>
+  /** Makes the ballast file if it is missing and the volume has room; true when it is there. */
+  ensureBallast(): Promise<boolean>
+  /** Frees the ballast for deletes and lock extensions. */
   releaseBallast(): Promise<void>
-  holdBallast(): Promise<void>
+  /** Removes the own stage folder, which says that this epoch ended cleanly. */
+  close(): Promise<void>
 }
 
-/** The stream is longer than it may be. */
 export class BodyTooLargeError extends Error {
   override readonly name = 'BodyTooLargeError'
 }
-/** A block does not have its checksum; none of its bytes was handed out. */
-export class BodyCorruptError extends Error {
-  override readonly name = 'BodyCorruptError'
+/** The volume has no room for this body; nothing else is wrong. */
+export class BodyStoreFullError extends Error {
+  override readonly name = 'BodyStoreFullError'
 }
-/** The body is not on the volume: removed since its record was read, or lost. */
+/** A write or flush failed: what is on the volume is unknown until the server starts again. */
+export class BodyStoreFailedError extends Error {
+  override readonly name = 'BodyStoreFailedError'
+}
 export class BodyMissingError extends Error {
   override readonly name = 'BodyMissingError'
 }
-/** A sync or write failed: nothing about the bytes is known. Never retried as if nothing had happened. */
-export class BodyStoreFailedError extends Error {
-  override readonly name = 'BodyStoreFailedError'
+/** Bytes on the volume are not those that were written. */
+export class BodyCorruptError extends Error {
+  override readonly name = 'BodyCorruptError'
 }

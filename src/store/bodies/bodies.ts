@@ -1,0 +1,271 @@
+/**
+ * Bodies as files: `stage/<epoch>-<worker>/<name>` while they grow, `bodies/<xx>/<yy>/<id>` once published. A body
+ * file is the part's bytes and nothing else, so the data can be read without us.
+ */
+import { randomBytes } from 'node:crypto'
+import { opendir, readdir, rename, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { assert } from '../../lib/assert.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { limits } from '../../lib/limits.ts'
+import { errorCode, isVolumeFull, makeDirectory, unlinkIfThere } from '../../platform/files.ts'
+import type { StagedBody } from '../store.ts'
+import { bodyIdMs, isBodyId, newBodyId, shardOf, shardsBetween } from './body-id.ts'
+import { BufferPool } from './buffer-pool.ts'
+import {
+  type AbandonedStage,
+  type Bodies,
+  type BlockCrcs,
+  type BodyReader,
+  type BodyReference,
+  BodyStoreFailedError,
+  BodyStoreFullError,
+  BodyTooLargeError,
+  type ByteRange,
+  type Space,
+  type StageOptions,
+} from './contract.ts'
+import { BodyDigest } from './digest.ts'
+import { DirectorySyncs } from './directory-syncs.ts'
+import { readBody } from './read-body.ts'
+import { ensureBallast, freeSpace, releaseBallast } from './space.ts'
+import { StageFile } from './stage-file.ts'
+
+export type BodiesOptions = {
+  readonly directory: string
+  /** Differs at every start of the server; letters and digits. */
+  readonly epoch: string
+  /** Differs among the workers of one epoch; letters and digits. */
+  readonly worker: string
+  readonly clock: Clock
+}
+
+const namePattern = /^[A-Za-z0-9]+$/
+
+export async function openBodies(options: BodiesOptions): Promise<Bodies> {
+  assert(namePattern.test(options.epoch), 'an epoch is letters and digits')
+  assert(namePattern.test(options.worker), 'a worker is letters and digits')
+  const stage = join(options.directory, 'stage', `${options.epoch}-${options.worker}`)
+  await makeDirectory(stage)
+  await makeDirectory(join(options.directory, 'bodies'))
+  return new FileBodies(options, stage)
+}
+
+class FileBodies implements Bodies {
+  readonly #directory: string
+  readonly #options: BodiesOptions
+  readonly #stage: string
+  readonly #syncs = new DirectorySyncs()
+  readonly #shards = new Map<string, Promise<void>>()
+  /** Stage files by body id, until published or discarded. */
+  readonly #stagePaths = new Map<string, string>()
+  readonly #readPool = new BufferPool({ sizeBytes: limits.bodyReadBytes, keptMax: limits.bodyBuffersKeptMax })
+  readonly #writePool = new BufferPool({ sizeBytes: limits.bodyWriteBytes, keptMax: limits.bodyBuffersKeptMax })
+  #failure: BodyStoreFailedError | null = null
+
+  constructor(options: BodiesOptions, stage: string) {
+    this.#options = options
+    this.#directory = options.directory
+    this.#stage = stage
+  }
+
+  async stage(stream: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
+    this.#assertWorking()
+    const digest = new BodyDigest()
+    const head: Uint8Array[] = []
+    let sizeBytes = 0
+    let file: StageFile | null = null
+    try {
+      for await (const chunk of stream) {
+        sizeBytes += chunk.length
+        if (sizeBytes > options.bytesMax) throw new BodyTooLargeError(`a body has at most ${options.bytesMax} bytes`)
+        options.onChunk?.(chunk)
+        digest.update(chunk)
+        if (file === null && sizeBytes <= limits.inlineBodyBytesMax) {
+          head.push(new Uint8Array(chunk))
+          continue
+        }
+        file ??= await this.#beginFile(head)
+        await this.#step(file.add(chunk))
+      }
+      if (file !== null) await this.#endFile(file)
+    } catch (error) {
+      if (file !== null) await this.#dropFile(file)
+      throw error
+    }
+    const bodyId = newBodyId(this.#options.clock.wallMs())
+    if (file !== null) this.#stagePaths.set(bodyId, file.path)
+    const inline = file === null ? joined(head, sizeBytes) : null
+    return { bodyId, sizeBytes, ...digest.finish(), inline }
+  }
+
+  async publish(staged: StagedBody): Promise<void> {
+    this.#assertWorking()
+    assert(staged.inline === null, 'a body in memory has no file')
+    const path = this.#stagePaths.get(staged.bodyId)
+    assert(path !== undefined, 'a body is published once, by the worker that staged it')
+    const shard = await this.#shardFor(staged.bodyId)
+    await this.#step(rename(path, join(shard, staged.bodyId)))
+    this.#stagePaths.delete(staged.bodyId)
+    await this.#step(Promise.all([this.#syncs.sync(shard), this.#syncs.sync(this.#stage)]))
+  }
+
+  async discard(staged: StagedBody): Promise<void> {
+    const path = this.#stagePaths.get(staged.bodyId)
+    if (path === undefined) return
+    this.#stagePaths.delete(staged.bodyId)
+    await unlinkIfThere(path)
+  }
+
+  open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader {
+    return readBody({ path: this.#pathOf(reference.bodyId), reference, crcs, range, pool: this.#readPool })
+  }
+
+  async remove(bodyId: string): Promise<void> {
+    this.#assertWorking()
+    await this.#step(unlinkIfThere(this.#pathOf(bodyId)))
+    // Also when it was gone: the removal before may not have reached the disk.
+    const shard = await this.#shardFor(bodyId)
+    await this.#step(this.#syncs.sync(shard))
+  }
+
+  async *list(window: { readonly fromMs: number; readonly toMs: number }): AsyncIterable<string> {
+    for (const shard of shardsBetween(window.fromMs, window.toMs)) {
+      const path = join(this.#directory, 'bodies', ...shard)
+      for await (const name of namesIn(path)) {
+        if (!isBodyId(name)) continue
+        const madeMs = bodyIdMs(name)
+        if (madeMs >= window.fromMs && madeMs <= window.toMs) yield name
+      }
+    }
+  }
+
+  async stages(): Promise<readonly AbandonedStage[]> {
+    const names = await readdir(join(this.#directory, 'stage'))
+    return names.flatMap((name) => {
+      const [epoch, worker, ...rest] = name.split('-')
+      if (epoch === undefined || worker === undefined || rest.length > 0) return []
+      return epoch === this.#options.epoch ? [] : [{ name, epoch, worker }]
+    })
+  }
+
+  async removeStage(stage: AbandonedStage): Promise<void> {
+    assert(stage.epoch !== this.#options.epoch, 'the stage of a running epoch stays')
+    assert(stage.name === `${stage.epoch}-${stage.worker}`, 'a stage is named after its epoch and worker')
+    const path = join(this.#directory, 'stage', stage.name)
+    for await (const name of namesIn(path)) await unlinkIfThere(join(path, name))
+    await this.#removeStageFolder(path)
+  }
+
+  freeSpace(): Promise<Space> {
+    return freeSpace(this.#directory)
+  }
+
+  ensureBallast(): Promise<boolean> {
+    return ensureBallast(this.#directory, `${this.#options.epoch}-${this.#options.worker}`)
+  }
+
+  releaseBallast(): Promise<void> {
+    return releaseBallast(this.#directory)
+  }
+
+  async close(): Promise<void> {
+    // A failed store, or one with bodies still staged, leaves its folder: the next start looks closer.
+    if (this.#failure !== null || this.#stagePaths.size > 0) return
+    this.#failure = new BodyStoreFailedError('the store of bodies is closed')
+    await this.#removeStageFolder(this.#stage)
+  }
+
+  async #beginFile(head: readonly Uint8Array[]): Promise<StageFile> {
+    const path = join(this.#stage, randomBytes(16).toString('hex'))
+    const file = await this.#step(StageFile.create(path, this.#writePool))
+    for (const chunk of head) await this.#step(file.add(chunk))
+    return file
+  }
+
+  async #endFile(file: StageFile): Promise<void> {
+    await this.#step(file.end())
+    await this.#step(file.flush())
+    await file.close()
+  }
+
+  async #dropFile(file: StageFile): Promise<void> {
+    await file.close().catch(() => {})
+    await unlinkIfThere(file.path)
+  }
+
+  /**
+   * Judges the failure of a step. A full volume refuses one body and breaks nothing. A failed flush may have dropped
+   * the pages that it was to write: a second one would succeed and prove nothing, so nothing is tried again.
+   */
+  async #step<T>(step: Promise<T>): Promise<T> {
+    try {
+      return await step
+    } catch (error) {
+      if (!isVolumeFull(error)) throw this.#fail(error)
+      throw new BodyStoreFullError('the volume has no room for the body', { cause: error })
+    }
+  }
+
+  #fail(cause: unknown): BodyStoreFailedError {
+    this.#failure ??= new BodyStoreFailedError('the volume of bodies failed: start the server again', { cause })
+    return this.#failure
+  }
+
+  #assertWorking(): void {
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  #pathOf(bodyId: string): string {
+    return join(this.#directory, 'bodies', ...shardOf(bodyId), bodyId)
+  }
+
+  /** The directory of a body, its name durable; flushed here even if another worker made it. */
+  async #shardFor(bodyId: string): Promise<string> {
+    const [outer, inner] = shardOf(bodyId)
+    const outerPath = join(this.#directory, 'bodies', outer)
+    const path = join(outerPath, inner)
+    const made = this.#shards.get(path) ?? this.#makeShard(outerPath, path)
+    this.#shards.set(path, made)
+    try {
+      await this.#step(made)
+    } catch (error) {
+      this.#shards.delete(path)
+      throw error
+    }
+    return path
+  }
+
+  async #makeShard(outerPath: string, path: string): Promise<void> {
+    await makeDirectory(path)
+    await this.#syncs.sync(outerPath)
+    await this.#syncs.sync(join(this.#directory, 'bodies'))
+  }
+
+  async #removeStageFolder(path: string): Promise<void> {
+    try {
+      await rmdir(path)
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') throw error
+    }
+    await this.#syncs.sync(join(this.#directory, 'stage'))
+  }
+}
+
+async function* namesIn(path: string): AsyncIterable<string> {
+  try {
+    for await (const entry of await opendir(path)) yield entry.name
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+}
+
+function joined(parts: readonly Uint8Array[], sizeBytes: number): Uint8Array {
+  const bytes = new Uint8Array(sizeBytes)
+  let offset = 0
+  for (const part of parts) {
+    bytes.set(part, offset)
+    offset += part.length
+  }
+  return bytes
+}

@@ -1,0 +1,136 @@
+/** Reads a range of a body: several large reads in flight, each block checked before its bytes are given out. */
+import { type FileHandle, open } from 'node:fs/promises'
+import { assert } from '../../lib/assert.ts'
+import { limits } from '../../lib/limits.ts'
+import { errorCode } from '../../platform/files.ts'
+import type { BufferPool } from './buffer-pool.ts'
+import {
+  type BlockCrcs,
+  BodyCorruptError,
+  BodyMissingError,
+  type BodyReader,
+  type BodyReference,
+  type ByteRange,
+} from './contract.ts'
+import { crc32c } from './crc32c.ts'
+
+export type ReadBody = {
+  readonly path: string
+  readonly reference: BodyReference
+  readonly crcs: BlockCrcs
+  readonly range: ByteRange
+  readonly pool: BufferPool
+}
+
+const blockBytes = limits.bodyBlockBytes
+
+/** Bytes of whole blocks, and the buffer that they lie in if it is one of the pool's. */
+type Blocks = { readonly bytes: Buffer; readonly pooled: Buffer | null }
+type Read = { readonly offset: number; readonly blocks: Promise<Blocks> }
+
+export function readBody(read: ReadBody): BodyReader {
+  const { startByte, endByteExclusive } = read.range
+  assert(startByte >= 0 && startByte <= endByteExclusive, 'a range does not end before it starts')
+  assert(endByteExclusive <= read.reference.sizeBytes, 'a range ends within the body')
+  assertCrcsCover(read)
+  const buffers = new WeakMap<Uint8Array, Buffer>()
+  return {
+    [Symbol.asyncIterator]: () => chunks(read, buffers),
+    recycle(chunk) {
+      const buffer = buffers.get(chunk)
+      if (buffer === undefined) return
+      buffers.delete(chunk)
+      read.pool.give(buffer)
+    },
+  }
+}
+
+async function* chunks(
+  read: ReadBody,
+  buffers: WeakMap<Uint8Array, Buffer>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { startByte, endByteExclusive } = read.range
+  if (startByte === endByteExclusive) return
+  const handle = await openBody(read)
+  const inFlight: Read[] = []
+  let nextOffset = startByte - (startByte % blockBytes)
+  const readAhead = () => {
+    while (inFlight.length < limits.bodyReadsInFlightMax && nextOffset < endByteExclusive) {
+      const blocks = readBlocks(handle, read, nextOffset)
+      // Awaited in its turn; until then, or if the consumer stops, a failure must not count as unhandled.
+      blocks.catch(() => {})
+      inFlight.push({ offset: nextOffset, blocks })
+      nextOffset += limits.bodyReadBytes
+    }
+  }
+  try {
+    readAhead()
+    for (let head = inFlight.shift(); head !== undefined; head = inFlight.shift()) {
+      const { bytes, pooled } = await head.blocks
+      readAhead()
+      const from = Math.max(startByte - head.offset, 0)
+      const chunk = bytes.subarray(from, Math.min(endByteExclusive - head.offset, bytes.length))
+      if (pooled !== null) buffers.set(chunk, pooled)
+      yield chunk
+    }
+  } finally {
+    for (const settled of await Promise.allSettled(inFlight.map(({ blocks }) => blocks))) {
+      if (settled.status === 'fulfilled' && settled.value.pooled !== null) read.pool.give(settled.value.pooled)
+    }
+    await handle.close()
+  }
+}
+
+async function openBody(read: ReadBody): Promise<FileHandle> {
+  const { bodyId, sizeBytes } = read.reference
+  let handle: FileHandle
+  try {
+    handle = await open(read.path, 'r')
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+    throw new BodyMissingError(`body ${bodyId} is not on the volume`, { cause: error })
+  }
+  try {
+    const { size } = await handle.stat()
+    if (size !== sizeBytes) throw corrupt(bodyId, `has ${size} bytes, not ${sizeBytes}`)
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** Reads and checks the whole blocks from `offset` on, one read's worth. */
+async function readBlocks(handle: FileHandle, read: ReadBody, offset: number): Promise<Blocks> {
+  const { sizeBytes, bodyId } = read.reference
+  const blocksEnd = Math.min(Math.ceil(read.range.endByteExclusive / blockBytes) * blockBytes, sizeBytes)
+  const length = Math.min(limits.bodyReadBytes, blocksEnd - offset)
+  // A buffer of the pool for a few blocks would hold much more memory than it carries bytes.
+  const pooled = length > limits.bodyReadBytes / 4 ? read.pool.take() : null
+  const bytes = (pooled ?? Buffer.allocUnsafeSlow(length)).subarray(0, length)
+  for (let filled = 0; filled < length; ) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled)
+    if (bytesRead === 0) throw corrupt(bodyId, `ends at byte ${offset + filled}`)
+    filled += bytesRead
+  }
+  for (let start = 0; start < length; start += blockBytes) {
+    const blockIndex = (offset + start) / blockBytes
+    const expected = read.crcs.crcs[blockIndex - read.crcs.firstBlockIndex]
+    const actual = crc32c(bytes.subarray(start, Math.min(start + blockBytes, length)))
+    if (actual !== expected) throw corrupt(bodyId, `block ${blockIndex} is damaged`)
+  }
+  return { bytes, pooled }
+}
+
+function assertCrcsCover(read: ReadBody): void {
+  const { startByte, endByteExclusive } = read.range
+  if (startByte === endByteExclusive) return
+  const { firstBlockIndex, crcs } = read.crcs
+  assert(firstBlockIndex * blockBytes <= startByte, 'the checksums begin at the first block of the range')
+  const blocksEnd = (firstBlockIndex + crcs.length) * blockBytes
+  assert(blocksEnd >= endByteExclusive, 'the checksums reach the last block of the range')
+}
+
+function corrupt(bodyId: string, what: string): BodyCorruptError {
+  return new BodyCorruptError(`body ${bodyId} ${what}`)
+}
