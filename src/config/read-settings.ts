@@ -53,7 +53,8 @@ function splitArguments<Name extends SettingName>(
     const [flag = '', inline] = splitFlag(argument)
     if (!known.has(flag)) throw new SettingError(`there is no flag ${flag}; see ${command} --help`)
     if (flags.has(flag)) throw new SettingError(`${flag} is given twice`)
-    const value = inline ?? argv[(index += 1)]
+    if (inline === undefined) index += 1
+    const value = inline ?? argv[index]
     if (value === undefined) throw new SettingError(`${flag} needs a value`)
     flags.set(flag, value)
   }

@@ -20,7 +20,22 @@ export const folderRules: readonly FolderRule[] = [
   { folder: 'store', imports: ['lock', 'lib', 'store/kv', 'store/bodies'], node: 'any' },
   { folder: 'admin', imports: ['store', 'lock', 'api', 'sigv4', 'lib'], node: 'any' },
   { folder: 's3', imports: ['store', 'lock', 'sigv4', 'lib'], node: 'any' },
-  { folder: 'server', imports: ['s3', 'admin', 'store', 'config', 'lock', 'lib', 'platform'], node: 'any' },
+  {
+    folder: 'server',
+    imports: [
+      's3',
+      'admin',
+      'store',
+      'store/kv',
+      'store/bodies',
+      'config',
+      'sigv4',
+      'lock',
+      'lib',
+      'platform',
+    ],
+    node: 'any',
+  },
   { folder: 'client', imports: ['api', 'lock', 'sigv4', 'lib'], node: 'any' },
   { folder: 'operator', imports: ['api', 'client', 'config', 'lock', 'lib', 'platform'], node: 'any' },
   {

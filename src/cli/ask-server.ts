@@ -1,0 +1,81 @@
+/** What the commands that ask a running server share: settings, root's key, one connection, exit codes. */
+import { connectLockServer } from '../client/connect.ts'
+import { type LockServer, ServerRefusedError, ServerUnreachableError } from '../client/lock-server.ts'
+import { readSettings } from '../config/read-settings.ts'
+import { systemClock } from '../platform/clock.ts'
+import {
+  type Credentials,
+  CredentialsError,
+  credentialsOf,
+  credentialsPath,
+  readCredentials,
+} from './credentials.ts'
+
+export type AskCommand = {
+  readonly command: string
+  readonly summary: string
+  readonly positionals?: readonly string[]
+}
+
+const timeoutMs = 10_000
+const names = ['serverAdmin', 'serverS3', 'region', 'data', 'accessKeyId', 'secretAccessKey'] as const
+
+/** Runs `ask` against the server that the settings name. Exit code 1: refused or unreachable, 2: wrong use. */
+export async function askServer(
+  line: AskCommand,
+  argv: readonly string[],
+  ask: (server: LockServer, positionals: readonly string[]) => Promise<number>,
+): Promise<number> {
+  const settings = readSettings({ ...line, names }, argv)
+  if (settings.kind === 'help') {
+    process.stdout.write(settings.text)
+    return 0
+  }
+  if (settings.kind === 'bad') {
+    process.stderr.write(`${settings.message}\n`)
+    return 2
+  }
+  const { values, positionals } = settings
+  try {
+    const credentials = await rootCredentials(values)
+    const server = connectLockServer({
+      adminEndpoint: values.serverAdmin,
+      s3Endpoint: values.serverS3,
+      region: values.region,
+      ...credentials,
+      timeoutMs,
+      clock: systemClock(),
+    })
+    try {
+      return await ask(server, positionals)
+    } finally {
+      await server.close()
+    }
+  } catch (error) {
+    return explainFailure(line.command, error)
+  }
+}
+
+async function rootCredentials(values: {
+  accessKeyId: string | null
+  secretAccessKey: string | null
+  data: string
+}): Promise<Credentials> {
+  const given = credentialsOf(values.accessKeyId, values.secretAccessKey)
+  const found = given ?? (await readCredentials(values.data))
+  if (found !== null) return found
+  throw new CredentialsError(
+    `no credentials: set HOLDFAST_ACCESS_KEY_ID and HOLDFAST_SECRET_ACCESS_KEY, or point --data at the directory ` +
+      `of a standalone server (${credentialsPath(values.data)} is not there)`,
+  )
+}
+
+function explainFailure(command: string, error: unknown): number {
+  const isExpected =
+    error instanceof CredentialsError ||
+    error instanceof ServerRefusedError ||
+    error instanceof ServerUnreachableError
+  if (!isExpected) throw error
+  process.stderr.write(`${command}: ${error.message}\n`)
+  return error instanceof CredentialsError ? 2 : 1
+}

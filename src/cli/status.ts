@@ -1,0 +1,65 @@
+import type { BucketFactsAnswer, ServerInfo } from '../client/lock-server.ts'
+import type { RetentionPeriod } from '../lock/types.ts'
+import { askServer } from './ask-server.ts'
+
+/** `holdfast status [BUCKET …]`: the server's own word on itself and on the buckets named. */
+export function statusCommand(argv: readonly string[]): Promise<number> {
+  return askServer(
+    {
+      command: 'holdfast status',
+      summary:
+        'What the server says of itself, and of a bucket: mode, period, floor, what is locked and until when.',
+      positionals: ['[BUCKET]'],
+    },
+    argv,
+    async (server, [bucket]) => {
+      if (bucket === undefined) {
+        process.stdout.write(serverSentences(await server.info()))
+        return 0
+      }
+      const facts = await server.readBucket(bucket)
+      if (facts === null) {
+        process.stderr.write(`holdfast status: there is no bucket ${bucket}\n`)
+        return 1
+      }
+      process.stdout.write(bucketSentences(facts))
+      return 0
+    },
+  )
+}
+
+function serverSentences(info: ServerInfo): string {
+  const { clock } = info
+  return [
+    `volume       ${info.volumeId}`,
+    `version      ${info.version}`,
+    `S3 endpoint  ${info.s3Endpoint} (region ${info.region})`,
+    `leadership   ${info.epoch === null ? 'no operator yet' : `epoch ${info.epoch}`}`,
+    `clock        trusted ${clock.trusted}, wall ${clock.wall}${clock.suspect ? ', SUSPECT' : ''}`,
+    '',
+  ].join('\n')
+}
+
+function bucketSentences(facts: BucketFactsAnswer): string {
+  const { objectLock, policy, owner } = facts
+  const rule = objectLock?.retention.defaultRetention ?? null
+  const lines = [
+    `bucket       ${facts.name} (${facts.region})`,
+    `versioning   ${facts.versioning}`,
+    `object lock  ${objectLock === null ? 'none' : objectLock.status}`,
+    `default      ${rule === null ? 'none' : `${rule.mode} ${periodText(rule.period)}`}`,
+    ...(objectLock?.retention.prefixRules ?? []).map(
+      ({ prefix, period }) => `  ${prefix}  ${periodText(period)}`,
+    ),
+    `floor        ${policy?.floor === null || policy === null ? 'none' : `held by policy ${policy.namespace}/${policy.name}`}`,
+    `managed by   ${owner === null ? 'nobody' : `LockedBucket ${owner.namespace}/${owner.name}`}`,
+    `versions     ${facts.versionCount} and ${facts.deleteMarkerCount} delete markers, ${facts.sizeBytes} bytes`,
+    `locked       ${facts.lockedVersionCount}, legal holds ${facts.legalHoldCount}, until ${facts.lockedUntil ?? 'nothing is'}`,
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+export function periodText({ unit, count }: RetentionPeriod): string {
+  const word = unit === 'DAYS' ? 'day' : 'year'
+  return `${count} ${word}${count === 1 ? '' : 's'}`
+}

@@ -1,0 +1,40 @@
+/** What supervisor and workers tell each other, and what a worker is started with. */
+import type { ListenAddress, LogLevel } from '../config/values.ts'
+
+export type ServerCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
+
+/** Plain data: it travels from the supervisor to each worker, never through the environment or a command line. */
+export type ServerOptions = {
+  readonly dataDirectory: string
+  readonly s3Listen: ListenAddress
+  readonly adminListen: ListenAddress
+  readonly metricsListen: ListenAddress
+  readonly workerCount: number
+  readonly domain: string | null
+  readonly region: string
+  /** null: where the S3 API listens. */
+  readonly publicEndpoint: string | null
+  readonly accessKeysFile: string | null
+  readonly root: ServerCredentials
+  readonly operator: ServerCredentials
+  readonly shutdownGraceMs: number
+  readonly logLevel: LogLevel
+  readonly version: string
+}
+
+/** Everything is decided: ports are real, the epoch has begun. */
+export type WorkerStart = {
+  readonly options: ServerOptions
+  readonly epoch: number
+  readonly workerName: string
+  readonly publicEndpoint: string
+}
+
+export type ToWorker = { readonly kind: 'start'; readonly start: WorkerStart } | { readonly kind: 'stop' }
+
+export type FromWorker =
+  /** The module is loaded and waits for `start`. */
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'listening' }
+  /** Start failed, or the process must not serve any longer; it exits after this. */
+  | { readonly kind: 'failed'; readonly reason: string }

@@ -1,0 +1,139 @@
+/**
+ * The process that owns the volume: it takes the lock, begins a server epoch, recovers, keeps the clock and the garbage, and
+ * keeps workers alive. It serves health only; S3 and admin requests are the workers'.
+ */
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { lockVolume } from '../platform/volume-lock.ts'
+import { StoreFailedError } from '../store/kv/contract.ts'
+import type { Store } from '../store/store.ts'
+import { type Health, listenHealth } from './health.ts'
+import type { ServerOptions, WorkerStart } from './messages.ts'
+import { openVolumeOwner } from './open-volume.ts'
+import { endpointOf, settlePort } from './ports.ts'
+import { WorkerPool } from './worker-pool.ts'
+
+export type SupervisorParts = {
+  readonly clock: Clock
+  readonly log: Log
+  /** The module that each worker runs: src/server/worker-main.ts, or a test's that wires another Clock. */
+  readonly workerModule: URL
+}
+
+export type RunningServer = {
+  readonly s3Endpoint: string
+  readonly adminEndpoint: string
+  readonly metricsEndpoint: string
+  readonly volumeId: string
+  /** Resolves when the server has ended by itself: the volume failed and serving must not go on. */
+  readonly failed: Promise<Error>
+  /** Finishes running requests up to the grace period, then ends. May be called again. */
+  readonly stop: () => Promise<void>
+}
+
+const tickIntervalMs = 60_000
+const garbageIntervalMs = 300_000
+
+/**
+ * Starts everything and resolves when all workers listen. Errors: VolumeLockedError, VolumeFormatError,
+ * UnsupportedFileSystemError, and what a worker says when it cannot start.
+ */
+export async function startServer(options: ServerOptions, parts: SupervisorParts): Promise<RunningServer> {
+  const volumeLock = await lockVolume(options.dataDirectory)
+  const closers: (() => Promise<void>)[] = [() => volumeLock.release()]
+  const closeAll = async () => {
+    for (const close of closers.reverse().splice(0)) await close()
+  }
+  try {
+    return await startOnVolume(options, parts, closers, closeAll)
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function startOnVolume(
+  options: ServerOptions,
+  { clock, log, workerModule }: SupervisorParts,
+  closers: (() => Promise<void>)[],
+  closeAll: () => Promise<void>,
+): Promise<RunningServer> {
+  const owner = await openVolumeOwner({ directory: options.dataDirectory, clock, log })
+  closers.push(() => owner.close())
+  await owner.store.clock.tick()
+  const listen = {
+    s3Listen: await settlePort(options.s3Listen),
+    adminListen: await settlePort(options.adminListen),
+    metricsListen: await settlePort(options.metricsListen),
+  }
+  const settled: ServerOptions = { ...options, ...listen }
+  const s3Endpoint = endpointOf(listen.s3Listen)
+  const pool = new WorkerPool({
+    workerModule,
+    workerCount: options.workerCount,
+    graceMs: options.shutdownGraceMs,
+    log,
+    startOf: (workerName): WorkerStart => ({
+      options: settled,
+      epoch: owner.epoch,
+      workerName,
+      publicEndpoint: options.publicEndpoint ?? s3Endpoint,
+    }),
+  })
+  closers.push(() => pool.stop())
+  await pool.start()
+  const health = await listenHealth(listen.metricsListen, () => readiness(owner.store, pool))
+  closers.push(() => health.close())
+  const chores = startChores(owner.store, log)
+  closers.push(() => chores.stop())
+  return {
+    s3Endpoint,
+    adminEndpoint: endpointOf(listen.adminListen),
+    metricsEndpoint: endpointOf(listen.metricsListen),
+    volumeId: owner.store.volume.volumeId,
+    failed: chores.failed,
+    stop: closeAll,
+  }
+}
+
+async function readiness(store: Store, pool: WorkerPool): Promise<Health> {
+  const reasons: string[] = []
+  const refusal = await store.writeRefusal()
+  if (refusal !== null) reasons.push(refusal)
+  const listening = pool.listeningCount()
+  if (listening < pool.workerCount) reasons.push(`${listening} of ${pool.workerCount} workers listen`)
+  return reasons.length === 0 ? { kind: 'ready' } : { kind: 'notReady', reasons }
+}
+
+/**
+ * The clock's mark every minute, left-over garbage every five. A failure is logged and tried again next time, but a
+ * failed store is the end: what is on the disk is known only after a new start.
+ */
+function startChores(store: Store, log: Log): { failed: Promise<Error>; stop: () => Promise<void> } {
+  const stopping = new AbortController()
+  const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
+  const running = new Set<Promise<unknown>>()
+  const run = (name: string, work: () => Promise<unknown>) => {
+    const done = work()
+      .catch((error: unknown) => {
+        log.error({ chore: name, error }, 'a chore failed')
+        if (error instanceof StoreFailedError) fail(error)
+      })
+      .finally(() => running.delete(done))
+    running.add(done)
+  }
+  const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
+  const timers = [
+    setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
+    setInterval(collect, garbageIntervalMs),
+  ]
+  collect()
+  return {
+    failed,
+    stop: async () => {
+      for (const timer of timers) clearInterval(timer)
+      stopping.abort()
+      await Promise.all(running)
+    },
+  }
+}

@@ -1,0 +1,108 @@
+/** Forks workers, starts again those that die, and drains them. The only user of node:cluster's primary side. */
+import cluster, { type Worker } from 'node:cluster'
+import { fileURLToPath } from 'node:url'
+import type { Log } from '../lib/log.ts'
+import type { FromWorker, ToWorker, WorkerStart } from './messages.ts'
+
+export type WorkerPoolOptions = {
+  readonly workerModule: URL
+  readonly workerCount: number
+  readonly graceMs: number
+  readonly log: Log
+  readonly startOf: (workerName: string) => WorkerStart
+}
+
+const restartDelayMsMin = 100
+const restartDelayMsMax = 10_000
+/** A worker that lived this long has started well: the next delay is the shortest again. */
+const steadyMs = 60_000
+/** After the grace period: what is still running is ended by force. */
+const exitMsMax = 2_000
+
+type Slot = { worker: Worker | null; isListening: boolean; delayMs: number; timer: NodeJS.Timeout | null }
+
+export class WorkerPool {
+  readonly workerCount: number
+  readonly #options: WorkerPoolOptions
+  readonly #slots: Slot[]
+  #isStopping = false
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options
+    this.workerCount = options.workerCount
+    this.#slots = Array.from({ length: options.workerCount }, () => ({
+      worker: null,
+      isListening: false,
+      delayMs: restartDelayMsMin,
+      timer: null,
+    }))
+  }
+
+  listeningCount(): number {
+    return this.#slots.filter(({ isListening }) => isListening).length
+  }
+
+  /** Resolves when every worker listens; rejects with what the first one that cannot start says. */
+  async start(): Promise<void> {
+    cluster.setupPrimary({ exec: fileURLToPath(this.#options.workerModule), args: [], serialization: 'json' })
+    await Promise.all(this.#slots.map((slot, index) => this.#fork(slot, index)))
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    await Promise.all(this.#slots.map((slot) => this.#drain(slot)))
+  }
+
+  #fork(slot: Slot, index: number): Promise<void> {
+    const { log, startOf } = this.#options
+    const startedMs = performance.now()
+    const worker = cluster.fork()
+    slot.worker = worker
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'loaded') send(worker, { kind: 'start', start: startOf(`w${index}`) })
+        if (message.kind === 'listening') {
+          slot.isListening = true
+          resolve()
+        }
+        if (message.kind === 'failed') {
+          log.error({ worker: index, reason: message.reason }, 'a worker failed')
+          reject(new Error(message.reason))
+        }
+      })
+      worker.on('error', reject)
+      worker.on('exit', (code, signal) => {
+        slot.worker = null
+        slot.isListening = false
+        reject(new Error(`worker ${index} ended before it listened (code ${code}, signal ${signal})`))
+        if (!this.#isStopping) this.#restartLater(slot, index, performance.now() - startedMs)
+      })
+    })
+  }
+
+  #restartLater(slot: Slot, index: number, livedMs: number): void {
+    slot.delayMs = livedMs > steadyMs ? restartDelayMsMin : Math.min(slot.delayMs * 2, restartDelayMsMax)
+    this.#options.log.warn({ worker: index, delayMs: slot.delayMs }, 'a worker ended; it is started again')
+    slot.timer = setTimeout(() => {
+      this.#fork(slot, index).catch((error: unknown) => {
+        this.#options.log.error({ worker: index, error }, 'a worker did not start')
+      })
+    }, slot.delayMs)
+  }
+
+  async #drain(slot: Slot): Promise<void> {
+    if (slot.timer !== null) clearTimeout(slot.timer)
+    const { worker } = slot
+    if (worker === null || worker.isDead()) return
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+    send(worker, { kind: 'stop' })
+    const timer = setTimeout(() => worker.process.kill('SIGKILL'), this.#options.graceMs + exitMsMax)
+    await exited
+    clearTimeout(timer)
+  }
+}
+
+/** A worker that has just died takes no message; its exit says so. */
+function send(worker: Worker, message: ToWorker): void {
+  if (worker.isConnected()) worker.send(message, () => {})
+}
