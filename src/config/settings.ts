@@ -1,6 +1,5 @@
 /** Every setting there is: one row each, with its flag, its environment variable, its default and its help. */
 import {
-  type ListenAddress,
   parseAccountText,
   parseCount,
   parseDuration,
@@ -23,7 +22,10 @@ export type Setting<Value> = {
   readonly help: string
 }
 
-function setting<Value>(row: Setting<Value>): Setting<Value> {
+/** Keeps whether the row has a default: a setting with one is never null. */
+function setting<Value, Initial extends string | null>(
+  row: Setting<Value> & { readonly initial: Initial },
+): Setting<Value> & { readonly initial: Initial } {
   return row
 }
 
@@ -35,21 +37,21 @@ export const settings = {
     parse: parsePath,
     help: 'directory of the volume: metadata, bodies, audit log',
   }),
-  s3Listen: setting<ListenAddress>({
+  s3Listen: setting({
     flag: '--s3-listen',
     env: 'HOLDFAST_S3_LISTEN',
     initial: '[::]:9000',
     parse: parseListenAddress,
     help: 'address and port of the S3 API; port 0 takes a free one',
   }),
-  adminListen: setting<ListenAddress>({
+  adminListen: setting({
     flag: '--admin-listen',
     env: 'HOLDFAST_ADMIN_LISTEN',
     initial: '[::]:9001',
     parse: parseListenAddress,
     help: 'address and port of the admin API',
   }),
-  metricsListen: setting<ListenAddress>({
+  metricsListen: setting({
     flag: '--metrics-listen',
     env: 'HOLDFAST_METRICS_LISTEN',
     initial: '[::]:9002',
