@@ -22,6 +22,11 @@ export const limits = {
   objectTagsMax: 10,
   tagKeyLengthMax: 128,
   tagValueLengthMax: 256,
+  /**
+   * After this long an answer that is not ready yet begins with white space (S3 does so on Complete and
+   * Copy).
+   */
+  answerPatienceMs: 5000,
   /** S3: buckets per ListBuckets. */
   listBucketsMax: 10_000,
   /** S3: keys per DeleteObjects and per listing page. */
@@ -52,6 +57,16 @@ export const limits = {
   accessKeysMax: 10_000,
   /** Signing keys remembered by a worker: one a key, day and region. */
   signingKeysMax: 10_000,
+  /** Silence inside a request's body: RequestTimeout (AWS: about 20 s). */
+  bodyIdleMsMax: 20_000,
+  /** A connection on which nothing moves, also a client that does not read its answer. */
+  connectionIdleMsMax: 120_000,
+  headerMsMax: 30_000,
+  keepAliveMs: 65_000,
+  connectionsMax: 4096,
+  /** What is read and dropped of a refused upload, so that the client can read its answer. */
+  restBytesMax: 256 * 1024,
+  restMsMax: 1000,
   adminDocumentBytesMax: 64 * 1024,
 
   /** Default retention: S3 Days 1..36500, Years 1..100. */

@@ -1,0 +1,32 @@
+/** Account numbers of namespaces: allocated once per cluster and namespace, never given out twice. */
+import { assert } from '../lib/assert.ts'
+import { matching, positive, shape } from './fields.ts'
+import { metaKey } from './keys.ts'
+import type { KeyValueTransaction } from './kv/contract.ts'
+import { rowCodec } from './row-codec.ts'
+
+export type AccountNamespace = { readonly clusterId: string; readonly namespace: string }
+
+/** Numbers below are free for the accounts that `--access-keys` names; root is 000000000000. */
+const firstAccount = 100_000_000_001
+const lastAccount = 999_999_999_999
+
+const countKey = metaKey('account-count')
+const countCodec = rowCodec<{ readonly allocated: number }>('account-count', shape({ allocated: positive }))
+const accountCodec = rowCodec<{ readonly accountId: string }>(
+  'account',
+  shape({ accountId: matching(/^[0-9]{12}$/) }),
+)
+
+/** The namespace's account, allocated in this transaction if it has none yet. Throws CorruptRecordError. */
+export async function accountOf(transaction: KeyValueTransaction, owner: AccountNamespace): Promise<string> {
+  const row = metaKey('account', owner.clusterId, owner.namespace)
+  const [known, count] = await transaction.getMany([row, countKey])
+  if (known !== null && known !== undefined) return accountCodec.decode(known).accountId
+  const allocated = count === null || count === undefined ? 0 : countCodec.decode(count).allocated
+  assert(firstAccount + allocated <= lastAccount, 'there are accounts left')
+  const accountId = String(firstAccount + allocated)
+  transaction.put(row, accountCodec.encode({ accountId }))
+  transaction.put(countKey, countCodec.encode({ allocated: allocated + 1 }))
+  return accountId
+}

@@ -1,0 +1,187 @@
+/**
+ * The operator's one call: creates, adopts or changes a managed bucket in one transaction, so that no version
+ * is ever written in between, and never weakens a COMPLIANCE rule, whatever the caller says (DESIGN 1.5).
+ */
+
+import { equalBytes } from '../lib/bytes.ts'
+import { compareBounds, compareBucketRetention } from '../lock/compare.ts'
+import { noRuleDenies } from '../lock/rules.ts'
+import type { BucketRetention } from '../lock/types.ts'
+import { type AccountNamespace, accountOf } from './accounts.ts'
+import { appendAudit } from './audit-chain.ts'
+import type { AuditDetail, AuditFields } from './audit-record.ts'
+import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
+import { encodeBucket } from './codec.ts'
+import { auditFields, type StoreContext } from './decision.ts'
+import type { KeyValueTransaction } from './kv/contract.ts'
+import { readLeadership } from './leadership.ts'
+import type { BucketOwner, BucketPolicy, BucketRecord } from './records.ts'
+import type { Actor, ApplyBucket, ApplyBucketResult, TrustedNow } from './requests.ts'
+import { readTrustedNow } from './trusted-clock.ts'
+import { readBucket } from './version-rows.ts'
+
+type Attempt = { readonly answer: ApplyBucketResult; readonly refusal: AuditFields | null }
+type Applied = Extract<ApplyBucketResult, { readonly kind: 'applied' }>['change']
+
+type Job = {
+  readonly actor: Actor
+  readonly input: ApplyBucket
+  readonly transaction: KeyValueTransaction
+  readonly now: TrustedNow
+}
+
+/** Errors: those of `transact`, CorruptRecordError. */
+export async function applyBucket(
+  context: StoreContext,
+  actor: Actor,
+  input: ApplyBucket,
+): Promise<ApplyBucketResult> {
+  const id = newBucketId()
+  const { answer, refusal } = await context.kv.transact(async (transaction) => {
+    const [leadership, bucket, now] = await Promise.all([
+      readLeadership(transaction),
+      readBucket(transaction, input.name),
+      readTrustedNow(transaction, context.clock),
+    ])
+    const job = { actor, input, transaction, now }
+    const epoch = leadership?.epoch ?? 0
+    // Equal or nothing: an epoch from the future comes from another volume or from before a restore.
+    if (epoch !== input.epoch) return refused(job, 'StaleEpoch', { kind: 'staleEpoch', epoch })
+    return bucket === null ? createManaged(job, id) : changeManaged(job, bucket)
+  })
+  if (refusal !== null) await context.denials.record(refusal)
+  return answer
+}
+
+/** Which parts of the wished state are weaker than what is enforced; empty: none. */
+export function weakerAspects(current: BucketRecord, next: BucketRecord): readonly string[] {
+  const wanted = retentionOf(next)
+  const enforced = [current.policy?.floor ?? null, retentionOf(current)]
+  const aspects = enforced.flatMap((retention) => {
+    // A GOVERNANCE rule is free to change, as on AWS; what it stamped on versions stays.
+    if (retention?.defaultRetention?.mode !== 'COMPLIANCE') return []
+    return compareBucketRetention(retention, wanted) === 'weaker' ? weakerRules(retention, wanted) : []
+  })
+  const { policy } = current
+  const bounds = next.policy?.bounds ?? { minimum: null, maximum: null }
+  if (policy !== null && compareBounds(policy.mode, policy.bounds, bounds) === 'weaker') {
+    aspects.push('minimum: it only rises under a COMPLIANCE policy')
+  }
+  return [...new Set(aspects)]
+}
+
+async function createManaged(job: Job, id: string): Promise<Attempt> {
+  const { input, transaction, now } = job
+  const blank: BucketRecord = {
+    id,
+    name: input.name,
+    accountId: await accountOf(transaction, namespaceOf(input.accountNamespace)),
+    region: input.region,
+    createdMs: now.wallMs,
+    revision: 1,
+    versioning: 'Enabled',
+    objectLock: null,
+    owner: null,
+    policy: null,
+    profile: 'aws',
+    requireChecksum: true,
+  }
+  return applied(job, 'created', wished(blank, input))
+}
+
+async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
+  const { input } = job
+  const isOwned = bucket.owner !== null && isSameOwner(bucket.owner, input.owner)
+  const isAdoptable = bucket.owner === null && input.adoptionPolicy === 'IfUnowned'
+  if (!isOwned && !isAdoptable)
+    return refused(job, 'NameConflict', { kind: 'nameConflict', owner: bucket.owner })
+  const next = wished(bucket, input)
+  const aspects = weakerAspects(bucket, next)
+  if (aspects.length > 0) return refused(job, 'WouldShorten', { kind: 'wouldShorten', bucket, aspects })
+  if (equalBytes(encodeBucket(bucket), encodeBucket(next))) {
+    return { answer: { kind: 'applied', change: 'unchanged', bucket }, refusal: null }
+  }
+  const change = isOwned ? 'updated' : 'adopted'
+  return applied(job, change, { ...next, revision: bucket.revision + 1 })
+}
+
+/**
+ * The bucket as the policy wants it. An adopted bucket keeps its account: adoption gives nobody access to
+ * what was written before.
+ */
+function wished(bucket: BucketRecord, input: ApplyBucket): BucketRecord {
+  const { namespace, name, uid, generation, defaultRetention, prefixRules, bounds } = input.policy
+  const retention = { defaultRetention, prefixRules }
+  const { mode } = defaultRetention
+  const floor = mode === 'COMPLIANCE' ? retention : null
+  const policy: BucketPolicy = { namespace, name, uid, generation, mode, bounds, floor }
+  const status = bucket.objectLock?.status ?? 'Enabled'
+  return { ...bucket, versioning: 'Enabled', objectLock: { status, retention }, owner: input.owner, policy }
+}
+
+function applied(job: Job, change: Applied, bucket: BucketRecord): Attempt {
+  const { transaction } = job
+  writeBucket(transaction, bucket)
+  appendAudit(
+    transaction,
+    record(job, { kind: 'allow', rule: noRuleDenies }, { change, ...bucketDetail(bucket) }),
+  )
+  return { answer: { kind: 'applied', change, bucket }, refusal: null }
+}
+
+function refused(job: Job, rule: string, answer: ApplyBucketResult): Attempt {
+  const { policy } = job.input
+  const detail = {
+    policyNamespace: policy.namespace,
+    policyName: policy.name,
+    requested: describeDefault(policy.defaultRetention),
+    epoch: job.input.epoch,
+  }
+  return { answer, refusal: record(job, { kind: 'deny', rule }, detail) }
+}
+
+function record(
+  job: Job,
+  verdict: { kind: 'allow' | 'deny'; rule: string },
+  detail: AuditDetail,
+): AuditFields {
+  const { actor, input, now } = job
+  return auditFields({ actor, bucket: input.name, key: null }, now, { verdict, detail })
+}
+
+function bucketDetail(bucket: BucketRecord): AuditDetail {
+  const { policy, objectLock, accountId, revision } = bucket
+  return {
+    accountId,
+    revision,
+    policyNamespace: policy?.namespace ?? '',
+    policyName: policy?.name ?? '',
+    policyGeneration: policy?.generation ?? 0,
+    defaultRetention: describeDefault(objectLock?.retention.defaultRetention ?? null),
+    prefixRuleCount: objectLock?.retention.prefixRules.length ?? 0,
+  }
+}
+
+function retentionOf(bucket: BucketRecord): BucketRetention {
+  return bucket.objectLock?.retention ?? { defaultRetention: null, prefixRules: [] }
+}
+
+/** Re-adoption goes by cluster, namespace and name: a re-created LockedBucket has another uid. */
+function isSameOwner(a: BucketOwner, b: BucketOwner): boolean {
+  return a.clusterId === b.clusterId && a.namespace === b.namespace && a.name === b.name
+}
+
+function namespaceOf({ clusterId, namespace }: AccountNamespace): AccountNamespace {
+  return { clusterId, namespace }
+}
+
+function weakerRules(current: BucketRetention, next: BucketRetention): readonly string[] {
+  const { defaultRetention } = current
+  if (compareBucketRetention({ defaultRetention, prefixRules: [] }, next) === 'weaker') {
+    const from = describeDefault(defaultRetention)
+    return [`defaultRetention: ${from} would become ${describeDefault(next.defaultRetention)}`]
+  }
+  return current.prefixRules
+    .filter((rule) => compareBucketRetention({ defaultRetention, prefixRules: [rule] }, next) === 'weaker')
+    .map(({ prefix, period }) => `rules: keys under "${prefix}" would lose ${period.count} ${period.unit}`)
+}

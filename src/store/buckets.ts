@@ -1,0 +1,204 @@
+/** Buckets: created once, never changed by being created again, removed only when empty and unmanaged. */
+import { assert } from '../lib/assert.ts'
+import { meetsFloor } from '../lock/compare.ts'
+import { noRuleDenies } from '../lock/rules.ts'
+import type { DefaultRetention } from '../lock/types.ts'
+import { applyBucket } from './apply-bucket.ts'
+import { appendAudit } from './audit-chain.ts'
+import type { AuditDetail, AuditFields } from './audit-record.ts'
+import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
+import { decodeBucket } from './codec.ts'
+import { auditFields, type StoreContext } from './decision.ts'
+import { bucketFacts } from './facts.ts'
+import { bucketKey, keyAfter, rangeOf, tablePrefix, uploadsPrefix, versionsPrefix } from './keys.ts'
+import type { BucketRecord } from './records.ts'
+import type { Actor } from './requests.ts'
+import type { Buckets } from './store.ts'
+import { readTrustedNow } from './trusted-clock.ts'
+import { openScene, readBucket, type Scene } from './version-rows.ts'
+
+type CreateInput = Parameters<Buckets['create']>[1]
+type ListInput = Parameters<Buckets['list']>[0]
+type Versioning = Parameters<Buckets['putVersioning']>[2]
+
+type DeleteAnswer = Awaited<ReturnType<Buckets['delete']>>
+type VersioningAnswer = Awaited<ReturnType<Buckets['putVersioning']>>
+type ConfigurationAnswer = Awaited<ReturnType<Buckets['putObjectLockConfiguration']>>
+
+/** `refusal`: what the recorder of refusals must have before the answer leaves. */
+type Attempt<Answer> = { readonly answer: Answer; readonly refusal: AuditFields | null }
+
+const listPageRows = 500
+
+export function createBuckets(context: StoreContext): Buckets {
+  return {
+    read: (name) => readBucket(context.kv, name),
+    list: (options) => listBuckets(context, options),
+    create: (actor, input) => createBucket(context, actor, input),
+    delete: (actor, name) => change<DeleteAnswer>(context, name, (scene) => deleteBucket(scene, actor)),
+    putVersioning: (actor, name, status) =>
+      change<VersioningAnswer>(context, name, async (scene) => putVersioning(scene, actor, status)),
+    putObjectLockConfiguration: (actor, name, defaultRetention) =>
+      change<ConfigurationAnswer>(context, name, async (scene) =>
+        putObjectLockConfiguration(scene, actor, defaultRetention),
+      ),
+    apply: (actor, input) => applyBucket(context, actor, input),
+    facts: (name) => bucketFacts(context, name),
+  }
+}
+
+async function listBuckets(context: StoreContext, options: ListInput): Promise<readonly BucketRecord[]> {
+  const { accountId, after, limit } = options
+  assert(Number.isSafeInteger(limit) && limit >= 1, 'a listing has a limit of at least 1')
+  const { from, to } = rangeOf(tablePrefix('bucket'))
+  const buckets: BucketRecord[] = []
+  let position = after === null ? from : keyAfter(bucketKey(after))
+  for (;;) {
+    const page = await context.kv.range({ from: position, to, limit: listPageRows })
+    for (const { key, value } of page) {
+      const bucket = decodeBucket(key, value)
+      if (accountId === null || bucket.accountId === accountId) buckets.push(bucket)
+      if (buckets.length === limit) return buckets
+    }
+    const last = page.at(-1)
+    if (last === undefined || page.length < listPageRows) return buckets
+    position = keyAfter(last.key)
+  }
+}
+
+async function createBucket(
+  context: StoreContext,
+  actor: Actor,
+  input: CreateInput,
+): ReturnType<Buckets['create']> {
+  const id = newBucketId()
+  const isLocked = input.objectLock === 'enabled'
+  return context.kv.transact(async (transaction) => {
+    const [existing, now] = await Promise.all([
+      readBucket(transaction, input.name),
+      readTrustedNow(transaction, context.clock),
+    ])
+    // Whatever was asked for: creating again never touches the lock state of a bucket that is there (I19).
+    if (existing !== null) return { kind: 'exists', bucket: existing }
+    const bucket: BucketRecord = {
+      id,
+      name: input.name,
+      accountId: input.accountId,
+      region: input.region,
+      createdMs: now.wallMs,
+      revision: 1,
+      versioning: isLocked ? 'Enabled' : 'Unversioned',
+      objectLock: isLocked
+        ? { status: 'Enabled', retention: { defaultRetention: null, prefixRules: [] } }
+        : null,
+      owner: null,
+      policy: null,
+      profile: 'aws',
+      requireChecksum: true,
+    }
+    writeBucket(transaction, bucket)
+    const scene = { transaction, bucket, now }
+    appendAudit(transaction, allowed(scene, actor, { objectLock: input.objectLock }))
+    return { kind: 'created', bucket }
+  })
+}
+
+/** Emptiness is read here: whatever comes in between is a conflict, and judged anew (I18). */
+async function deleteBucket(scene: Scene, actor: Actor): Promise<Attempt<DeleteAnswer>> {
+  const { transaction, bucket } = scene
+  if (bucket.owner !== null) {
+    const { clusterId, namespace, name } = bucket.owner
+    const refusal = denied(scene, actor, 'BucketManaged', { clusterId, namespace, name })
+    return { answer: { kind: 'managed', owner: bucket.owner }, refusal }
+  }
+  const rows = await Promise.all([
+    transaction.range({ ...rangeOf(versionsPrefix(bucket.id, '')), limit: 1 }),
+    transaction.range({ ...rangeOf(uploadsPrefix(bucket.id, '')), limit: 1 }),
+  ])
+  if (rows.some((found) => found.length > 0)) {
+    return { answer: { kind: 'notEmpty' }, refusal: denied(scene, actor, 'BucketNotEmpty', null) }
+  }
+  transaction.delete(bucketKey(bucket.name))
+  appendAudit(transaction, allowed(scene, actor, { bucketId: bucket.id }))
+  return { answer: { kind: 'deleted' }, refusal: null }
+}
+
+function putVersioning(scene: Scene, actor: Actor, status: Versioning): Attempt<VersioningAnswer> {
+  const { bucket } = scene
+  if (bucket.objectLock !== null && status !== 'Enabled') {
+    const refusal = denied(scene, actor, 'ObjectLockPresent', { requestedVersioning: status })
+    return { answer: { kind: 'objectLockPresent' }, refusal }
+  }
+  if (bucket.versioning === status) return { answer: { kind: 'changed', bucket }, refusal: null }
+  const detail = { versioningBefore: bucket.versioning, versioning: status }
+  return changedTo(scene, actor, { ...bucket, versioning: status }, detail)
+}
+
+/** Enables Object Lock for good; the default rule may change, but not below a policy's floor. */
+function putObjectLockConfiguration(
+  scene: Scene,
+  actor: Actor,
+  defaultRetention: DefaultRetention | null,
+): Attempt<ConfigurationAnswer> {
+  const { bucket } = scene
+  if (bucket.versioning !== 'Enabled') return { answer: { kind: 'versioningNotEnabled' }, refusal: null }
+  const { policy } = bucket
+  const floor = policy?.floor?.defaultRetention ?? null
+  if (policy !== null && policy.floor !== null && floor !== null && !meetsFloor(floor, defaultRetention)) {
+    const { namespace, name } = policy
+    const detail = {
+      policyNamespace: namespace,
+      policyName: name,
+      requested: describeDefault(defaultRetention),
+    }
+    const answer: ConfigurationAnswer = { kind: 'belowFloor', policy: { namespace, name }, floor: policy.floor }
+    return { answer, refusal: denied(scene, actor, 'BelowFloor', detail) }
+  }
+  // S3 cannot express prefix rules: those of the policy stay.
+  const prefixRules = bucket.objectLock?.retention.prefixRules ?? []
+  const retention = { defaultRetention, prefixRules }
+  const detail = {
+    defaultRetentionBefore: describeDefault(bucket.objectLock?.retention.defaultRetention ?? null),
+    defaultRetention: describeDefault(defaultRetention),
+  }
+  return changedTo(scene, actor, { ...bucket, objectLock: { status: 'Enabled', retention } }, detail)
+}
+
+function changedTo(
+  scene: Scene,
+  actor: Actor,
+  next: BucketRecord,
+  detail: AuditDetail,
+): Attempt<{ readonly kind: 'changed'; readonly bucket: BucketRecord }> {
+  const bucket = { ...next, revision: next.revision + 1 }
+  writeBucket(scene.transaction, bucket)
+  appendAudit(scene.transaction, allowed(scene, actor, { ...detail, revision: bucket.revision }))
+  return { answer: { kind: 'changed', bucket }, refusal: null }
+}
+
+async function change<Answer>(
+  context: StoreContext,
+  name: string,
+  work: (scene: Scene) => Promise<Attempt<Answer>>,
+): Promise<Answer | { readonly kind: 'noSuchBucket' }> {
+  const attempted = await context.kv.transact(async (transaction) => {
+    const scene = await openScene(transaction, context.clock, name)
+    return scene === null ? null : work(scene)
+  })
+  if (attempted === null) return { kind: 'noSuchBucket' }
+  if (attempted.refusal !== null) await context.denials.record(attempted.refusal)
+  return attempted.answer
+}
+
+function allowed(scene: Scene, actor: Actor, detail: AuditDetail): AuditFields {
+  const subject = { actor, bucket: scene.bucket.name, key: null }
+  return auditFields(subject, scene.now, { verdict: { kind: 'allow', rule: noRuleDenies }, detail })
+}
+
+function denied(scene: Scene, actor: Actor, rule: string, detail: AuditDetail | null): AuditFields {
+  const subject = { actor, bucket: scene.bucket.name, key: null }
+  return auditFields(subject, scene.now, {
+    verdict: { kind: 'deny', rule },
+    ...(detail === null ? {} : { detail }),
+  })
+}

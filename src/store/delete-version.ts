@@ -1,0 +1,186 @@
+/** DeleteObject and DeleteObjects: the one place that asks the gate to remove on a client's behalf. */
+import { assert } from '../lib/assert.ts'
+import { limits } from '../lib/limits.ts'
+import { noRuleDenies } from '../lock/rules.ts'
+import { appendAudit } from './audit-chain.ts'
+import type { AuditFields } from './audit-record.ts'
+import { auditFields, denyIfUnreadable, type StoreContext, type Subject, versionFacts } from './decision.ts'
+import { CorruptRecordError } from './fields.ts'
+import { removeVersion } from './gate.ts'
+import {
+  type KeyValueTransaction,
+  TransactionConflictError,
+  TransactionTooLargeError,
+  TransactionTooOldError,
+} from './kv/contract.ts'
+import type { VersionRecord } from './records.ts'
+import type { Actor, DeleteObject, DeleteObjectResult } from './requests.ts'
+import { clientVersionId, newVersionSuffix } from './version-id.ts'
+import { findVersion, openScene, readPlace, type Scene } from './version-rows.ts'
+import { writeVersion } from './write-version.ts'
+
+/** `record`: null when there was nothing to decide. Appended when allowed, else for the recorder. */
+type Deletion = { readonly answer: DeleteObjectResult; readonly record: AuditFields | null }
+
+/** A delete with all that is chosen before its transaction. */
+type Job = { readonly actor: Actor; readonly input: DeleteObject; readonly suffix: string }
+
+const nothingThere: Deletion = {
+  answer: { kind: 'deleted', versionId: null, isDeleteMarker: false },
+  record: null,
+}
+
+/** Errors: those of `transact`. */
+export function deleteVersion(
+  context: StoreContext,
+  actor: Actor,
+  input: DeleteObject,
+): Promise<DeleteObjectResult> {
+  return deleteSingly(context, { actor, input, suffix: newVersionSuffix() })
+}
+
+/**
+ * The same effect and answers as one delete after the other (I6), in transactions of at most
+ * limits.deleteObjectsPerTransactionMax keys. Where such a transaction fails for one of them they run singly.
+ */
+export async function deleteVersions(
+  context: StoreContext,
+  actor: Actor,
+  inputs: readonly DeleteObject[],
+): Promise<readonly DeleteObjectResult[]> {
+  assert(inputs.length <= limits.deleteObjectsKeysMax, 'a batch of deletes is bounded')
+  const jobs = inputs.map((input) => ({ actor, input, suffix: newVersionSuffix() }))
+  const answers: DeleteObjectResult[] = []
+  for (let start = 0; start < jobs.length; start += limits.deleteObjectsPerTransactionMax) {
+    const chunk = jobs.slice(start, start + limits.deleteObjectsPerTransactionMax)
+    answers.push(...(await deleteChunk(context, chunk)))
+  }
+  return answers
+}
+
+async function deleteChunk(
+  context: StoreContext,
+  jobs: readonly Job[],
+): Promise<readonly DeleteObjectResult[]> {
+  try {
+    return await deleteTogether(context, jobs)
+  } catch (error) {
+    if (!concernsOneKey(error)) throw error
+    const answers: DeleteObjectResult[] = []
+    for (const job of jobs) answers.push(await deleteSingly(context, job))
+    return answers
+  }
+}
+
+async function deleteSingly(context: StoreContext, job: Job): Promise<DeleteObjectResult> {
+  const { bucket, key, versionId } = job.input
+  return denyIfUnreadable(context, { actor: job.actor, bucket, key, versionId }, async () => {
+    const [answer] = await deleteTogether(context, [job])
+    assert(answer !== undefined, 'one delete has one answer')
+    return answer
+  })
+}
+
+async function deleteTogether(
+  context: StoreContext,
+  jobs: readonly Job[],
+): Promise<readonly DeleteObjectResult[]> {
+  const deletions = await context.kv.transact(async (transaction) => {
+    const attempted = await attemptAll(context, transaction, jobs)
+    for (const { record } of attempted) {
+      if (record !== null && record.verdict === 'allow') appendAudit(transaction, record)
+    }
+    return attempted
+  })
+  for (const { record } of deletions) {
+    if (record !== null && record.verdict === 'deny') await context.denials.record(record)
+  }
+  return deletions.map(({ answer }) => answer)
+}
+
+/** Different keys are read side by side; deletes of one key follow each other and see what the last did. */
+async function attemptAll(
+  context: StoreContext,
+  transaction: KeyValueTransaction,
+  jobs: readonly Job[],
+): Promise<readonly Deletion[]> {
+  const scenes = new Map<string, Promise<Scene | null>>()
+  const queues = new Map<string, Promise<unknown>>()
+  const deletions = jobs.map((job) => {
+    const { bucket, key } = job.input
+    const scene = scenes.get(bucket) ?? openScene(transaction, context.clock, bucket)
+    scenes.set(bucket, scene)
+    const queueName = JSON.stringify([bucket, key])
+    const before = queues.get(queueName) ?? Promise.resolve()
+    const deletion = before.then(async () => attempt(await scene, job))
+    queues.set(queueName, deletion)
+    return deletion
+  })
+  return Promise.all(deletions)
+}
+
+async function attempt(scene: Scene | null, job: Job): Promise<Deletion> {
+  if (scene === null) return { answer: { kind: 'noSuchBucket' }, record: null }
+  const { input } = job
+  if (input.versionId !== null) return removeAddressed(scene, job, input.versionId)
+  return scene.bucket.versioning === 'Unversioned'
+    ? removeAddressed(scene, job, 'null')
+    : putMarker(scene, job)
+}
+
+/** DELETE of a version; in an unversioned bucket a DELETE of the key is one of its only version. */
+async function removeAddressed(scene: Scene, job: Job, versionId: string): Promise<Deletion> {
+  const { input } = job
+  const found = await findVersion(scene.transaction, scene.bucket.id, { key: input.key, versionId })
+  if (found.kind !== 'found') return nothingThere
+  const { version } = found
+  const verdict = await removeVersion(scene, found, { bypassGovernance: input.bypassGovernance })
+  const record = auditFields(subjectOf(job), scene.now, { verdict, ...versionFacts(version) })
+  if (verdict.kind === 'deny') return { answer: { kind: 'denied', verdict }, record }
+  const isMarkerAddressed = input.versionId !== null && version.object === null
+  const answeredId = input.versionId === null ? null : clientVersionId(version)
+  return { answer: { kind: 'deleted', versionId: answeredId, isDeleteMarker: isMarkerAddressed }, record }
+}
+
+/** DELETE without version id: Enabled adds a marker; Suspended puts one in the place of the null version. */
+async function putMarker(scene: Scene, job: Job): Promise<Deletion> {
+  const place = await readPlace(scene, job.input.key)
+  const lock = { kind: 'stamp', retention: null, legalHold: null } as const
+  const written = await writeVersion(scene, place, { suffix: job.suffix, lock, makeObject: null })
+  if (written.kind === 'denied') {
+    const { verdict, version } = written
+    const record = auditFields(subjectOf(job), scene.now, { verdict, ...versionFacts(version) })
+    return { answer: { kind: 'denied', verdict }, record }
+  }
+  const { version, replaced } = written
+  const record = auditFields(subjectOf(job), scene.now, {
+    verdict: { kind: 'allow', rule: noRuleDenies },
+    versionId: version.versionId,
+    change: version.change,
+    ...replacedFacts(replaced),
+  })
+  const versionId = clientVersionId(version)
+  return { answer: { kind: 'deleted', versionId, isDeleteMarker: true }, record }
+}
+
+function replacedFacts(replaced: VersionRecord | null) {
+  if (replaced === null) return { detail: { isDeleteMarker: true } }
+  return {
+    lockBefore: replaced.lock,
+    detail: { isDeleteMarker: true, replacedVersionId: replaced.versionId },
+  }
+}
+
+function subjectOf({ actor, input }: Job): Subject {
+  return { actor, bucket: input.bucket, key: input.key }
+}
+
+/** Neighbours in a batch must not suffer for one key (I6): these may go away when each runs for itself. */
+function concernsOneKey(error: unknown): boolean {
+  return (
+    error instanceof TransactionConflictError ||
+    error instanceof TransactionTooLargeError ||
+    error instanceof TransactionTooOldError ||
+    error instanceof CorruptRecordError
+  )
+}
