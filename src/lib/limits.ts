@@ -67,6 +67,8 @@ export const limits = {
   /** What is read and dropped of a refused upload, so that the client can read its answer. */
   restBytesMax: 256 * 1024,
   restMsMax: 1000,
+  /** A worker whose store failed gets this long to send its last answers. */
+  failedWorkerMs: 500,
   adminDocumentBytesMax: 64 * 1024,
 
   /** Default retention: S3 Days 1..36500, Years 1..100. */
@@ -120,8 +122,6 @@ export const limits = {
   completedUploadMsMax: 24 * 3_600_000,
   /** Complete starts again when parts change under it, at most so often; then 503 SlowDown. */
   completeAttemptsMax: 4,
-  /** Traces of one page of recovery after a crash. */
-  recoverPageMax: 1000,
   /** Part rows read at once by Complete, ListParts and garbage. */
   partsPageMax: 500,
   deleteObjectsPerTransactionMax: 100,

@@ -14,10 +14,12 @@ export type Next =
   | { readonly kind: 'retry'; readonly error: Error; readonly delayMsMax?: number }
   | { readonly kind: 'terminal'; readonly error: Error }
 
-/** Objects of another kind whose changes concern objects of this controller. */
+/** Objects of another kind whose changes concern objects of this controller. Our own status writes are not told. */
 export type Watch = {
   readonly kind: ObjectKind
-  readonly keys: (changed: ObjectRef, source: Source) => readonly ObjectKey[]
+  /** How long to wait for more changes of the same kind: many are then one piece of work. */
+  readonly delayMs: number
+  readonly keys: (changed: ObjectRef) => readonly ObjectKey[]
 }
 
 /** `status: null` leaves the written status alone: nothing that matters has changed. */

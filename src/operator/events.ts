@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { eventReasons } from '../api/conditions.ts'
 import type { Clock } from '../lib/clock.ts'
 import { formatIso } from '../lib/units.ts'
 import { limits } from '../lib/limits.ts'
@@ -100,7 +101,7 @@ export class EventRecorder {
         ...(uid === null ? {} : { uid }),
         ...(resourceVersion === null ? {} : { resourceVersion }),
       },
-      type: event.type,
+      type: eventReasons[event.reason].type,
       reason: event.reason,
       message: event.message.slice(0, limits.eventMessageLengthMax),
       source: { component },
@@ -127,8 +128,8 @@ export class EventRecorder {
   }
 }
 
-function seriesKey({ regarding, type, reason, message }: EventRecord): string {
-  return JSON.stringify([regarding.kind, regarding.namespace, regarding.name, regarding.uid, type, reason, message])
+function seriesKey({ regarding, reason, message }: EventRecord): string {
+  return JSON.stringify([regarding.kind, regarding.namespace, regarding.name, regarding.uid, reason, message])
 }
 
 function eventsPath({ regarding }: EventRecord): string {

@@ -75,8 +75,8 @@ class ControllerRunner {
   #changed(changed: Change): void {
     if (changed.kind === this.#reconciler.kind && this.#isWork(changed)) this.#queue.add(formatKey(changed))
     for (const watch of this.#reconciler.watches) {
-      if (watch.kind !== changed.kind) continue
-      for (const key of watch.keys(changed, this.#options.source)) this.#queue.add(formatKey(key))
+      if (watch.kind !== changed.kind || changed.cause === 'ownStatus') continue
+      for (const key of watch.keys(changed)) this.#queue.addAfter(formatKey(key), watch.delayMs)
     }
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { watch, type FSWatcher } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
+import { eventReasons } from '../../api/conditions.ts'
 import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
 import { ObjectCache } from '../object-cache.ts'
@@ -103,7 +104,7 @@ export class DirectorySource implements Source {
   async recordEvent(event: EventRecord): Promise<void> {
     const { kind, namespace, name } = event.regarding
     const fields = { kind, object: `${namespace}/${name}`, reason: event.reason }
-    if (event.type === 'Warning') this.#options.log.warn(fields, event.message)
+    if (eventReasons[event.reason].type === 'Warning') this.#options.log.warn(fields, event.message)
     else this.#options.log.info(fields, event.message)
   }
 

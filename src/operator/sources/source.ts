@@ -1,9 +1,9 @@
+import type { EventReason } from '../../api/conditions.ts'
 import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, Regarding, StatusByKind } from '../objects.ts'
 
-/** An event for people; `reason` is one of the table in `src/api/conditions.ts`. */
+/** An event for people; its type is the table's. */
 export type EventRecord = {
-  readonly type: 'Normal' | 'Warning'
-  readonly reason: string
+  readonly reason: EventReason
   readonly message: string
   readonly regarding: Regarding
 }

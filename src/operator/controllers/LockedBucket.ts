@@ -1,0 +1,137 @@
+import {
+  ServerRefusedError,
+  ServerUnreachableError,
+  type ApplyBucketAnswer,
+  type LockServer,
+} from '../../client/lock-server.ts'
+import type { LockedBucket } from '../../api/LockedBucket.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Controller } from '../controller.ts'
+import type { Leadership, ServerFacts } from '../leadership.ts'
+import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
+import type { Source } from '../sources/source.ts'
+import { decideLockedBucket, isOwnedBy, type ApplyStep, type LockedBucketSnapshot, type ServerView } from './locked-bucket-decide.ts'
+import { lockedBucketReport } from './locked-bucket-status.ts'
+
+export type LockedBucketParts = {
+  readonly source: Source
+  readonly lockServer: LockServer
+  readonly serverFacts: ServerFacts
+  readonly leadership: Leadership
+  readonly clusterId: string
+  readonly log: Log
+}
+
+/** `server`: what is true after the step, read back. */
+export type LockedBucketOutcome = {
+  readonly step: ApplyStep | null
+  readonly answer: ApplyBucketAnswer | null
+  readonly server: ServerView
+}
+
+/**
+ * Makes the lock server enforce the policy that a LockedBucket names, and says in its status what the server then
+ * answers. Deleting a LockedBucket changes nothing at the server: bucket, locks, floor and owner record stay.
+ */
+export function lockedBucketController(
+  parts: LockedBucketParts,
+): Controller<'LockedBucket', LockedBucketSnapshot, ApplyStep, LockedBucketOutcome> {
+  const { source } = parts
+  const policies = new Map<string, string>()
+  /** As last seen, of those that own their bucket at the server. */
+  const owners = new Map<string, LockedBucket>()
+  return {
+    name: 'lockedbucket',
+    kind: 'LockedBucket',
+    watches: [{ kind: 'RetentionPolicy', delayMs: 0, keys: (changed) => affectedBuckets(policies, changed, source) }],
+    read: async (key) => {
+      const object = source.get('LockedBucket', key)
+      if (object === null) {
+        await sayOrphaned(owners, key, parts)
+        return null
+      }
+      const policyKey = { namespace: key.namespace, name: object.spec.retentionPolicyRef.name }
+      return {
+        object,
+        policy: source.get('RetentionPolicy', policyKey),
+        server: await viewServer(parts, object.spec.bucketName),
+        clusterId: parts.clusterId,
+        epoch: parts.leadership.epoch,
+      }
+    },
+    decide: (_nowMs, snapshot) => decideLockedBucket(snapshot),
+    act: async (snapshot, steps, signal) => {
+      const outcome = await apply(parts, { snapshot, steps }, signal)
+      const { server } = outcome
+      const owner = server.kind === 'seen' ? (server.facts?.owner ?? null) : null
+      if (isOwnedBy(owner, snapshot)) owners.set(formatKey(snapshot.object.metadata), snapshot.object)
+      return outcome
+    },
+    status: (nowMs, snapshot, outcome) => lockedBucketReport(nowMs, snapshot, outcome),
+  }
+}
+
+async function apply(
+  parts: LockedBucketParts,
+  { snapshot, steps }: { snapshot: LockedBucketSnapshot; steps: readonly ApplyStep[] },
+  signal: AbortSignal,
+): Promise<LockedBucketOutcome> {
+  const step = steps[0] ?? null
+  if (step === null) return { step, answer: null, server: snapshot.server }
+  signal.throwIfAborted()
+  try {
+    const answer = await parts.lockServer.applyBucket(step.request)
+    if (answer.kind === 'staleEpoch') parts.leadership.lost(answer.epoch)
+    return { step, answer, server: await viewServer(parts, step.request.name) }
+  } catch (error) {
+    return { step, answer: null, server: { kind: 'failed', error: serverError(error) } }
+  }
+}
+
+async function viewServer(parts: LockedBucketParts, bucketName: string): Promise<ServerView> {
+  try {
+    const info = await parts.serverFacts.read()
+    const facts = await parts.lockServer.readBucket(bucketName)
+    const observed = facts === null ? null : await parts.lockServer.observeObjectLock(bucketName)
+    return { kind: 'seen', info, facts, observed }
+  } catch (error) {
+    return { kind: 'failed', error: serverError(error) }
+  }
+}
+
+/** What the server does is a state to report; anything else is a bug and goes up. */
+function serverError(error: unknown): ServerUnreachableError | ServerRefusedError {
+  if (error instanceof ServerUnreachableError || error instanceof ServerRefusedError) return error
+  throw error
+}
+
+/** The buckets of a policy that is new, changed its spec, or went. A status of the policy is no reason to ask the server. */
+function affectedBuckets(policies: Map<string, string>, changed: ObjectRef, source: Source): readonly ObjectKey[] {
+  const policy = source.get('RetentionPolicy', changed)
+  const key = formatKey(changed)
+  const generation = policy === null ? '' : `${policy.metadata.uid}/${policy.metadata.generation}`
+  if (policies.get(key) === generation) return []
+  if (policy === null) policies.delete(key)
+  else policies.set(key, generation)
+  return source
+    .list('LockedBucket')
+    .filter(({ metadata, spec }) => {
+      return metadata.namespace === changed.namespace && spec.retentionPolicyRef.name === changed.name
+    })
+    .map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name }))
+}
+
+async function sayOrphaned(owners: Map<string, LockedBucket>, key: ObjectKey, parts: LockedBucketParts): Promise<void> {
+  const gone = owners.get(formatKey(key))
+  // A bucket that was never this object's is not left behind by it.
+  if (gone === undefined) return
+  owners.delete(formatKey(key))
+  const { bucketName } = gone.spec
+  const { uid, resourceVersion } = gone.metadata
+  parts.log.warn({ object: formatKey(key), bucket: bucketName }, 'deleted; the bucket, its locks and its floor stay')
+  await parts.source.recordEvent({
+    reason: 'BucketOrphaned',
+    message: `Bucket ${bucketName} stays on the lock server with its locked versions, its floor and its owner record.`,
+    regarding: { kind: 'LockedBucket', ...key, uid, resourceVersion },
+  })
+}

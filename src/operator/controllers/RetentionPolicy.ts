@@ -1,0 +1,125 @@
+import { isDeepStrictEqual } from 'node:util'
+import { formatViolations } from '../../api/manifest.ts'
+import { formatRetention } from '../../api/periods.ts'
+import {
+  toBucketRetention,
+  validateRetentionPolicy,
+  type RetentionPolicy,
+  type RetentionPolicyStatus,
+} from '../../api/RetentionPolicy.ts'
+import { limits } from '../../lib/limits.ts'
+import type { EpochMs } from '../../lib/units.ts'
+import { makeConditions, type WantedCondition } from '../conditions.ts'
+import type { Controller, Report } from '../controller.ts'
+import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
+import type { Source } from '../sources/source.ts'
+
+export type RetentionPolicySnapshot = {
+  readonly object: RetentionPolicy
+  /** Of the LockedBuckets that refer to it, in order. */
+  readonly bucketNames: readonly string[]
+}
+
+/**
+ * Says whether the policy can be used and who uses it. What it makes servers enforce is the business of the LockedBuckets
+ * that refer to it.
+ */
+export function retentionPolicyController(
+  source: Source,
+): Controller<'RetentionPolicy', RetentionPolicySnapshot, never, null> {
+  const references = new Map<string, ObjectKey>()
+  return {
+    name: 'retentionpolicy',
+    kind: 'RetentionPolicy',
+    watches: [
+      {
+        kind: 'LockedBucket',
+        delayMs: limits.bucketCountDelayMs,
+        keys: (changed) => changedReferences(references, changed, source),
+      },
+    ],
+    read: async (key) => {
+      const object = source.get('RetentionPolicy', key)
+      return object === null ? null : { object, bucketNames: bucketNamesOf(object, source) }
+    },
+    decide: () => [],
+    act: async () => null,
+    status: (nowMs, snapshot) => retentionPolicyReport(nowMs, snapshot),
+  }
+}
+
+/** Pure: the status of a policy. Nothing of it needs a server, so it is never waiting. */
+export function retentionPolicyReport(
+  nowMs: EpochMs,
+  { object, bucketNames }: RetentionPolicySnapshot,
+): Report<'RetentionPolicy'> {
+  const { generation } = object.metadata
+  const violations = validateRetentionPolicy(null, object)
+  const isReferenced = bucketNames.length > 0
+  const wanted: WantedCondition[] = [
+    ...(violations.length === 0 ? acceptedConditions() : invalidConditions(formatViolations(violations))),
+    {
+      type: 'DeletionProtected',
+      status: isReferenced ? 'True' : 'False',
+      reason: isReferenced ? 'Referenced' : 'NotReferenced',
+      message: isReferenced ? referencedMessage(bucketNames) : null,
+    },
+  ]
+  const status: RetentionPolicyStatus = {
+    observedGeneration: generation,
+    conditions: makeConditions(wanted, object.status?.conditions, { generation, nowMs }),
+    ...(violations.length === 0 ? { retention: formatRetention(toBucketRetention(object.spec)) } : {}),
+    bucketCount: bucketNames.length,
+    deletionProtected: isReferenced,
+  }
+  return {
+    status: isDeepStrictEqual(status, object.status) ? null : status,
+    events: [],
+    next:
+      violations.length === 0
+        ? { kind: 'done' }
+        : { kind: 'terminal', error: new Error(formatViolations(violations)) },
+  }
+}
+
+function acceptedConditions(): readonly WantedCondition[] {
+  return [{ type: 'Ready', status: 'True', reason: 'Accepted', message: null }]
+}
+
+function invalidConditions(message: string): readonly WantedCondition[] {
+  return [
+    { type: 'Ready', status: 'False', reason: 'SpecInvalid', message },
+    { type: 'Stalled', status: 'True', reason: 'SpecInvalid', message },
+  ]
+}
+
+/** Names a few: a message that lists a thousand is read by nobody. */
+function referencedMessage(names: readonly string[]): string {
+  const shown = names.slice(0, 5).join(', ')
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : ''
+  return `${names.length} LockedBucket${names.length === 1 ? '' : 's'} refer${names.length === 1 ? 's' : ''} to it: ${shown}${more}`
+}
+
+function bucketNamesOf(policy: RetentionPolicy, source: Source): readonly string[] {
+  const { namespace, name } = policy.metadata
+  return source
+    .list('LockedBucket')
+    .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.retentionPolicyRef.name === name)
+    .map(({ metadata }) => metadata.name)
+    .sort()
+}
+
+/** The policies whose count a changed bucket changes: the one it left and the one it came to. */
+function changedReferences(
+  references: Map<string, ObjectKey>,
+  changed: ObjectRef,
+  source: Source,
+): readonly ObjectKey[] {
+  const bucket = source.get('LockedBucket', changed)
+  const before = references.get(formatKey(changed)) ?? null
+  const now = bucket === null ? null : { namespace: changed.namespace, name: bucket.spec.retentionPolicyRef.name }
+  if (now === null) references.delete(formatKey(changed))
+  else references.set(formatKey(changed), now)
+  if (isDeepStrictEqual(before, now)) return []
+  return [before, now].filter((key) => key !== null)
+}

@@ -1,0 +1,225 @@
+/** How things stand with a LockedBucket: the conditions that follow from what was asked and what the server answered. Pure. */
+import type { ConditionReason } from '../../api/conditions.ts'
+import { formatRetention } from '../../api/periods.ts'
+import {
+  ServerRefusedError,
+  type ApplyBucketAnswer,
+  type BucketFactsAnswer,
+  type ObservedObjectLock,
+} from '../../client/lock-server.ts'
+import { unreachable } from '../../lib/assert.ts'
+import { limits } from '../../lib/limits.ts'
+import type { BucketRetention } from '../../lock/types.ts'
+import type { WantedCondition } from '../conditions.ts'
+import type { Next } from '../controller.ts'
+import type { LockedBucketOutcome } from './LockedBucket.ts'
+import { actualRetention, compareActual, isOwnedBy, wantedOf, type LockedBucketSnapshot } from './locked-bucket-decide.ts'
+
+/**
+ * `progress`: kstatus' three outcomes. `facts`: what of the server may be shown; null when it did not answer, or when the
+ * bucket is not this object's.
+ */
+export type Assessment = {
+  readonly ready: 'True' | 'False'
+  readonly progress: 'current' | 'reconciling' | 'stalled'
+  readonly reason: ConditionReason
+  readonly message: string | null
+  readonly enforced: WantedCondition
+  readonly drifted: WantedCondition
+  readonly view: OwnedView
+  readonly next: Next
+}
+
+/** `unknown`: the server did not answer; `none`: it answered, and this object owns nothing there. */
+export type OwnedView =
+  | { readonly kind: 'owned'; readonly facts: BucketFactsAnswer; readonly observed: ObservedObjectLock | null }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unknown' }
+
+export const ownsNothing = 'This object owns no bucket on the lock server.'
+
+/** Null: this operator leads no more, and must say nothing. */
+export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutcome): Assessment | null {
+  const { answer, server } = outcome
+  if (answer?.kind === 'staleEpoch') return null
+  const view = ownedView(snapshot, outcome)
+  const wanted = wantedOf(snapshot)
+  switch (wanted.kind) {
+    case 'specInvalid':
+      return stalled('SpecInvalid', wanted.message, view)
+    case 'policyInvalid':
+      return stalled('PolicyInvalid', wanted.message, view)
+    case 'policyNotFound': {
+      const { name } = snapshot.object.spec.retentionPolicyRef
+      const message = `RetentionPolicy ${name} does not exist in namespace ${snapshot.object.metadata.namespace}.`
+      return { ...unsettled('PolicyNotFound', message, view), next: { kind: 'done' } }
+    }
+    case 'retention':
+      break
+    default:
+      unreachable(wanted, 'a spec asks for a retention or cannot')
+  }
+  if (server.kind === 'failed') return assessFailure(server.error, answer, view)
+  if (answer?.kind === 'nameConflict') return assessConflict(answer, snapshot)
+  if (answer?.kind === 'wouldShorten') return assessShortening(answer, wanted.retention, view)
+  return assessReadBack(wanted.retention, view)
+}
+
+function ownedView(snapshot: LockedBucketSnapshot, { server }: LockedBucketOutcome): OwnedView {
+  if (server.kind === 'failed') return { kind: 'unknown' }
+  const { facts, observed } = server
+  return facts !== null && isOwnedBy(facts.owner, snapshot) ? { kind: 'owned', facts, observed } : { kind: 'none' }
+}
+
+function assessFailure(error: Error, answer: ApplyBucketAnswer | null, view: OwnedView): Assessment {
+  const retry: Next = { kind: 'retry', error, delayMsMax: limits.serverRetryMsMax }
+  if (error instanceof ServerRefusedError) {
+    const message = `The lock server answered ${error.status} ${error.code}: ${error.message}`
+    // A wrong or missing key is cured at the server, where no generation of ours changes.
+    const next: Next = error.status === 401 || error.status === 403 ? retry : { kind: 'terminal', error }
+    return { ...stalled('ServerRefused', message, view), next }
+  }
+  // Applied and then silent: the change is there, its evidence is not. The sentence of the table only: the text of a
+  // connection error differs from try to try, and a status must not flap.
+  const reason = answer?.kind === 'applied' ? 'NotVerified' : 'ServerUnreachable'
+  return { ...unsettled(reason, null, view), next: retry }
+}
+
+function assessConflict(
+  { owner }: Extract<ApplyBucketAnswer, { kind: 'nameConflict' }>,
+  { object }: LockedBucketSnapshot,
+): Assessment {
+  const { bucketName } = object.spec
+  if (owner === null) {
+    const message =
+      `Bucket ${bucketName} exists and belongs to no LockedBucket; adoptionPolicy Never leaves it alone. ` +
+      'Set adoptionPolicy to IfUnowned to take it over, or choose another bucketName in a new object.'
+    return stalled('AdoptionRefused', message, { kind: 'none' })
+  }
+  const message = `Bucket ${bucketName} belongs to LockedBucket ${owner.namespace}/${owner.name}${
+    owner.clusterId === '' ? '' : ` of cluster ${owner.clusterId}`
+  }.`
+  return stalled('NameConflict', message, { kind: 'none' })
+}
+
+function assessShortening(
+  { aspects }: Extract<ApplyBucketAnswer, { kind: 'wouldShorten' }>,
+  wanted: BucketRetention,
+  view: OwnedView,
+): Assessment {
+  const actual = view.kind === 'owned' ? actualRetention(view.facts, view.observed) : null
+  const enforced = actual === null ? '' : ` It keeps enforcing ${describe(actual)}; the policy asks for ${describe(wanted)}.`
+  const message = `The lock server refused a weaker retention (${aspects.join('; ')}).${enforced}`
+  return {
+    ...stalled('RetentionWouldShorten', message, view),
+    enforced: enforcedCondition(wanted, view),
+    drifted: { type: 'Drifted', status: 'True', reason: 'ServerStronger', message },
+  }
+}
+
+function assessReadBack(wanted: BucketRetention, view: OwnedView): Assessment {
+  const enforced = enforcedCondition(wanted, view)
+  const drifted = driftedCondition(wanted, view)
+  if (enforced.status === 'True' && drifted.reason !== 'ServerWeaker') {
+    return {
+      ready: 'True',
+      progress: 'current',
+      reason: 'Enforced',
+      message: `The lock server enforces ${describe(wanted)}; read back.`,
+      enforced,
+      drifted,
+      view,
+      next: { kind: 'done' },
+    }
+  }
+  const error = new Error(enforced.message ?? 'the server does not enforce the policy yet')
+  return {
+    ...unsettled('NotVerified', null, view),
+    enforced,
+    drifted,
+    next: { kind: 'retry', error, delayMsMax: limits.serverRetryMsMax },
+  }
+}
+
+/** From GetObjectLockConfiguration: evidence, never what was asked for. */
+function enforcedCondition(wanted: BucketRetention, view: OwnedView): WantedCondition {
+  const type = 'ObjectLockEnforced'
+  if (view.kind === 'unknown') return { type, status: 'Unknown', reason: 'ServerUnreachable', message: null }
+  if (view.kind === 'none') return { type, status: 'False', reason: 'BucketMissing', message: ownsNothing }
+  const { facts, observed } = view
+  if (facts.objectLock?.status === 'Frozen') return { type, status: 'False', reason: 'Frozen', message: null }
+  const actual = actualRetention(facts, observed)
+  if (actual === null || facts.versioning !== 'Enabled') {
+    return { type, status: 'False', reason: 'ObjectLockMissing', message: null }
+  }
+  const comparison = compareActual(wanted, actual)
+  if (comparison === 'same') return { type, status: 'True', reason: 'ReadBack', message: null }
+  const message = `It answers ${describe(actual)}; the policy asks for ${describe(wanted)}.`
+  return { type, status: comparison === 'stronger' ? 'True' : 'False', reason: 'RuleDiffers', message }
+}
+
+function driftedCondition(wanted: BucketRetention, view: OwnedView): WantedCondition {
+  const type = 'Drifted'
+  if (view.kind === 'unknown') return { type, status: 'Unknown', reason: 'ServerUnreachable', message: null }
+  if (view.kind === 'none') return { type, status: 'True', reason: 'BucketMissing', message: ownsNothing }
+  const actual = actualRetention(view.facts, view.observed)
+  const comparison = compareActual(wanted, actual)
+  if (comparison === 'same') return { type, status: 'False', reason: 'InSync', message: null }
+  const has = actual === null ? 'no Object Lock' : describe(actual)
+  const message = `The server has ${has}; the policy asks for ${describe(wanted)}.`
+  return { type, status: 'True', reason: comparison === 'stronger' ? 'ServerStronger' : 'ServerWeaker', message }
+}
+
+type ReasonText = readonly [reason: ConditionReason, message: string | null]
+
+/** Somebody has to act; what the server has is said as far as it is known. */
+function stalled(...[reason, message, view]: [...ReasonText, OwnedView]): Assessment {
+  return {
+    ...undecided(view),
+    ready: 'False',
+    progress: 'stalled',
+    reason,
+    message,
+    view,
+    next: { kind: 'terminal', error: new Error(message ?? reason) },
+  }
+}
+
+/** Goes on by itself. */
+function unsettled(...[reason, message, view]: [...ReasonText, OwnedView]): Assessment {
+  return {
+    ...undecided(view),
+    ready: 'False',
+    progress: 'reconciling',
+    reason,
+    message,
+    view,
+    next: { kind: 'done' },
+  }
+}
+
+/** Without a wanted retention nothing can be compared: only whether the bucket has Object Lock at all is said. */
+function undecided(view: OwnedView): Pick<Assessment, 'enforced' | 'drifted'> {
+  const type = 'ObjectLockEnforced'
+  if (view.kind !== 'owned') {
+    const isNone = view.kind === 'none'
+    const reason = isNone ? 'BucketMissing' : 'ServerUnreachable'
+    const message = isNone ? ownsNothing : null
+    return {
+      enforced: { type, status: isNone ? 'False' : 'Unknown', reason, message },
+      drifted: { type: 'Drifted', status: 'Unknown', reason, message },
+    }
+  }
+  const actual = actualRetention(view.facts, view.observed)
+  const enforced: WantedCondition =
+    actual === null
+      ? { type, status: 'False', reason: 'ObjectLockMissing', message: null }
+      : { type, status: 'True', reason: 'ReadBack', message: `It answers ${describe(actual)}.` }
+  const message = 'There is no valid policy to compare with.'
+  return { enforced, drifted: { type: 'Drifted', status: 'Unknown', reason: 'PolicyNotFound', message } }
+}
+
+function describe(retention: BucketRetention): string {
+  if (retention.defaultRetention === null) return 'no default retention'
+  return `${retention.defaultRetention.mode} ${formatRetention(retention)}`
+}

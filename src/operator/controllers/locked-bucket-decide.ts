@@ -1,0 +1,148 @@
+/** What a LockedBucket needs done, from what was read. Pure: no clock, no I/O. */
+import { isDeepStrictEqual } from 'node:util'
+import { validateLockedBucket, type LockedBucket } from '../../api/LockedBucket.ts'
+import { formatViolations } from '../../api/manifest.ts'
+import {
+  toBounds,
+  toBucketRetention,
+  validateRetentionPolicy,
+  type RetentionPolicy,
+} from '../../api/RetentionPolicy.ts'
+import type {
+  ApplyBucketRequest,
+  BucketFactsAnswer,
+  ObservedObjectLock,
+  OwnerRef,
+  ServerInfo,
+} from '../../client/lock-server.ts'
+import { assert } from '../../lib/assert.ts'
+import { compareBucketRetention, type RetentionComparison } from '../../lock/compare.ts'
+import type { BucketRetention } from '../../lock/types.ts'
+
+/** What the server said. `failed`: it did not answer, or refused; then nothing is known about now. */
+export type ServerView =
+  | {
+      readonly kind: 'seen'
+      readonly info: ServerInfo
+      readonly facts: BucketFactsAnswer | null
+      readonly observed: ObservedObjectLock | null
+    }
+  | { readonly kind: 'failed'; readonly error: Error }
+
+export type LockedBucketSnapshot = {
+  readonly object: LockedBucket
+  readonly policy: RetentionPolicy | null
+  readonly server: ServerView
+  readonly clusterId: string
+  readonly epoch: number
+}
+
+export type ApplyStep = {
+  readonly kind: 'apply'
+  /** `drift`: the server had this very policy already and somebody changed the bucket since. */
+  readonly cause: 'new' | 'change' | 'drift'
+  readonly request: ApplyBucketRequest
+}
+
+/** What the spec asks for; or why it cannot be asked. */
+export type Wanted =
+  | { readonly kind: 'retention'; readonly policy: RetentionPolicy; readonly retention: BucketRetention }
+  | { readonly kind: 'policyNotFound' }
+  | { readonly kind: 'policyInvalid'; readonly message: string }
+  | { readonly kind: 'specInvalid'; readonly message: string }
+
+/** One admin call when something must change at the server, else nothing: an idle operator writes nothing. */
+export function decideLockedBucket(snapshot: LockedBucketSnapshot): readonly ApplyStep[] {
+  const wanted = wantedOf(snapshot)
+  const { server } = snapshot
+  if (wanted.kind !== 'retention' || server.kind === 'failed') return []
+  const request = applyRequest(snapshot, wanted)
+  if (server.facts === null) return [{ kind: 'apply', cause: 'new', request }]
+  if (!isApplied(server.facts, request)) return [{ kind: 'apply', cause: 'change', request }]
+  return isWeaker(server.facts, server.observed, wanted.retention) ? [{ kind: 'apply', cause: 'drift', request }] : []
+}
+
+export function wantedOf({ object, policy }: Pick<LockedBucketSnapshot, 'object' | 'policy'>): Wanted {
+  const specViolations = validateLockedBucket(null, object)
+  if (specViolations.length > 0) return { kind: 'specInvalid', message: formatViolations(specViolations) }
+  if (policy === null) return { kind: 'policyNotFound' }
+  const violations = validateRetentionPolicy(null, policy)
+  if (violations.length > 0) return { kind: 'policyInvalid', message: formatViolations(violations) }
+  return { kind: 'retention', policy, retention: toBucketRetention(policy.spec) }
+}
+
+/** The server knows owners by cluster, namespace and name; the uid only says which incarnation. */
+export function isOwnedBy(owner: OwnerRef | null, { object, clusterId }: LockedBucketSnapshot): boolean {
+  return (
+    owner !== null &&
+    owner.clusterId === clusterId &&
+    owner.namespace === object.metadata.namespace &&
+    owner.name === object.metadata.name
+  )
+}
+
+/**
+ * What the bucket really stamps: the default rule as S3 shows it, the prefix rules, of which S3 has no word, as the admin
+ * API says. Null: no bucket, or none with Object Lock.
+ */
+export function actualRetention(
+  facts: BucketFactsAnswer | null,
+  observed: ObservedObjectLock | null,
+): BucketRetention | null {
+  if (facts === null || facts.objectLock === null || observed === null || !observed.objectLockEnabled) return null
+  return {
+    defaultRetention: observed.defaultRetention,
+    prefixRules: facts.objectLock.retention.prefixRules,
+  }
+}
+
+/** How what the server enforces stands to what is wanted. `weaker` includes "not provably as strong". */
+export function compareActual(wanted: BucketRetention, actual: BucketRetention | null): RetentionComparison {
+  return actual === null ? 'weaker' : compareBucketRetention(wanted, actual)
+}
+
+function applyRequest(
+  { object, clusterId, epoch }: LockedBucketSnapshot,
+  { policy, retention }: Extract<Wanted, { kind: 'retention' }>,
+): ApplyBucketRequest {
+  const { defaultRetention, prefixRules } = retention
+  assert(defaultRetention !== null, 'a policy always has a default retention')
+  const { metadata } = policy
+  return {
+    epoch,
+    name: object.spec.bucketName,
+    owner: {
+      clusterId,
+      namespace: object.metadata.namespace,
+      name: object.metadata.name,
+      uid: object.metadata.uid,
+    },
+    // Absent means Never: the CRD has no default inside optional fields.
+    adoptionPolicy: object.spec.adoptionPolicy ?? 'Never',
+    policy: {
+      namespace: metadata.namespace,
+      name: metadata.name,
+      uid: metadata.uid,
+      generation: metadata.generation,
+      defaultRetention,
+      prefixRules,
+      bounds: toBounds(policy.spec),
+    },
+  }
+}
+
+/** True when the server says that it took this owner, this policy and this generation of it. */
+function isApplied(facts: BucketFactsAnswer, { owner, policy }: ApplyBucketRequest): boolean {
+  if (facts.policy === null || !isDeepStrictEqual(facts.owner, owner)) return false
+  const { namespace, name, uid, generation } = facts.policy
+  return isDeepStrictEqual(
+    { namespace, name, uid, generation },
+    { namespace: policy.namespace, name: policy.name, uid: policy.uid, generation: policy.generation },
+  )
+}
+
+function isWeaker(facts: BucketFactsAnswer, observed: ObservedObjectLock | null, wanted: BucketRetention): boolean {
+  if (facts.objectLock === null || facts.objectLock.status !== 'Enabled') return true
+  if (facts.versioning !== 'Enabled') return true
+  return compareActual(wanted, actualRetention(facts, observed)) === 'weaker'
+}

@@ -1,0 +1,187 @@
+/** The status of a LockedBucket: what the server answered, and when it is worth a write. Pure. */
+import { isDeepStrictEqual } from 'node:util'
+import { eventReasons, type EventReason } from '../../api/conditions.ts'
+import type { LockedBucketStatus } from '../../api/LockedBucket.ts'
+import { formatRetention, fromPeriod } from '../../api/periods.ts'
+import type { ServerInfo } from '../../client/lock-server.ts'
+import { limits } from '../../lib/limits.ts'
+import { epochMs, type EpochMs } from '../../lib/units.ts'
+import type { BucketRetention } from '../../lock/types.ts'
+import { findCondition, formatTime, makeConditions, type WantedCondition } from '../conditions.ts'
+import type { Report } from '../controller.ts'
+import type { EventRecord } from '../sources/source.ts'
+import { assess, ownsNothing, type Assessment, type OwnedView } from './locked-bucket-assess.ts'
+import { actualRetention, type LockedBucketSnapshot } from './locked-bucket-decide.ts'
+import type { LockedBucketOutcome } from './LockedBucket.ts'
+
+export function lockedBucketReport(
+  nowMs: EpochMs,
+  snapshot: LockedBucketSnapshot,
+  outcome: LockedBucketOutcome,
+): Report<'LockedBucket'> {
+  const assessment = assess(snapshot, outcome)
+  if (assessment === null) return { status: null, events: [], next: { kind: 'done' } }
+  const { object } = snapshot
+  const status = makeStatus(nowMs, snapshot, { assessment, info: infoOf(outcome) })
+  return {
+    status: isWorthWriting(nowMs, object.status, status) ? status : null,
+    events: eventsOf(snapshot, outcome, assessment),
+    next: assessment.next,
+  }
+}
+
+function makeStatus(
+  nowMs: EpochMs,
+  { object }: LockedBucketSnapshot,
+  { assessment, info }: { assessment: Assessment; info: ServerInfo | null },
+): LockedBucketStatus {
+  const { generation } = object.metadata
+  const { view } = assessment
+  const protectedCondition = deletionProtected(view)
+  const conditions = makeConditions(
+    [...readyConditions(assessment), assessment.enforced, protectedCondition, assessment.drifted],
+    object.status?.conditions,
+    { generation, nowMs },
+  )
+  return {
+    observedGeneration: generation,
+    conditions,
+    ...serverPart(nowMs, view, { info, previous: object.status }),
+    deletionProtected: protectedCondition.status === 'True',
+  }
+}
+
+/** kstatus: Reconciling and Stalled are there only while True; Ready alone would read as "in progress" for ever. */
+function readyConditions({ ready, progress, reason, message }: Assessment): readonly WantedCondition[] {
+  const base: WantedCondition[] = [{ type: 'Ready', status: ready, reason, message }]
+  if (progress === 'reconciling') base.push({ type: 'Reconciling', status: 'True', reason, message })
+  if (progress === 'stalled') base.push({ type: 'Stalled', status: 'True', reason, message })
+  return base
+}
+
+/** Protected unless it is proved that nothing is locked. */
+function deletionProtected(view: OwnedView): WantedCondition {
+  const type = 'DeletionProtected'
+  switch (view.kind) {
+    case 'unknown':
+      return { type, status: 'True', reason: 'Unverified', message: null }
+    case 'none':
+      return { type, status: 'False', reason: 'NoLockedVersions', message: ownsNothing }
+    case 'owned': {
+      const isLocked = view.facts.lockedVersionCount > 0 || view.facts.legalHoldCount > 0
+      return { type, status: isLocked ? 'True' : 'False', reason: isLocked ? 'LockedVersions' : 'NoLockedVersions', message: null }
+    }
+  }
+}
+
+type ServerPart = Omit<LockedBucketStatus, 'observedGeneration' | 'conditions' | 'deletionProtected'>
+
+/** While the server is silent the last answer stays, with the time it is from; what is not ours is never shown. */
+function serverPart(
+  nowMs: EpochMs,
+  view: OwnedView,
+  { info, previous }: { info: ServerInfo | null; previous: LockedBucketStatus | undefined },
+): ServerPart {
+  if (view.kind === 'unknown') {
+    const { observedGeneration: _generation, conditions: _conditions, deletionProtected: _protected, ...kept } = previous ?? {}
+    return kept
+  }
+  if (view.kind === 'none') return { lastVerifiedTime: formatTime(nowMs) }
+  const { facts, observed } = view
+  const actual = actualRetention(facts, observed)
+  return {
+    bucket: {
+      name: facts.name,
+      ...(info === null ? {} : { endpoint: info.s3Endpoint }),
+      region: facts.region,
+      uid: facts.bucketId,
+    },
+    ...(actual === null ? {} : { objectLock: { retention: formatRetention(actual), ...retentionFields(actual) } }),
+    ...(facts.lockedUntil === null ? {} : { lockedUntil: wholeSeconds(facts.lockedUntil) }),
+    lockedVersions: facts.lockedVersionCount,
+    legalHolds: facts.legalHoldCount,
+    ...(facts.policy === null
+      ? {}
+      : { policy: { name: facts.policy.name, uid: facts.policy.uid, generation: facts.policy.generation } }),
+    ...(facts.policy?.floor == null ? {} : { floor: retentionFields(facts.policy.floor) }),
+    lastVerifiedTime: formatTime(nowMs),
+  }
+}
+
+function retentionFields({ defaultRetention, prefixRules }: BucketRetention): NonNullable<LockedBucketStatus['floor']> {
+  return {
+    ...(defaultRetention === null ? {} : { mode: defaultRetention.mode, ...fromPeriod(defaultRetention.period) }),
+    ...(prefixRules.length === 0
+      ? {}
+      : { rules: prefixRules.map(({ prefix, period }) => ({ prefix, ...fromPeriod(period) })) }),
+  }
+}
+
+/** Rounded up: a date in a status must never be before the lock's end. */
+function wholeSeconds(instant: string): string {
+  const parsedMs = Date.parse(instant)
+  return Number.isNaN(parsedMs) ? instant : formatTime(epochMs(Math.ceil(parsedMs / 1000) * 1000))
+}
+
+/**
+ * A status is written when something in it means something new. Counts and dates of locks alone wait five minutes after the
+ * last write, and the time of verification alone six hours: a busy bucket must not keep etcd busy (DESIGN 6).
+ */
+function isWorthWriting(nowMs: EpochMs, previous: LockedBucketStatus | undefined, next: LockedBucketStatus): boolean {
+  if (previous === undefined || !isDeepStrictEqual(withoutCounts(previous), withoutCounts(next))) return true
+  const ageMs = nowMs - (previous.lastVerifiedTime === undefined ? 0 : Date.parse(previous.lastVerifiedTime))
+  const isVerified = next.lastVerifiedTime !== previous.lastVerifiedTime
+  if (!isDeepStrictEqual(countsOf(previous), countsOf(next))) return ageMs >= limits.countsWriteIntervalMs
+  return isVerified && ageMs >= limits.statusRefreshMs
+}
+
+function withoutCounts(status: LockedBucketStatus): object {
+  const { lockedUntil: _until, lockedVersions: _versions, legalHolds: _holds, lastVerifiedTime: _time, ...rest } = status
+  return rest
+}
+
+function countsOf({ lockedUntil, lockedVersions, legalHolds }: LockedBucketStatus): object {
+  return { lockedUntil, lockedVersions, legalHolds }
+}
+
+/** What was done, and what turned bad since the last status; a state that lasts is told once. */
+function eventsOf(
+  { object }: LockedBucketSnapshot,
+  { step, answer }: LockedBucketOutcome,
+  assessment: Assessment,
+): readonly EventRecord[] {
+  const { namespace, name, uid, resourceVersion } = object.metadata
+  const regarding = { kind: 'LockedBucket', namespace, name, uid, resourceVersion } as const
+  const say = (reason: EventReason, message: string): EventRecord => ({ reason, message, regarding })
+  const { bucketName } = object.spec
+  const events: EventRecord[] = []
+  if (answer?.kind === 'applied' && answer.change !== 'unchanged') {
+    const done = step?.cause === 'drift' ? 'DriftCorrected' : changeReasons[answer.change]
+    events.push(say(done, `Bucket ${bucketName}: ${eventReasons[done].sentence}`))
+  }
+  const before = findCondition(object.status?.conditions, 'Ready')
+  const isNews = before?.status !== 'False' || before.reason !== assessment.reason
+  if (assessment.ready === 'False' && isNews && isEventReason(assessment.reason)) {
+    events.push(say(assessment.reason, assessment.message ?? eventReasons[assessment.reason].sentence))
+  }
+  const driftedBefore = findCondition(object.status?.conditions, 'Drifted')
+  const { drifted } = assessment
+  if (assessment.ready === 'True' && drifted.status === 'True' && driftedBefore?.status !== 'True') {
+    events.push(say('DriftDetected', drifted.message ?? eventReasons.DriftDetected.sentence))
+  }
+  return events
+}
+
+const changeReasons = {
+  created: 'BucketCreated',
+  adopted: 'BucketAdopted',
+  updated: 'RetentionApplied',
+} as const satisfies Record<string, EventReason>
+
+function isEventReason(reason: string): reason is EventReason {
+  return Object.hasOwn(eventReasons, reason)
+}
+
+function infoOf({ server }: LockedBucketOutcome): ServerInfo | null {
+  return server.kind === 'seen' ? server.info : null
+}

@@ -1,0 +1,161 @@
+import { apiGroup, apiVersion, servedVersion } from '../../api/metadata.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Log } from '../../lib/log.ts'
+import { EventRecorder } from '../events.ts'
+import { KubeStatusError, type KubeClient } from '../kube.ts'
+import type { ObjectCache } from '../object-cache.ts'
+import { formatKey, parseKey, type ObjectByKind, type ObjectKey, type ObjectKind, type StatusByKind } from '../objects.ts'
+import { parseObjectOf } from '../parse-object.ts'
+import { Reflector } from '../reflector.ts'
+import type { Timers } from '../timers.ts'
+import type { Change, EventRecord, Source, WriteResult } from './source.ts'
+
+export type KubeSourceOptions = {
+  readonly client: KubeClient
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly log: Log
+  /** Which of several operators, for events. */
+  readonly instance: string
+}
+
+/** One field manager for all that the operator writes: server-side apply removes what it no longer says. */
+const fieldManager = 'holdfast-operator'
+const plurals: { readonly [Kind in ObjectKind]: string } = {
+  LockedBucket: 'lockedbuckets',
+  RetentionPolicy: 'retentionpolicies',
+}
+
+/** Objects of kube-apiserver. Goes on by itself through every failure of the API server. */
+export class KubeSource implements Source {
+  readonly #options: KubeSourceOptions
+  readonly #reflectors: { readonly [Kind in ObjectKind]: Reflector<ObjectByKind[Kind]> }
+  readonly #events: EventRecorder
+  readonly #listeners = new Set<(changed: Change) => void>()
+  readonly #stop = new AbortController()
+  #running: Promise<unknown> = Promise.resolve()
+  #isSynced = false
+
+  constructor(options: KubeSourceOptions) {
+    this.#options = options
+    this.#reflectors = { LockedBucket: this.#reflector('LockedBucket'), RetentionPolicy: this.#reflector('RetentionPolicy') }
+    const { client, clock, log, instance } = options
+    this.#events = new EventRecorder({ client, clock, log, component: fieldManager, instance, apiVersion })
+  }
+
+  /** True once everything was listed: readiness. */
+  get isSynced(): boolean {
+    return this.#isSynced
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
+    const synced: Promise<void>[] = []
+    const running: Promise<void>[] = []
+    for (const reflector of [this.#reflectors.RetentionPolicy, this.#reflectors.LockedBucket]) {
+      synced.push(new Promise((resolve) => running.push(reflector.run(signal, resolve))))
+    }
+    const ended = Promise.all(running)
+    this.#running = ended
+    // Reflectors end only by an abort: a start that is aborted before it synced resolves too.
+    await Promise.race([Promise.all(synced), ended])
+    this.#isSynced = !signal.aborted
+  }
+
+  /** Resolves when the watches have ended after an abort. */
+  async stopped(): Promise<void> {
+    await this.#running
+  }
+
+  get<Kind extends ObjectKind>(kind: Kind, key: ObjectKey): ObjectByKind[Kind] | null {
+    return this.#cache(kind).get(formatKey(key))
+  }
+
+  list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][] {
+    return this.#cache(kind).list()
+  }
+
+  subscribe(listener: (changed: Change) => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  async writeStatus<Kind extends ObjectKind>(
+    object: ObjectByKind[Kind],
+    status: StatusByKind[Kind],
+    signal: AbortSignal,
+  ): Promise<WriteResult> {
+    const kind = object.kind as Kind
+    const { namespace, name, uid, resourceVersion } = object.metadata
+    try {
+      const written = await this.#options.client.send(
+        {
+          method: 'PATCH',
+          path: `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}/status`,
+          query: { fieldManager, force: 'true' },
+          contentType: 'application/apply-patch+yaml',
+          // uid and resourceVersion make it conditional: a status of an older object is refused with 409.
+          body: { apiVersion, kind, metadata: { namespace, name, uid, resourceVersion }, status },
+        },
+        signal,
+      )
+      this.#took(kind, parseObjectOf(kind, written))
+      return { kind: 'written' }
+    } catch (error) {
+      if (error instanceof KubeStatusError && error.status === 409) return { kind: 'conflict' }
+      if (error instanceof KubeStatusError && error.status === 404) return { kind: 'gone' }
+      throw error
+    }
+  }
+
+  async recordEvent(event: EventRecord): Promise<void> {
+    await this.#events.record(event, this.#stop.signal)
+  }
+
+  /** The answer to our write is newer than the cache: with it the next reconcile starts from what we wrote. */
+  #took<Kind extends ObjectKind>(kind: Kind, object: ObjectByKind[Kind]): void {
+    if (this.#cache(kind).putWritten(object)) this.#notify({ kind, ...keyOfMetadata(object), cause: 'ownStatus' })
+  }
+
+  #reflector<Kind extends ObjectKind>(kind: Kind): Reflector<ObjectByKind[Kind]> {
+    const { client, timers, log } = this.#options
+    return new Reflector<ObjectByKind[Kind]>({
+      client,
+      path: collectionPath(kind, null),
+      parse: (raw) => parseObjectOf(kind, raw),
+      timers,
+      log,
+      onChange: (key) => this.#notify({ kind, ...parseKey(key), cause: 'object' }),
+    })
+  }
+
+  #notify(changed: Change): void {
+    for (const listener of this.#listeners) listener(changed)
+  }
+
+  #cache<Kind extends ObjectKind>(kind: Kind): ObjectCache<ObjectByKind[Kind]> {
+    return this.#reflectors[kind].cache
+  }
+}
+
+/** The uid of kube-system: as old as the cluster and its only lasting name (DESIGN 5: `cluster.id`). */
+export async function readClusterId(client: KubeClient, signal: AbortSignal): Promise<string> {
+  const namespace = await client.send({ method: 'GET', path: '/api/v1/namespaces/kube-system' }, signal)
+  const metadata: unknown = typeof namespace === 'object' && namespace !== null ? Reflect.get(namespace, 'metadata') : null
+  const uid: unknown = typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'uid') : null
+  if (typeof uid !== 'string' || uid === '') throw new Error('the namespace kube-system has no uid')
+  return uid
+}
+
+function collectionPath(kind: ObjectKind, namespace: string | null): string {
+  const root = `/apis/${apiGroup}/${servedVersion}`
+  return namespace === null
+    ? `${root}/${plurals[kind]}`
+    : `${root}/namespaces/${encodeURIComponent(namespace)}/${plurals[kind]}`
+}
+
+function keyOfMetadata({ metadata }: { readonly metadata: ObjectKey }): ObjectKey {
+  return { namespace: metadata.namespace, name: metadata.name }
+}
