@@ -1,5 +1,5 @@
+import { formatPeriod } from '../api/periods.ts'
 import type { BucketFactsAnswer, ServerInfo } from '../client/lock-server.ts'
-import type { RetentionPeriod } from '../lock/types.ts'
 import { askServer } from './ask-server.ts'
 
 /** `holdfast status [BUCKET …]`: the server's own word on itself and on the buckets named. */
@@ -47,9 +47,9 @@ function bucketSentences(facts: BucketFactsAnswer): string {
     `bucket       ${facts.name} (${facts.region})`,
     `versioning   ${facts.versioning}`,
     `object lock  ${objectLock === null ? 'none' : objectLock.status}`,
-    `default      ${rule === null ? 'none' : `${rule.mode} ${periodText(rule.period)}`}`,
+    `default      ${rule === null ? 'none' : `${rule.mode} ${formatPeriod(rule.period)}`}`,
     ...(objectLock?.retention.prefixRules ?? []).map(
-      ({ prefix, period }) => `  ${prefix}  ${periodText(period)}`,
+      ({ prefix, period }) => `  ${prefix}  ${formatPeriod(period)}`,
     ),
     `floor        ${policy?.floor === null || policy === null ? 'none' : `held by policy ${policy.namespace}/${policy.name}`}`,
     `managed by   ${owner === null ? 'nobody' : `LockedBucket ${owner.namespace}/${owner.name}`}`,
@@ -57,9 +57,4 @@ function bucketSentences(facts: BucketFactsAnswer): string {
     `locked       ${facts.lockedVersionCount}, legal holds ${facts.legalHoldCount}, until ${facts.lockedUntil ?? 'nothing is'}`,
   ]
   return `${lines.join('\n')}\n`
-}
-
-export function periodText({ unit, count }: RetentionPeriod): string {
-  const word = unit === 'DAYS' ? 'day' : 'year'
-  return `${count} ${word}${count === 1 ? '' : 's'}`
 }

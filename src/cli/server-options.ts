@@ -1,0 +1,71 @@
+/** From settings to what a server is started with; shared by `server` and `standalone`. */
+
+import { existsSync, readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import type { SettingValues } from '../config/settings.ts'
+import type { ServerOptions } from '../server/messages.ts'
+import type { Credentials } from './credentials.ts'
+
+export const serverSettingNames = [
+  'data',
+  's3Listen',
+  'adminListen',
+  'metricsListen',
+  'workers',
+  'domain',
+  'region',
+  'publicEndpoint',
+  'accessKeys',
+  'shutdownGraceMs',
+  'logLevel',
+  'accessKeyId',
+  'secretAccessKey',
+] as const
+
+/** Two at least, so that nothing ever leans on one process alone. */
+const workerCountMin = 2
+
+/** Runs as it is from a checkout, compiled in an image. */
+export const workerModule = firstModule(['../server/worker-main.ts', '../server/worker-main.js'])
+
+export function serverOptions(
+  values: SettingValues<(typeof serverSettingNames)[number]>,
+  keys: { root: Credentials; operator: Credentials },
+): ServerOptions {
+  return {
+    dataDirectory: values.data,
+    s3Listen: values.s3Listen,
+    adminListen: values.adminListen,
+    metricsListen: values.metricsListen,
+    workerCount: values.workers ?? Math.max(workerCountMin, availableParallelism()),
+    domain: values.domain,
+    region: values.region,
+    publicEndpoint: values.publicEndpoint,
+    accessKeysFile: values.accessKeys,
+    ...keys,
+    shutdownGraceMs: values.shutdownGraceMs,
+    logLevel: values.logLevel,
+    version: packageVersion(),
+  }
+}
+
+/** What a person needs to know when a server cannot start or had to stop. */
+export function serverFailure(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if ('code' in error && error.code === 'EADDRINUSE')
+    return `${error.message}: choose another port, or stop what uses it`
+  return error.message
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const manifest: unknown = JSON.parse(text)
+  const version =
+    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : null
+  return typeof version === 'string' ? version : 'unknown'
+}
+
+function firstModule(paths: readonly string[]): URL {
+  const found = paths.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url))
+  return found ?? new URL(paths[0] ?? '', import.meta.url)
+}

@@ -1,0 +1,103 @@
+/** What standalone tells a person: where everything is, each bucket's status as it changes, what was refused and why. */
+import type { LockedBucket, LockedBucketStatus } from '../api/LockedBucket.ts'
+import type { StatusChange } from '../operator/controller.ts'
+import type { ManifestProblem } from '../operator/sources/desired.ts'
+import type { Source } from '../operator/sources/source.ts'
+
+export type ReportOptions = {
+  readonly endpoint: string
+  readonly region: string
+  readonly manifests: string
+  /** null: they came from the environment. */
+  readonly credentials: string | null
+  readonly awsCredentials: string
+  readonly write: (text: string) => void
+}
+
+export class StandaloneReport {
+  readonly #options: ReportOptions
+  readonly #last = new Map<string, string>()
+  #hasShownCommands = false
+
+  constructor(options: ReportOptions) {
+    this.#options = options
+  }
+
+  started(): void {
+    const { endpoint, region, manifests, credentials, awsCredentials } = this.#options
+    const key = credentials === null ? 'from the environment' : credentials
+    this.#options.write(
+      `S3 endpoint   ${endpoint}  (region ${region})\n` +
+        `Credentials   ${key}, and for the AWS CLI ${awsCredentials}\n` +
+        `Manifests     ${manifests} (edit them while this runs)\n\n`,
+    )
+  }
+
+  stopping(): void {
+    this.#options.write('\nStopped. The next start finds everything.\n')
+  }
+
+  problem({ kind, file, message }: ManifestProblem): void {
+    this.#options.write(`${kind === 'refused' ? 'REFUSED' : 'NOT READ'} ${file}: ${message}\n`)
+  }
+
+  changed(change: StatusChange, source: Source): void {
+    if (change.kind === 'event') return
+    const { metadata } = change.object
+    const name = `${change.object.kind} ${metadata.namespace}/${metadata.name}`
+    const line = `${name}: ${readySentence(change.status.conditions ?? [])}${bucketSentence(change)}`
+    // A status is also written when only a count or a time moved: say what a person would notice.
+    if (this.#last.get(name) === line) return
+    this.#last.set(name, line)
+    if (change.object.kind === 'LockedBucket') this.#options.write(`${line}\n`)
+    else if (!line.includes(': Ready')) this.#options.write(`${line}\n`)
+    this.#showCommands(source)
+  }
+
+  /** Once, when every bucket is ready: what to paste into another terminal. */
+  #showCommands(source: Source): void {
+    if (this.#hasShownCommands) return
+    const buckets = source.list('LockedBucket')
+    const compliance = buckets.find(({ status }) => status?.objectLock?.mode === 'COMPLIANCE')
+    if (compliance === undefined || !buckets.every(isReady)) return
+    this.#hasShownCommands = true
+    this.#options.write(commands(this.#options, compliance.spec.bucketName))
+  }
+}
+
+function isReady({ status }: LockedBucket): boolean {
+  return status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false
+}
+
+type Conditions = NonNullable<LockedBucketStatus['conditions']>
+
+function readySentence(conditions: Conditions): string {
+  const ready = conditions.find(({ type }) => type === 'Ready')
+  const stalled = conditions.find(({ type, status }) => type === 'Stalled' && status === 'True')
+  const told = stalled ?? ready
+  if (told === undefined) return 'no status yet.'
+  return ready?.status === 'True' && stalled === undefined ? 'Ready.' : `${told.reason}: ${told.message}`
+}
+
+function bucketSentence(change: Extract<StatusChange, { kind: 'status' }>): string {
+  if (change.object.kind !== 'LockedBucket') return ''
+  const { bucket, objectLock } = change.status as LockedBucketStatus
+  if (bucket === undefined || objectLock === undefined) return ''
+  return ` Bucket ${bucket.name}, ${objectLock.mode ?? 'no default'} ${objectLock.retention ?? ''}.`
+}
+
+function commands({ endpoint, region, awsCredentials }: ReportOptions, bucket: string): string {
+  const s3 = `aws --endpoint-url ${endpoint} s3api`
+  return [
+    '',
+    'Try it in another terminal, in this directory:',
+    '',
+    `  export AWS_SHARED_CREDENTIALS_FILE=${awsCredentials} AWS_DEFAULT_REGION=${region}`,
+    `  VERSION=$(${s3} put-object --bucket ${bucket} --key hello.txt --body README.md --checksum-algorithm CRC32 --query VersionId --output text)`,
+    `  ${s3} delete-object --bucket ${bucket} --key hello.txt --version-id "$VERSION"   # 403: AccessDenied`,
+    `  ${s3} get-object-retention --bucket ${bucket} --key hello.txt --version-id "$VERSION"   # until when`,
+    '',
+    'Ctrl-C stops.',
+    '',
+  ].join('\n')
+}

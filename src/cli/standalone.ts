@@ -1,0 +1,160 @@
+/** `holdfast standalone`: a server, and the same controllers as on Kubernetes fed from a folder of manifests. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { connectLockServer } from '../client/connect.ts'
+import { readSettings } from '../config/read-settings.ts'
+import type { SettingValues } from '../config/settings.ts'
+import type { Log } from '../lib/log.ts'
+import { runOperator } from '../operator/run-operator.ts'
+import { DirectorySource } from '../operator/sources/directory.ts'
+import { systemTimers } from '../operator/timers.ts'
+import { systemClock } from '../platform/clock.ts'
+import { createLog } from '../platform/log.ts'
+import { type RunningServer, startServer } from '../server/supervisor.ts'
+import {
+  type Credentials,
+  credentialsOf,
+  credentialsPath,
+  ensureCredentials,
+  generateCredentials,
+  writePrivateFile,
+} from './credentials.ts'
+import { serverFailure, serverOptions, serverSettingNames, workerModule } from './server-options.ts'
+import { StandaloneReport } from './standalone-report.ts'
+
+const names = [...serverSettingNames, 'manifests', 'verifyIntervalMs'] as const
+type StandaloneSettings = SettingValues<(typeof names)[number]>
+
+const serverTimeoutMs = 10_000
+/** This machine only: nothing encrypts the connection. */
+const initial = {
+  s3Listen: '127.0.0.1:9000',
+  adminListen: '127.0.0.1:9001',
+  metricsListen: '127.0.0.1:9002',
+  logLevel: 'warn',
+} as const
+
+/** Runs until SIGINT or SIGTERM. Exit codes: 0 stopped, 1 failed, 2 wrong use. */
+export async function standaloneCommand(argv: readonly string[]): Promise<number> {
+  const summary = 'A lock server and the controllers on one machine, fed from a folder of manifests.'
+  const settings = readSettings({ command: 'holdfast standalone', summary, names, initial }, argv)
+  if (settings.kind === 'help') {
+    process.stdout.write(settings.text)
+    return 0
+  }
+  if (settings.kind === 'bad') {
+    process.stderr.write(`${settings.message}\n`)
+    return 2
+  }
+  const stop = new AbortController()
+  const onSignal = () => stop.abort()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
+  const log = createLog({ level: settings.values.logLevel, component: 'standalone' })
+  try {
+    return await run(settings.values, log, stop)
+  } catch (error) {
+    process.stderr.write(`holdfast standalone: ${serverFailure(error)}\n`)
+    return 1
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal)
+  }
+}
+
+async function run(values: StandaloneSettings, log: Log, stop: AbortController): Promise<number> {
+  await assertFolder(values.manifests)
+  const given = credentialsOf(values.accessKeyId, values.secretAccessKey)
+  const root = given ?? (await ensureCredentials(values.data))
+  // Nobody else needs the operator's key here: a new one for every start, in memory only.
+  const operator = generateCredentials()
+  const server = await startServer(serverOptions(values, { root, operator }), {
+    clock: systemClock(),
+    log,
+    workerModule,
+  })
+  try {
+    if (stop.signal.aborted) return 0
+    const report = new StandaloneReport({
+      endpoint: server.s3Endpoint,
+      region: values.region,
+      manifests: values.manifests,
+      credentials: given === null ? credentialsPath(values.data) : null,
+      awsCredentials: await writeAwsCredentials(values.data, root),
+      write: (text) => process.stdout.write(text),
+    })
+    report.started()
+    const failure = server.failed.then((error) => {
+      stop.abort(error)
+      return error
+    })
+    await control(values, { server, operator, report, log, signal: stop.signal })
+    const failed = await Promise.race([failure, Promise.resolve(null)])
+    if (failed !== null) throw failed
+    report.stopping()
+    return 0
+  } finally {
+    await server.stop()
+  }
+}
+
+type ControlParts = {
+  readonly server: RunningServer
+  readonly operator: Credentials
+  readonly report: StandaloneReport
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+async function control(values: StandaloneSettings, parts: ControlParts): Promise<void> {
+  const { server, operator, report, log, signal } = parts
+  const clock = systemClock()
+  const lockServer = connectLockServer({
+    adminEndpoint: server.adminEndpoint,
+    s3Endpoint: server.s3Endpoint,
+    region: values.region,
+    ...operator,
+    timeoutMs: serverTimeoutMs,
+    clock,
+  })
+  const source = new DirectorySource({
+    directory: values.manifests,
+    stateDirectory: join(values.data, 'status'),
+    timers: systemTimers,
+    log,
+    onProblem: (problem) => report.problem(problem),
+  })
+  try {
+    await runOperator({
+      source,
+      lockServer,
+      clock,
+      log,
+      clusterId: server.volumeId,
+      holder: 'standalone',
+      verifyIntervalMs: values.verifyIntervalMs,
+      signal,
+      onStatus: (change) => report.changed(change, source),
+    })
+    await source.stopped()
+  } finally {
+    await lockServer.close()
+  }
+}
+
+async function assertFolder(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null)
+  if (found?.isDirectory() !== true)
+    throw new Error(`--manifests: ${path} is not a directory; examples/quickstart shows what belongs there`)
+}
+
+/** The same key in the AWS CLI's own format, so that commands can be pasted without showing a secret. */
+async function writeAwsCredentials(dataDirectory: string, root: Credentials): Promise<string> {
+  const path = join(dataDirectory, 'aws-credentials')
+  const lines = [
+    '[default]',
+    `aws_access_key_id = ${root.accessKeyId}`,
+    `aws_secret_access_key = ${root.secretAccessKey}`,
+    '',
+  ]
+  await writePrivateFile(path, lines.join('\n'))
+  return path
+}
