@@ -1,9 +1,8 @@
 /**
- * Bodies as files: `stage/<epoch>-<worker>/<name>` while they grow, `bodies/<xx>/<yy>/<id>` once published. A body
- * file is the part's bytes and nothing else, so the data can be read without us.
+ * Bodies as files: `stage/<epoch>-<worker>/<id>` while they grow, also `bodies/<xx>/<yy>/<id>` once published, only
+ * that once settled. A body file is the part's bytes and nothing else, so the data can be read without us.
  */
-import { randomBytes } from 'node:crypto'
-import { opendir, readdir, rename, rmdir } from 'node:fs/promises'
+import { link, opendir, readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assert } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -14,8 +13,8 @@ import { bodyIdMs, isBodyId, newBodyId, shardOf, shardsBetween } from './body-id
 import { BufferPool } from './buffer-pool.ts'
 import {
   type AbandonedStage,
-  type Bodies,
   type BlockCrcs,
+  type Bodies,
   type BodyReader,
   type BodyReference,
   BodyStoreFailedError,
@@ -57,10 +56,13 @@ class FileBodies implements Bodies {
   readonly #stage: string
   readonly #syncs = new DirectorySyncs()
   readonly #shards = new Map<string, Promise<void>>()
-  /** Stage files by body id, until published or discarded. */
-  readonly #stagePaths = new Map<string, string>()
+  /** Bodies in files by id, until settled or discarded. */
+  readonly #staged = new Map<string, { readonly path: string; isPublished: boolean }>()
   readonly #readPool = new BufferPool({ sizeBytes: limits.bodyReadBytes, keptMax: limits.bodyBuffersKeptMax })
-  readonly #writePool = new BufferPool({ sizeBytes: limits.bodyWriteBytes, keptMax: limits.bodyBuffersKeptMax })
+  readonly #writePool = new BufferPool({
+    sizeBytes: limits.bodyWriteBytes,
+    keptMax: limits.bodyBuffersKeptMax,
+  })
   #failure: BodyStoreFailedError | null = null
 
   constructor(options: BodiesOptions, stage: string) {
@@ -71,6 +73,8 @@ class FileBodies implements Bodies {
 
   async stage(stream: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody> {
     this.#assertWorking()
+    const bodyId = newBodyId(this.#options.clock.wallMs())
+    const memoryBytesMax = options.place === 'file' ? -1 : limits.inlineBodyBytesMax
     const digest = new BodyDigest()
     const head: Uint8Array[] = []
     let sizeBytes = 0
@@ -78,43 +82,57 @@ class FileBodies implements Bodies {
     try {
       for await (const chunk of stream) {
         sizeBytes += chunk.length
-        if (sizeBytes > options.bytesMax) throw new BodyTooLargeError(`a body has at most ${options.bytesMax} bytes`)
+        if (sizeBytes > options.bytesMax)
+          throw new BodyTooLargeError(`a body has at most ${options.bytesMax} bytes`)
         options.onChunk?.(chunk)
         digest.update(chunk)
-        if (file === null && sizeBytes <= limits.inlineBodyBytesMax) {
+        if (file === null && sizeBytes <= memoryBytesMax) {
           head.push(new Uint8Array(chunk))
           continue
         }
-        file ??= await this.#beginFile(head)
+        file ??= await this.#beginFile(bodyId, head)
         await this.#step(file.add(chunk))
       }
+      if (options.place === 'file') file ??= await this.#beginFile(bodyId, head)
       if (file !== null) await this.#endFile(file)
     } catch (error) {
       if (file !== null) await this.#dropFile(file)
       throw error
     }
-    const bodyId = newBodyId(this.#options.clock.wallMs())
-    if (file !== null) this.#stagePaths.set(bodyId, file.path)
+    if (file !== null) this.#staged.set(bodyId, { path: file.path, isPublished: false })
     const inline = file === null ? joined(head, sizeBytes) : null
     return { bodyId, sizeBytes, ...digest.finish(), inline }
   }
 
   async publish(staged: StagedBody): Promise<void> {
     this.#assertWorking()
-    assert(staged.inline === null, 'a body in memory has no file')
-    const path = this.#stagePaths.get(staged.bodyId)
-    assert(path !== undefined, 'a body is published once, by the worker that staged it')
+    if (staged.inline !== null) return
+    const body = this.#staged.get(staged.bodyId)
+    assert(body !== undefined && !body.isPublished, 'a body is published once, by the worker that staged it')
     const shard = await this.#shardFor(staged.bodyId)
-    await this.#step(rename(path, join(shard, staged.bodyId)))
-    this.#stagePaths.delete(staged.bodyId)
+    await this.#step(link(body.path, join(shard, staged.bodyId)))
+    // Before the flushes, which may fail: from here on a discard must remove both names.
+    body.isPublished = true
+    // The stage too: the trace must not be lost before the commit.
     await this.#step(Promise.all([this.#syncs.sync(shard), this.#syncs.sync(this.#stage)]))
   }
 
+  async settle(staged: StagedBody): Promise<void> {
+    const body = this.#staged.get(staged.bodyId)
+    if (body === undefined) return
+    assert(body.isPublished, 'a body is settled after it was published')
+    this.#staged.delete(staged.bodyId)
+    // Not flushed: should the unlink be lost, recovery finds the reference and drops the name again.
+    await this.#step(unlinkIfThere(body.path))
+  }
+
   async discard(staged: StagedBody): Promise<void> {
-    const path = this.#stagePaths.get(staged.bodyId)
-    if (path === undefined) return
-    this.#stagePaths.delete(staged.bodyId)
-    await unlinkIfThere(path)
+    const body = this.#staged.get(staged.bodyId)
+    if (body === undefined) return
+    // The trace goes last, so that a crash in between leaves it.
+    if (body.isPublished) await this.remove(staged.bodyId)
+    this.#staged.delete(staged.bodyId)
+    await unlinkIfThere(body.path)
   }
 
   open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader {
@@ -149,11 +167,22 @@ class FileBodies implements Bodies {
     })
   }
 
+  async *tracesIn(stage: AbandonedStage): AsyncIterable<string> {
+    for await (const name of namesIn(this.#abandonedPath(stage))) {
+      if (isBodyId(name)) yield name
+    }
+  }
+
+  async resolveTrace(stage: AbandonedStage, bodyId: string, fate: 'keep' | 'remove'): Promise<void> {
+    const path = join(this.#abandonedPath(stage), bodyId)
+    if (fate === 'remove') await this.remove(bodyId)
+    await this.#step(unlinkIfThere(path))
+  }
+
   async removeStage(stage: AbandonedStage): Promise<void> {
-    assert(stage.epoch !== this.#options.epoch, 'the stage of a running epoch stays')
-    assert(stage.name === `${stage.epoch}-${stage.worker}`, 'a stage is named after its epoch and worker')
-    const path = join(this.#directory, 'stage', stage.name)
-    for await (const name of namesIn(path)) await unlinkIfThere(join(path, name))
+    const path = this.#abandonedPath(stage)
+    for await (const name of namesIn(path))
+      assert(!isBodyId(name), 'every trace in a removed stage is resolved')
     await this.#removeStageFolder(path)
   }
 
@@ -171,13 +200,13 @@ class FileBodies implements Bodies {
 
   async close(): Promise<void> {
     // A failed store, or one with bodies still staged, leaves its folder: the next start looks closer.
-    if (this.#failure !== null || this.#stagePaths.size > 0) return
+    if (this.#failure !== null || this.#staged.size > 0) return
     this.#failure = new BodyStoreFailedError('the store of bodies is closed')
     await this.#removeStageFolder(this.#stage)
   }
 
-  async #beginFile(head: readonly Uint8Array[]): Promise<StageFile> {
-    const path = join(this.#stage, randomBytes(16).toString('hex'))
+  async #beginFile(bodyId: string, head: readonly Uint8Array[]): Promise<StageFile> {
+    const path = join(this.#stage, bodyId)
     const file = await this.#step(StageFile.create(path, this.#writePool))
     for (const chunk of head) await this.#step(file.add(chunk))
     return file
@@ -208,12 +237,20 @@ class FileBodies implements Bodies {
   }
 
   #fail(cause: unknown): BodyStoreFailedError {
-    this.#failure ??= new BodyStoreFailedError('the volume of bodies failed: start the server again', { cause })
+    this.#failure ??= new BodyStoreFailedError('the volume of bodies failed: start the server again', {
+      cause,
+    })
     return this.#failure
   }
 
   #assertWorking(): void {
     if (this.#failure !== null) throw this.#failure
+  }
+
+  #abandonedPath(stage: AbandonedStage): string {
+    assert(stage.epoch !== this.#options.epoch, 'the stage of a running epoch stays')
+    assert(stage.name === `${stage.epoch}-${stage.worker}`, 'a stage is named after its epoch and worker')
+    return join(this.#directory, 'stage', stage.name)
   }
 
   #pathOf(bodyId: string): string {

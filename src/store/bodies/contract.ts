@@ -1,4 +1,8 @@
-/** Immutable bodies on a volume: staged, published under their id, read with a check of every block, removed once. */
+/**
+ * Immutable bodies on a volume: staged, published under their id, referenced by a KV commit, settled, read with a check
+ * of every block, removed once. Until it is settled a body keeps its stage name beside its own: the trace by which a
+ * crash between publish and commit is found (docs/decisions/0012-stage-link.md).
+ */
 import type { StagedBody } from '../store.ts'
 
 /** What a record knows of a body in a file. */
@@ -15,6 +19,8 @@ export type ByteRange = { readonly startByte: number; readonly endByteExclusive:
 export type StageOptions = {
   /** More than this is BodyTooLargeError. */
   readonly bytesMax: number
+  /** Where the bytes may be; default `memoryIfFew`. */
+  readonly place?: 'memoryIfFew' | 'file'
   /** Sees every chunk once, before it is written; a throw aborts the stage. Must not keep the chunk. */
   readonly onChunk?: (chunk: Uint8Array) => void
 }
@@ -40,9 +46,17 @@ export interface Bodies {
    * stream throws; then nothing is left behind.
    */
   stage(stream: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody>
-  /** Gives a staged file its name; durable, with its bytes, when this resolves. Once for each staged body. */
+  /**
+   * Gives a staged file its own name beside the stage name; durable, with its bytes, when this resolves. Once for each
+   * staged body; nothing to do for bytes in memory.
+   */
   publish(staged: StagedBody): Promise<void>
-  /** Forgets a staged body that was not published. May be called again. */
+  /** Drops the stage name, after the commit that refers to the body. */
+  settle(staged: StagedBody): Promise<void>
+  /**
+   * Forgets a staged body, published or not, that no commit refers to and none can any more. May be called again; does
+   * nothing to a settled one.
+   */
   discard(staged: StagedBody): Promise<void>
   /**
    * Every block is checked before any of its bytes is given out. Errors, from the iterator: BodyMissingError,
@@ -50,18 +64,22 @@ export interface Bodies {
    */
   open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader
   /**
-   * The only removal of a published body; for the garbage collector, after the transaction that dropped the last
+   * The only removal of a settled body; for the garbage collector, after the transaction that dropped the last
    * reference. Durable when it resolves; a body that is gone already is no error.
    */
   remove(bodyId: string): Promise<void>
   /**
-   * Ids of published bodies whose id was made within the two instants (wall clock), in no order. An id is made
-   * at the end of its stage, so a body that a crash left without a record is among the last before the crash.
+   * Ids of published bodies whose id was made within the two instants (wall clock), in no order. An id is made when
+   * its stage begins.
    */
   list(window: { readonly fromMs: number; readonly toMs: number }): AsyncIterable<string>
   /** Stage folders of other epochs. */
   stages(): Promise<readonly AbandonedStage[]>
-  /** Removes a stage folder with the unfinished files in it. */
+  /** Ids that an abandoned stage has a trace of: unfinished, published or referenced bodies, in no order. */
+  tracesIn(stage: AbandonedStage): AsyncIterable<string>
+  /** Drops a trace: `keep` leaves the body, `remove` removes it first, durably. Idempotent. */
+  resolveTrace(stage: AbandonedStage, bodyId: string, fate: 'keep' | 'remove'): Promise<void>
+  /** Removes a stage folder whose traces are all resolved. */
   removeStage(stage: AbandonedStage): Promise<void>
   freeSpace(): Promise<Space>
   /** Makes the ballast file if it is missing and the volume has room; true when it is there. */

@@ -75,7 +75,8 @@ async function* chunks(
     }
   } finally {
     for (const settled of await Promise.allSettled(inFlight.map(({ blocks }) => blocks))) {
-      if (settled.status === 'fulfilled' && settled.value.pooled !== null) read.pool.give(settled.value.pooled)
+      if (settled.status === 'fulfilled' && settled.value.pooled !== null)
+        read.pool.give(settled.value.pooled)
     }
     await handle.close()
   }

@@ -22,7 +22,7 @@ describe('bodies and the disk', () => {
     const trace = join(directory, 'trace')
     const { stdout } = await run('strace', [
       ...['-f', '-qq', '-y', '-s', '200', '-o', trace],
-      ...['-e', 'trace=write,pwrite64,fsync,fdatasync,rename,unlink,mkdir'],
+      ...['-e', 'trace=write,pwrite64,fsync,fdatasync,link,linkat,rename,unlink,mkdir'],
       ...injections.flatMap((injection) => ['-e', `inject=${injection}`]),
       // strace counts calls for `when` in each thread: with one thread the count is that of the process.
       ...['-E', 'UV_THREADPOOL_SIZE=1', process.execPath, processPath('put'), data, '600'],
@@ -69,15 +69,17 @@ describe('bodies and the disk', () => {
     expect(Math.max(...writes)).toBeLessThan(flushes[0] ?? 0)
 
     const publishing = placesBetween(calls, 'publish begins', 'publish ends')
-    const [renamed = -1, ...more] = publishing(/^rename\(.*\/stage\/e1-w1\/.*\/bodies\/..\/..\/[0-9a-f]{32}"\) += 0/)
+    const [linked = -1, ...more] = publishing(
+      /^link(at)?\(.*\/stage\/e1-w1\/.*\/bodies\/..\/..\/[0-9a-f]{32}"(, 0)?\) += 0/,
+    )
     expect(more).toEqual([])
     const made = publishing(/^mkdir\(.*\/bodies\/..\/..", \d+\) += 0/)
     const outer = publishing(/^fsync\(\d+<[^>]*\/bodies\/..>\) += 0/)
     const top = publishing(/^fsync\(\d+<[^>]*\/bodies>\) += 0/)
     expect(Math.max(...made)).toBeLessThan(Math.max(...outer))
-    expect(Math.max(...outer, ...top)).toBeLessThan(renamed)
-    expect(publishing(/^fsync\(\d+<[^>]*\/bodies\/..\/..>\) += 0/).some((place) => place > renamed)).toBe(true)
-    expect(publishing(/^fsync\(\d+<[^>]*\/stage\/e1-w1>\) += 0/).some((place) => place > renamed)).toBe(true)
+    expect(Math.max(...outer, ...top)).toBeLessThan(linked)
+    expect(publishing(/^fsync\(\d+<[^>]*\/bodies\/..\/..>\) += 0/).some((place) => place > linked)).toBe(true)
+    expect(publishing(/^fsync\(\d+<[^>]*\/stage\/e1-w1>\) += 0/).some((place) => place > linked)).toBe(true)
 
     const removing = placesBetween(calls, 'remove begins', 'remove ends')
     const [unlinked = -1] = removing(/^unlink\(.*\/bodies\/..\/..\/[0-9a-f]{32}"\) += 0/)
@@ -85,10 +87,25 @@ describe('bodies and the disk', () => {
     expect(removing(/^fsync\(\d+<[^>]*\/bodies\/..\/..>\) += 0/).some((place) => place > unlinked)).toBe(true)
   })
 
+  test('publish: into a folder that another process made, flushes its name all the same', async () => {
+    await traced([])
+    const { calls } = await traced([])
+    const publishing = placesBetween(calls, 'publish begins', 'publish ends')
+    const [renamed = -1] = publishing(/^rename\(/)
+    for (const folder of [/^fsync\(\d+<[^>]*\/bodies\/..>\) += 0/, /^fsync\(\d+<[^>]*\/bodies>\) += 0/]) {
+      expect(publishing(folder).some((place) => place < renamed)).toBe(true)
+    }
+  })
+
   test('a flush of bytes that fails: is fatal, is not tried again, and nothing is published', async () => {
     const ofBytes = await flushNumber(/\/stage\/e1-w1\/[0-9a-f]+>/)
     const { output, calls } = await traced([`fsync:error=EIO:when=${ofBytes}`])
-    expect(output).toEqual(['stage begins', 'stage BodyStoreFailedError', 'again begins', 'again BodyStoreFailedError'])
+    expect(output).toEqual([
+      'stage begins',
+      'stage BodyStoreFailedError',
+      'again begins',
+      'again BodyStoreFailedError',
+    ])
     expect(calls.filter((call) => /^fsync\(.*\/stage\/e1-w1\/[0-9a-f]+>/.test(call)).length).toBe(1)
     expect(await readdir(join(data, 'bodies'))).toEqual([])
     expect(await readdir(join(data, 'stage', 'e1-w1'))).toEqual([])
@@ -102,7 +119,9 @@ describe('bodies and the disk', () => {
   })
 
   test('a flush that fails for want of room: is fatal too, unlike a write', async () => {
-    const { output } = await traced([`fsync:error=ENOSPC:when=${await flushNumber(/\/stage\/e1-w1\/[0-9a-f]+>/)}`])
+    const { output } = await traced([
+      `fsync:error=ENOSPC:when=${await flushNumber(/\/stage\/e1-w1\/[0-9a-f]+>/)}`,
+    ])
     expect(output).toContain('again BodyStoreFailedError')
     expect(output.some((line) => line.endsWith('BodyStoreFullError'))).toBe(false)
   })
@@ -118,7 +137,13 @@ describe('bodies and the disk', () => {
     // The mount lives in the namespace of the script: it is gone with it, whatever happens.
     const { stdout } = await run('unshare', [...namespaces, 'sh', '-c', script])
     const lines = stdout.trim().split('\n')
-    expect(lines.slice(0, 5)).toEqual(['stage begins', 'stage BodyStoreFullError', 'again begins', 'again BodyStoreFullError', '0'])
+    expect(lines.slice(0, 5)).toEqual([
+      'stage begins',
+      'stage BodyStoreFullError',
+      'again begins',
+      'again BodyStoreFullError',
+      '0',
+    ])
     expect(lines).toEqual(expect.arrayContaining(['stage ends', 'publish ends', 'remove ends', 'again ends']))
   })
 

@@ -3,15 +3,15 @@ import { chmod, readdir, readFile, stat, truncate, writeFile } from 'node:fs/pro
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { epochMs } from '../../../src/lib/units.ts'
 import { limits } from '../../../src/lib/limits.ts'
+import { epochMs } from '../../../src/lib/units.ts'
 import { openBodies } from '../../../src/store/bodies/bodies.ts'
 import { shardOf, shardsBetween } from '../../../src/store/bodies/body-id.ts'
 import {
+  type Bodies,
   BodyCorruptError,
   BodyMissingError,
   BodyTooLargeError,
-  type Bodies,
 } from '../../../src/store/bodies/contract.ts'
 import { crc32c } from '../../../src/store/bodies/crc32c.ts'
 import type { StagedBody } from '../../../src/store/store.ts'
@@ -45,6 +45,7 @@ function stage(bytes: Uint8Array, chunkBytes = 10_000): Promise<StagedBody> {
 async function published(bytes: Uint8Array): Promise<StagedBody> {
   const staged = await stage(bytes, 65_000)
   await bodies.publish(staged)
+  await bodies.settle(staged)
   return staged
 }
 
@@ -93,15 +94,18 @@ describe('stage', () => {
     },
   )
 
-  test.each([10, 100, 1000])('stage: a source that fails after %i KiB, rejects with its error and leaves nothing', async (kibibytes) => {
-    const failure = new Error('the client went away')
-    async function* source() {
-      for (let index = 0; index < kibibytes; index += 1) yield new Uint8Array(1024)
-      throw failure
-    }
-    await expect(bodies.stage(source(), { bytesMax: 1e9 })).rejects.toBe(failure)
-    expect(await stageFiles()).toEqual([])
-  })
+  test.each([10, 100, 1000])(
+    'stage: a source that fails after %i KiB, rejects with its error and leaves nothing',
+    async (kibibytes) => {
+      const failure = new Error('the client went away')
+      async function* source() {
+        for (let index = 0; index < kibibytes; index += 1) yield new Uint8Array(1024)
+        throw failure
+      }
+      await expect(bodies.stage(source(), { bytesMax: 1e9 })).rejects.toBe(failure)
+      expect(await stageFiles()).toEqual([])
+    },
+  )
 
   test('stage: onChunk, sees all bytes in order; its throw ends the source and leaves nothing', async () => {
     const bytes = patternBytes(300_000)
@@ -163,7 +167,18 @@ describe('publish and open', () => {
   test('open: any range, gives exactly its bytes, recycled or kept', async () => {
     const bytes = patternBytes(5 * 1024 * 1024 + 333)
     const staged = await published(bytes)
-    const edges = [0, 1, block - 1, block, block + 1, 8 * block, 16 * block, 16 * block + 1, bytes.length - 1, bytes.length]
+    const edges = [
+      0,
+      1,
+      block - 1,
+      block,
+      block + 1,
+      8 * block,
+      16 * block,
+      16 * block + 1,
+      bytes.length - 1,
+      bytes.length,
+    ]
     const place = fc.oneof(fc.constantFrom(...edges), fc.nat(bytes.length))
     const property = fc.asyncProperty(place, place, fc.boolean(), async (a, b, isRecycled) => {
       const range = { start: Math.min(a, b), end: Math.max(a, b) }
@@ -185,7 +200,11 @@ describe('publish and open', () => {
     const bytes = patternBytes(10 * block)
     const { bodyId, sizeBytes, blockCrcs } = await published(bytes)
     const range = { startByte: 3 * block + 5, endByteExclusive: 5 * block + 1 }
-    const reader = bodies.open({ bodyId, sizeBytes }, { firstBlockIndex: 3, crcs: blockCrcs.subarray(3, 6) }, range)
+    const reader = bodies.open(
+      { bodyId, sizeBytes },
+      { firstBlockIndex: 3, crcs: blockCrcs.subarray(3, 6) },
+      range,
+    )
     expect((await readAll(reader)).equals(bytes.subarray(range.startByte, range.endByteExclusive))).toBe(true)
     for (const [first, end] of [
       [4, 6],
@@ -242,7 +261,9 @@ describe('damage', () => {
       const givenBytes = given.reduce((sum, chunk) => sum + chunk.length, 0)
       expect(givenBytes).toBeLessThanOrEqual(2 * blockIndex * block)
       const other = blockIndex === 0 ? { start: block, end: 2 * block } : { start: 0, end: block }
-      expect((await readAll(openStaged(bodies, staged, other))).equals(bytes.subarray(other.start, other.end))).toBe(true)
+      expect(
+        (await readAll(openStaged(bodies, staged, other))).equals(bytes.subarray(other.start, other.end)),
+      ).toBe(true)
     },
   )
 
@@ -269,7 +290,8 @@ describe('damage', () => {
     const first = await reader.next()
     await bodies.remove(staged.bodyId)
     const parts = [first.value as Uint8Array]
-    for (let next = await reader.next(); next.done !== true; next = await reader.next()) parts.push(next.value)
+    for (let next = await reader.next(); next.done !== true; next = await reader.next())
+      parts.push(next.value)
     expect(Buffer.concat(parts).equals(bytes)).toBe(true)
   })
 })
@@ -278,25 +300,14 @@ describe('folders', () => {
   test('body ids: names that are none, never become a path', async () => {
     for (const name of ['../../../../etc/passwd', '', 'G'.repeat(32), `${'0'.repeat(32)}/`]) {
       await expect(bodies.remove(name)).rejects.toThrow('32 hex digits')
-      expect(() => bodies.open({ bodyId: name, sizeBytes: 1 }, { firstBlockIndex: 0, crcs: new Uint32Array(1) }, { startByte: 0, endByteExclusive: 1 })).toThrow('32 hex digits')
+      expect(() =>
+        bodies.open(
+          { bodyId: name, sizeBytes: 1 },
+          { firstBlockIndex: 0, crcs: new Uint32Array(1) },
+          { startByte: 0, endByteExclusive: 1 },
+        ),
+      ).toThrow('32 hex digits')
     }
-  })
-
-  test('stages: after a crash and a clean stop, names only what the crash left; removeStage clears it', async () => {
-    await stage(patternBytes(300_000))
-    const other = await openBodies({ directory: underTest.directory, epoch: 'e1', worker: 'w2', clock: fixedClock })
-    await other.close()
-    const next = await openBodies({ directory: underTest.directory, epoch: 'e2', worker: 'w1', clock: fixedClock })
-    expect(await bodies.stages()).toEqual([{ name: 'e2-w1', epoch: 'e2', worker: 'w1' }])
-    const left = await next.stages()
-    expect(left).toEqual([{ name: 'e1-w1', epoch: 'e1', worker: 'w1' }])
-    for (const abandoned of left) await next.removeStage(abandoned)
-    expect(await next.stages()).toEqual([])
-    expect(await readdir(join(underTest.directory, 'stage'))).toEqual(['e2-w1'])
-    const own = { name: 'e2-w1', epoch: 'e2', worker: 'w1' }
-    await expect(next.removeStage(own)).rejects.toThrow('running epoch')
-    const elsewhere = { name: '../bodies', epoch: '..', worker: 'bodies' }
-    await expect(next.removeStage(elsewhere)).rejects.toThrow('named after')
   })
 
   test('close: with a body still staged, leaves the folder for the next start', async () => {
@@ -346,7 +357,8 @@ describe('folders', () => {
   test('ballast: made, made again and released, is there once and gone', async () => {
     expect(await bodies.ensureBallast()).toBe(true)
     expect(await bodies.ensureBallast()).toBe(true)
-    const names = async () => (await readdir(underTest.directory)).filter((name) => name.startsWith('ballast'))
+    const names = async () =>
+      (await readdir(underTest.directory)).filter((name) => name.startsWith('ballast'))
     expect(await names()).toEqual(['ballast'])
     const { blocks, size } = await stat(join(underTest.directory, 'ballast'))
     expect(size).toBe(limits.ballastBytes)

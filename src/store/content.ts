@@ -1,0 +1,196 @@
+/**
+ * An object's bytes: an immutable list of bodies, held by the versions that refer to it. A list without a reference is
+ * garbage for good: only a version that has one can give another. Bytes in the KV go with the last reference;
+ * files go later, through collect-garbage.ts.
+ */
+import { assert } from '../lib/assert.ts'
+import { limits } from '../lib/limits.ts'
+import { type Bodies, BodyCorruptError, BodyMissingError } from './bodies/contract.ts'
+import { crc32c } from './bodies/crc32c.ts'
+import { corrupt } from './fields.ts'
+import { putGarbage } from './garbage-rows.ts'
+import { listKey, listRefKey, listRefPrefix, rangeOf } from './keys.ts'
+import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import {
+  type FileBody,
+  listChunkCount,
+  putFileRows,
+  putInline,
+  putList,
+  readCrcs,
+  readInline,
+  readListChunk,
+} from './list-rows.ts'
+import type { ContentRef } from './records.ts'
+import type { StagedBody } from './requests.ts'
+
+/** `endByte` exclusive. */
+export type ContentRange = { readonly startByte: number; readonly endByte: number }
+
+const referenceValue = Uint8Array.of(1)
+
+/** Makes a staged body the content of a version. A file must be published before the transaction. */
+export function attachStaged(
+  transaction: KeyValueTransaction,
+  body: StagedBody,
+  versionId: string,
+): ContentRef {
+  const { bodyId, sizeBytes, sha256, blockCrcs, inline } = body
+  // One list per body, so that a transaction that runs again writes the same rows.
+  const content: ContentRef = { listId: bodyId, bodyCount: 1, storage: inline === null ? 'files' : 'inline' }
+  if (inline === null) {
+    putFileRows(transaction, bodyId, blockCrcs)
+    putList(transaction, content.listId, [{ bodyId, sizeBytes, sha256 }])
+  } else {
+    assert(inline.length === sizeBytes, 'the bytes of an inline body are all there')
+    putInline(transaction, content.listId, { bytes: inline, sha256, crcs: [...blockCrcs] })
+  }
+  attachShared(transaction, content, versionId)
+  return content
+}
+
+/** Makes files that parts hold the content of a version; the parts must let go of them in the same transaction. */
+export function attachParts(
+  transaction: KeyValueTransaction,
+  list: { readonly listId: string; readonly bodies: readonly FileBody[] },
+  versionId: string,
+): ContentRef {
+  putList(transaction, list.listId, list.bodies)
+  const content: ContentRef = { listId: list.listId, bodyCount: list.bodies.length, storage: 'files' }
+  attachShared(transaction, content, versionId)
+  return content
+}
+
+/** One more reference, given while another version that has one was read in this transaction. */
+export function attachShared(transaction: KeyValueTransaction, content: ContentRef, versionId: string): void {
+  transaction.put(listRefKey(content.listId, versionId), referenceValue)
+}
+
+/**
+ * Takes the version's reference away; with the last one the content becomes garbage. Buffers nothing when it throws
+ * CorruptRecordError: a version whose reference is missing is not removed.
+ */
+export async function detach(
+  transaction: KeyValueTransaction,
+  content: ContentRef,
+  versionId: string,
+): Promise<void> {
+  const own = listRefKey(content.listId, versionId)
+  const [value, references] = await Promise.all([
+    transaction.get(own),
+    transaction.range({ ...rangeOf(listRefPrefix(content.listId)), limit: 2 }),
+  ])
+  if (value === null) return corrupt('listRef', 'there for every version')
+  transaction.delete(own)
+  if (references.length > 1) return
+  if (content.storage === 'inline') transaction.delete(listKey(content.listId, 0))
+  else putGarbage(transaction, content.listId, { kind: 'list', bodyCount: content.bodyCount })
+}
+
+/**
+ * The bytes of a range, each block verified before it leaves; no transaction is held while a body is read. Errors:
+ * BodyMissingError when the content was collected meanwhile (read the version again, once), BodyCorruptError,
+ * CorruptRecordError.
+ */
+export async function* openContent(
+  reader: KeyValueReader,
+  bodies: Bodies,
+  content: ContentRef,
+  range: ContentRange | null,
+): AsyncIterable<Uint8Array> {
+  const wanted = range ?? { startByte: 0, endByte: Number.MAX_SAFE_INTEGER }
+  assert(wanted.startByte >= 0 && wanted.startByte <= wanted.endByte, 'a range begins before it ends')
+  switch (content.storage) {
+    case 'inline':
+      yield* openInline(reader, content, wanted)
+      break
+    case 'files':
+      yield* openFiles(reader, bodies, content, wanted)
+      break
+  }
+}
+
+/** Sizes of the bodies after the first `afterCount`, in order, at most `limit`. Errors: as openContent. */
+export async function readBodySizes(
+  reader: KeyValueReader,
+  content: ContentRef,
+  page: { readonly afterCount: number; readonly limit: number },
+): Promise<readonly number[]> {
+  if (content.storage === 'inline') {
+    const inline = await readInline(reader, content.listId)
+    if (inline === null) throw gone(content)
+    return [inline.bytes.length].slice(page.afterCount, page.afterCount + page.limit)
+  }
+  const perChunk = limits.bodiesPerListChunkMax
+  const sizes: number[] = []
+  const end = Math.min(content.bodyCount, page.afterCount + page.limit)
+  for (let index = page.afterCount; index < end; ) {
+    const chunk = await readListChunk(reader, content.listId, Math.floor(index / perChunk))
+    if (chunk === null) throw gone(content)
+    const taken = chunk.bodies.slice(index % perChunk, (index % perChunk) + end - index)
+    if (taken.length === 0) return corrupt('list', 'as long as its version says')
+    sizes.push(...taken.map(({ sizeBytes }) => sizeBytes))
+    index += taken.length
+  }
+  return sizes
+}
+
+async function* openInline(
+  reader: KeyValueReader,
+  content: ContentRef,
+  { startByte, endByte }: ContentRange,
+): AsyncIterable<Uint8Array> {
+  const inline = await readInline(reader, content.listId)
+  if (inline === null) throw gone(content)
+  const { bytes, crcs } = inline
+  for (const [index, crc] of crcs.entries()) {
+    const block = bytes.subarray(index * limits.bodyBlockBytes, (index + 1) * limits.bodyBlockBytes)
+    if (crc32c(block) !== crc)
+      throw new BodyCorruptError(`block ${index} of list ${content.listId} is damaged`)
+  }
+  const wanted = bytes.subarray(startByte, Math.min(endByte, bytes.length))
+  if (wanted.length > 0) yield wanted
+}
+
+async function* openFiles(
+  reader: KeyValueReader,
+  bodies: Bodies,
+  content: ContentRef,
+  { startByte, endByte }: ContentRange,
+): AsyncIterable<Uint8Array> {
+  const chunkCount = listChunkCount(content.bodyCount)
+  for (let index = await findChunk(reader, content, startByte); index < chunkCount; index += 1) {
+    const chunk = await readListChunk(reader, content.listId, index)
+    if (chunk === null) throw gone(content)
+    let bodyStart = chunk.startByte
+    for (const body of chunk.bodies) {
+      if (bodyStart >= endByte) return
+      const from = Math.max(0, startByte - bodyStart)
+      const to = Math.min(body.sizeBytes, endByte - bodyStart)
+      bodyStart += body.sizeBytes
+      if (from >= to) continue
+      const bodyRange = { startByte: from, endByteExclusive: to }
+      const crcs = await readCrcs(reader, body, bodyRange)
+      if (crcs === null) throw gone(content)
+      yield* bodies.open(body, crcs, bodyRange)
+    }
+  }
+}
+
+/** The last chunk that begins at or before `startByte`. */
+async function findChunk(reader: KeyValueReader, content: ContentRef, startByte: number): Promise<number> {
+  let low = 0
+  let high = listChunkCount(content.bodyCount) - 1
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    const chunk = await readListChunk(reader, content.listId, middle)
+    if (chunk === null) throw gone(content)
+    if (chunk.startByte <= startByte) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+function gone(content: ContentRef): BodyMissingError {
+  return new BodyMissingError(`list ${content.listId} is gone`)
+}

@@ -1,0 +1,81 @@
+/**
+ * What a nearly full disk may still take (DESIGN 4). New data is refused early, so that deletes and lock extensions
+ * still find room; should others fill the disk nevertheless, the ballast is given up for them.
+ */
+import type { Clock } from '../lib/clock.ts'
+import { limits } from '../lib/limits.ts'
+import type { Bodies, Space } from './bodies/contract.ts'
+
+/** New data was refused for want of space: S3's 507. Nothing was written. */
+export class StorageFullError extends Error {
+  override readonly name = 'StorageFullError'
+}
+
+export type FreeSpaceOptions = {
+  readonly bodies: Pick<Bodies, 'freeSpace' | 'ensureBallast' | 'releaseBallast'>
+  readonly clock: Clock
+}
+
+export interface FreeSpaceGuard {
+  /** null: new data is welcome; else the reason, for people. At most limits.freeSpaceProbeMsMax old. */
+  refusal(): Promise<string | null>
+  /** Before new data of `sizeBytes` (0 when not known) is staged. Errors: StorageFullError. */
+  admit(sizeBytes: number): Promise<void>
+  /** Looks at the disk now, and gives up or restores the ballast. Call it every few seconds. */
+  tend(): Promise<void>
+}
+
+export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeSpaceGuard {
+  let probed: { readonly space: Space; readonly atMs: number } | null = null
+  const probe = async (): Promise<Space> => {
+    const space = await bodies.freeSpace()
+    probed = { space, atMs: clock.uptimeMs() }
+    return space
+  }
+  const recent = async (): Promise<Space> => {
+    const isRecent = probed !== null && clock.uptimeMs() - probed.atMs < limits.freeSpaceProbeMsMax
+    return isRecent && probed !== null ? probed.space : probe()
+  }
+  return {
+    async refusal() {
+      const space = await recent()
+      return space.availableBytes < reserveBytes(space) ? refusalText(space) : null
+    },
+    async admit(sizeBytes) {
+      const space = await recent()
+      if (space.availableBytes - sizeBytes < reserveBytes(space))
+        throw new StorageFullError(refusalText(space))
+    },
+    async tend() {
+      const space = await probe()
+      switch (ballastFate(space)) {
+        case 'release':
+          await bodies.releaseBallast()
+          break
+        case 'restore':
+          await bodies.ensureBallast()
+          break
+        case 'leave':
+          break
+      }
+    },
+  }
+}
+
+/** Below this much free space new data is refused. */
+export function reserveBytes({ totalBytes }: Space): number {
+  return Math.max(Math.ceil(totalBytes * limits.freeSpaceFractionMin), limits.freeSpaceBytesMin)
+}
+
+/** Between giving up and restoring lies more than the ballast itself, so that it does not swing. */
+export function ballastFate(space: Space): 'release' | 'restore' | 'leave' {
+  if (space.availableBytes < limits.ballastBytes) return 'release'
+  return space.availableBytes >= reserveBytes(space) + limits.ballastBytes ? 'restore' : 'leave'
+}
+
+function refusalText(space: Space): string {
+  const mebibyte = 1024 ** 2
+  const available = Math.floor(space.availableBytes / mebibyte)
+  const reserve = Math.ceil(reserveBytes(space) / mebibyte)
+  return `the volume has ${available} MiB free; new data is refused below ${reserve} MiB`
+}

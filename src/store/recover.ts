@@ -1,0 +1,34 @@
+/**
+ * Recovery after a crash: what an older server left in its stages is either referenced by a commit (then only the
+ * trace goes) or nobody's (then its bytes go too). Runs after beginServerEpoch, whose fence keeps any older worker
+ * from referring to a body that is judged here. See docs/decisions/0012-stage-link.md.
+ */
+import type { Log } from '../lib/log.ts'
+import type { Bodies } from './bodies/contract.ts'
+import { fileKey } from './keys.ts'
+import type { KeyValueReader } from './kv/contract.ts'
+
+export type RecoverOptions = {
+  readonly kv: KeyValueReader
+  readonly bodies: Pick<Bodies, 'stages' | 'tracesIn' | 'resolveTrace' | 'removeStage'>
+  readonly log: Log
+}
+export type Recovered = { readonly keptCount: number; readonly removedCount: number }
+
+/** Idempotent: an interrupted recovery goes on at the next start. Never touches a body without a trace. */
+export async function recoverStages({ kv, bodies, log }: RecoverOptions): Promise<Recovered> {
+  let keptCount = 0
+  let removedCount = 0
+  for (const stage of await bodies.stages()) {
+    for await (const bodyId of bodies.tracesIn(stage)) {
+      // Row 0 exists exactly while a part or a list holds the body; a row that cannot be parsed holds it too.
+      const isReferenced = (await kv.get(fileKey(bodyId, 0))) !== null
+      await bodies.resolveTrace(stage, bodyId, isReferenced ? 'keep' : 'remove')
+      if (isReferenced) keptCount += 1
+      else removedCount += 1
+    }
+    await bodies.removeStage(stage)
+    log.info({ stage: stage.name, keptCount, removedCount }, 'the stage of an earlier server is resolved')
+  }
+  return { keptCount, removedCount }
+}

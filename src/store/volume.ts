@@ -1,0 +1,128 @@
+/**
+ * Whose volume this is, which format it has, and which server owns it now. Every start of a server is an epoch; a
+ * worker of an older epoch that is still alive cannot commit any more, so recovery never races with it.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '../lib/clock.ts'
+import type { EpochMs } from '../lib/units.ts'
+import { CorruptRecordError, count, flag, instant, matching, shape } from './fields.ts'
+import { metaKey } from './keys.ts'
+import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import { parseJsonObject, rowCodec } from './row-codec.ts'
+import type { VolumeIdentity } from './store.ts'
+import { createClock } from './trusted-clock.ts'
+
+/** The format this release writes. It reads this one; formats before it do not exist yet. */
+export const volumeFormat = 1
+
+const volumeKey = metaKey('volume')
+const epochKey = metaKey('server-epoch')
+
+type VolumeRow = { readonly volumeId: string; readonly createdMs: EpochMs }
+const volumeCodec = rowCodec<VolumeRow>(
+  'volume',
+  shape({ volumeId: matching(/^[0-9a-f-]{36}$/), createdMs: instant }),
+)
+
+export type ServerEpoch = { readonly epoch: number; readonly cleanlyClosed: boolean }
+const epochCodec = rowCodec<ServerEpoch>('server-epoch', shape({ epoch: count, cleanlyClosed: flag }))
+
+/** The volume was written by a newer release, which may have rules that this one does not know. */
+export class VolumeFormatError extends Error {
+  override readonly name = 'VolumeFormatError'
+}
+
+/** A newer server owns the volume: this process must stop. Nothing was committed. */
+export class ServerEpochEndedError extends Error {
+  override readonly name = 'ServerEpochEndedError'
+}
+
+/**
+ * The volume's identity; an empty store becomes a new volume, with the first mark of its trusted clock. Errors:
+ * VolumeFormatError; CorruptRecordError when rows are there but no identity: a damaged volume is not a new one.
+ */
+export async function openVolume(kv: KeyValue, clock: Clock): Promise<VolumeIdentity> {
+  return kv.transact(async (transaction) => {
+    const value = await transaction.get(volumeKey)
+    if (value !== null) return readIdentity(value)
+    await refuseRowsWithoutIdentity(transaction)
+    const volume = { volumeId: randomUUID(), createdMs: clock.wallMs() }
+    transaction.put(volumeKey, volumeCodec.encode(volume))
+    createClock(transaction, clock)
+    return { ...volume, format: volumeFormat }
+  })
+}
+
+/** The identity of a volume that must exist, for offline tools. Errors: as openVolume. */
+export async function readVolume(reader: KeyValueReader): Promise<VolumeIdentity> {
+  return readIdentity(await reader.get(volumeKey))
+}
+
+/** Supervisor, at start and before any worker: from its commit on, no older server commits anything. */
+export async function beginServerEpoch(
+  kv: KeyValue,
+): Promise<{ readonly epoch: number; readonly previous: ServerEpoch | null }> {
+  return kv.transact(async (transaction) => {
+    const previous = await readServerEpoch(transaction)
+    const epoch = (previous?.epoch ?? 0) + 1
+    transaction.put(epochKey, epochCodec.encode({ epoch, cleanlyClosed: false }))
+    return { epoch, previous }
+  })
+}
+
+/** Supervisor, after the last worker ended and its stages are empty. */
+export async function endServerEpoch(kv: KeyValue, epoch: number): Promise<void> {
+  await kv.transact(async (transaction) => {
+    await assertEpoch(transaction, epoch)
+    transaction.put(epochKey, epochCodec.encode({ epoch, cleanlyClosed: true }))
+  })
+}
+
+/** null: no server ever ran on the volume. */
+export async function readServerEpoch(reader: KeyValueReader): Promise<ServerEpoch | null> {
+  const value = await reader.get(epochKey)
+  return value === null ? null : epochCodec.decode(value)
+}
+
+/**
+ * The store as a server of `epoch` may use it: every transaction also reads the current epoch, so that none commits
+ * after a newer server began. `transact` then throws ServerEpochEndedError.
+ */
+export function fencedKeyValue(kv: KeyValue, epoch: number): KeyValue {
+  return {
+    get: (key) => kv.get(key),
+    getMany: (keys) => kv.getMany(keys),
+    range: (options) => kv.range(options),
+    snapshot: (read) => kv.snapshot(read),
+    close: () => kv.close(),
+    transact: (work) =>
+      kv.transact(async (transaction) => {
+        // In the same round of reads as the first of `work`.
+        const [, result] = await Promise.all([assertEpoch(transaction, epoch), work(transaction)])
+        return result
+      }),
+  }
+}
+
+async function assertEpoch(transaction: KeyValueTransaction, epoch: number): Promise<void> {
+  const current = await readServerEpoch(transaction)
+  if (current?.epoch === epoch) return
+  throw new ServerEpochEndedError(
+    `server epoch ${epoch} ended; the volume is owned by epoch ${current?.epoch ?? 'none'}`,
+  )
+}
+
+async function refuseRowsWithoutIdentity(transaction: KeyValueTransaction): Promise<void> {
+  const rows = await transaction.range({ from: Uint8Array.of(0), to: Uint8Array.of(0xff), limit: 1 })
+  if (rows.length > 0) throw new CorruptRecordError('stored record: the volume has rows but no identity')
+}
+
+function readIdentity(value: Uint8Array | null): VolumeIdentity {
+  const { format } = parseJsonObject('volume', value)
+  if (typeof format === 'number' && format > volumeFormat) {
+    throw new VolumeFormatError(
+      `this volume has format ${format}; this release reads formats up to ${volumeFormat}: start the release that wrote it or a newer one`,
+    )
+  }
+  return { ...volumeCodec.decode(value), format: volumeFormat }
+}
