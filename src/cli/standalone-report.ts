@@ -6,6 +6,7 @@ import type { Source } from '../operator/sources/source.ts'
 
 export type ReportOptions = {
   readonly endpoint: string
+  readonly adminEndpoint: string
   readonly region: string
   readonly manifests: string
   /** null: they came from the environment. */
@@ -24,11 +25,12 @@ export class StandaloneReport {
   }
 
   started(): void {
-    const { endpoint, region, manifests, credentials, awsCredentials } = this.#options
+    const { endpoint, adminEndpoint, region, manifests, credentials, awsCredentials } = this.#options
     const key = credentials === null ? 'from the environment' : credentials
     this.#options.write(
       `S3 endpoint   ${endpoint}  (region ${region})\n` +
         `Credentials   ${key}, and for the AWS CLI ${awsCredentials}\n` +
+        `Admin API     ${adminEndpoint}  (holdfast status, why, clock)\n` +
         `Manifests     ${manifests} (edit them while this runs)\n\n`,
     )
   }

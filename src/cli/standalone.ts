@@ -75,6 +75,7 @@ async function run(values: StandaloneSettings, log: Log, stop: AbortController):
     if (stop.signal.aborted) return 0
     const report = new StandaloneReport({
       endpoint: server.s3Endpoint,
+      adminEndpoint: server.adminEndpoint,
       region: values.region,
       manifests: values.manifests,
       credentials: given === null ? credentialsPath(values.data) : null,
