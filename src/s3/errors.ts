@@ -82,6 +82,7 @@ const rows = {
   },
 
   // Arguments.
+  BadRequest: { status: 400, message: 'Bad Request' },
   AccessControlListNotSupported: { status: 400, message: 'The bucket does not allow ACLs' },
   IllegalLocationConstraintException: {
     status: 400,

@@ -13,9 +13,6 @@ export type MatchInput = {
 /** An operation of the table, or the name of one that is not there yet. */
 export type Matchable = { readonly name: string; readonly match: Match }
 
-/** Queries that choose an operation together with others but also mean something by themselves. */
-const parameters = new Set(['id', 'list-type', 'partNumber', 'versionId', 'x-id'])
-
 /**
  * A chooser over the whole table. The operation with the most required names wins, whatever the order. A
  * sub-resource that the winner does not ask for is refused: `DELETE /bucket?object-lock` is not DeleteBucket.
@@ -24,9 +21,6 @@ const parameters = new Set(['id', 'list-type', 'partNumber', 'versionId', 'x-id'
 export function operationChooser<Entry extends Matchable>(
   table: readonly Entry[],
 ): (input: MatchInput) => Entry {
-  const subresources = new Set(
-    table.flatMap(({ match }) => match.query ?? []).filter((name) => !parameters.has(name)),
-  )
   return (input) => {
     const level = levelOf(input)
     let winner: Entry | null = null
@@ -34,7 +28,7 @@ export function operationChooser<Entry extends Matchable>(
       if (!fits(entry.match, input, level)) continue
       if (winner === null || weight(entry.match) > weight(winner.match)) winner = entry
     }
-    if (winner === null || namesOther(input.query, subresources, winner.match)) throw notAllowed(input, level)
+    if (winner === null) throw notAllowed(input, level)
     return winner
   }
 }
@@ -59,13 +53,6 @@ export function weight(match: Match): number {
   return (
     (match.query?.length ?? 0) + Object.keys(match.queryValues ?? {}).length + (match.headers?.length ?? 0)
   )
-}
-
-function namesOther(query: URLSearchParams, subresources: ReadonlySet<string>, match: Match): boolean {
-  for (const name of query.keys()) {
-    if (subresources.has(name) && !(match.query ?? []).includes(name)) return true
-  }
-  return false
 }
 
 function notAllowed(input: MatchInput, level: Match['level']): S3Error {

@@ -118,7 +118,7 @@ function bareHost(host: string): string {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Decodes percent-encoding once. Errors: InvalidURI. */
-function decodeStrictly(text: string): string {
+export function decodeStrictly(text: string): string {
   try {
     const bytes = Buffer.from(text, 'latin1')
     const decoded = text.includes('%') ? percentDecode(bytes) : bytes

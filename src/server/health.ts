@@ -5,7 +5,9 @@ export type Health =
   | { readonly kind: 'ready' }
   | { readonly kind: 'notReady'; readonly reasons: readonly string[] }
 
-/** /healthz: the process turns. /readyz: it may take requests, or why not. Plain text, nothing that is secret. */
+/**
+ * /healthz: the process turns. /readyz: it may take requests, or why not. Plain text, nothing that is secret.
+ */
 export function listenHealth(
   { host, port }: ListenAddress,
   readiness: () => Promise<Health>,

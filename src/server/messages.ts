@@ -3,7 +3,9 @@ import type { ListenAddress, LogLevel } from '../config/values.ts'
 
 export type ServerCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
 
-/** Plain data: it travels from the supervisor to each worker, never through the environment or a command line. */
+/**
+ * Plain data: it travels from the supervisor to each worker, never through the environment or a command line.
+ */
 export type ServerOptions = {
   readonly dataDirectory: string
   readonly s3Listen: ListenAddress
@@ -36,5 +38,7 @@ export type FromWorker =
   /** The module is loaded and waits for `start`. */
   | { readonly kind: 'loaded' }
   | { readonly kind: 'listening' }
+  /** A bug showed itself: the worker goes on, readiness does not. */
+  | { readonly kind: 'fault'; readonly reason: string }
   /** Start failed, or the process must not serve any longer; it exits after this. */
   | { readonly kind: 'failed'; readonly reason: string }

@@ -2,7 +2,10 @@ import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { ListenAddress } from '../config/values.ts'
 
-/** Below the range from which the kernel takes ports for outgoing connections, so a stopped server keeps its own. */
+/**
+ * Below the range from which the kernel takes ports for outgoing connections, so a stopped server keeps its
+ * own.
+ */
 const firstPort = 20_000
 const lastPort = 30_000
 const triesMax = 64

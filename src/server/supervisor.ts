@@ -1,6 +1,6 @@
 /**
- * The process that owns the volume: it takes the lock, begins a server epoch, recovers, keeps the clock and the garbage, and
- * keeps workers alive. It serves health only; S3 and admin requests are the workers'.
+ * The process that owns the volume: it takes the lock, begins a server epoch, recovers, keeps the clock and
+ * the garbage, and keeps workers alive. It serves health only; S3 and admin requests are the workers'.
  */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
@@ -100,14 +100,16 @@ async function readiness(store: Store, pool: WorkerPool): Promise<Health> {
   const reasons: string[] = []
   const refusal = await store.writeRefusal()
   if (refusal !== null) reasons.push(refusal)
+  const fault = pool.fault()
+  if (fault !== null) reasons.push(`a worker met a bug and the server should be restarted: ${fault}`)
   const listening = pool.listeningCount()
   if (listening < pool.workerCount) reasons.push(`${listening} of ${pool.workerCount} workers listen`)
   return reasons.length === 0 ? { kind: 'ready' } : { kind: 'notReady', reasons }
 }
 
 /**
- * The clock's mark every minute, left-over garbage every five. A failure is logged and tried again next time, but a
- * failed store is the end: what is on the disk is known only after a new start.
+ * The clock's mark every minute, left-over garbage every five. A failure is logged and tried again next time,
+ * but a failed store is the end: what is on the disk is known only after a new start.
  */
 function startChores(store: Store, log: Log): { failed: Promise<Error>; stop: () => Promise<void> } {
   const stopping = new AbortController()

@@ -1,4 +1,6 @@
-/** Forks workers, starts again those that die, and drains them. The only user of node:cluster's primary side. */
+/**
+ * Forks workers, starts again those that die, and drains them. The only user of node:cluster's primary side.
+ */
 import cluster, { type Worker } from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import type { Log } from '../lib/log.ts'
@@ -26,6 +28,7 @@ export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #slots: Slot[]
   #isStopping = false
+  #fault: string | null = null
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -40,6 +43,11 @@ export class WorkerPool {
 
   listeningCount(): number {
     return this.#slots.filter(({ isListening }) => isListening).length
+  }
+
+  /** The first bug that a worker met, or null: it stays until the server starts again. */
+  fault(): string | null {
+    return this.#fault
   }
 
   /** Resolves when every worker listens; rejects with what the first one that cannot start says. */
@@ -65,6 +73,7 @@ export class WorkerPool {
           slot.isListening = true
           resolve()
         }
+        if (message.kind === 'fault') this.#fault ??= message.reason
         if (message.kind === 'failed') {
           log.error({ worker: index, reason: message.reason }, 'a worker failed')
           reject(new Error(message.reason))

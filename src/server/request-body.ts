@@ -1,0 +1,49 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { limits } from '../lib/limits.ts'
+import { S3Error } from '../s3/s3-error.ts'
+
+/** The client broke its connection off: nobody is there to answer. */
+export class ClientGoneError extends Error {
+  override readonly name = 'ClientGoneError'
+}
+
+/**
+ * The wire's bytes of a request, with back pressure. The first read invites a client that sent `Expect:
+ * 100-continue`, so that nothing is sent by clients that are refused before. Errors: RequestTimeout after
+ * limits.bodyIdleMsMax of silence, ClientGoneError.
+ */
+export async function* requestBytes(
+  request: IncomingMessage,
+  response: ServerResponse,
+): AsyncGenerator<Uint8Array, void, void> {
+  if (expectsContinue(request)) response.writeContinue()
+  // Not destroyed when the reader stops: the answer still has to go out on this socket.
+  const iterator: AsyncIterator<Uint8Array> = request.iterator({ destroyOnReturn: false })
+  for (;;) {
+    const next = await nextInTime(iterator)
+    if (next.done === true) break
+    yield next.value
+  }
+  if (!request.complete) throw new ClientGoneError('the request ended before its body')
+}
+
+export function expectsContinue(request: IncomingMessage): boolean {
+  return request.headers.expect?.toLowerCase() === '100-continue' && request.httpVersionMinor >= 1
+}
+
+async function nextInTime(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
+  let timer: NodeJS.Timeout | null = null
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new S3Error('RequestTimeout')), limits.bodyIdleMsMax)
+  })
+  const next = iterator.next().catch((cause: unknown) => {
+    throw new ClientGoneError('the connection broke while its body was read', { cause })
+  })
+  try {
+    return await Promise.race([next, late])
+  } finally {
+    if (timer !== null) clearTimeout(timer)
+    // When the timer won, the read is still open and may fail later with nobody waiting.
+    next.catch(() => {})
+  }
+}

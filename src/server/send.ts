@@ -1,0 +1,141 @@
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { limits } from '../lib/limits.ts'
+import type { S3Response } from '../s3/operation.ts'
+import { ClientGoneError, expectsContinue } from './request-body.ts'
+
+/** What is the same on every answer. */
+export type AnswerIdentity = {
+  readonly requestId: string
+  readonly hostId: string
+  /** IMF-fixdate. */
+  readonly date: string
+  /** True while the server drains: the connection ends with this answer. */
+  readonly isLast: boolean
+}
+
+/**
+ * Writes one answer with back pressure. What is left of a refused upload is not read: a little of it is taken
+ * so that the client can read the answer, then the connection ends. Errors: ClientGoneError; what the body
+ * throws, after which the connection is destroyed, because the client must not take a cut body for a whole
+ * one.
+ */
+export async function sendResponse(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: S3Response,
+  identity: AnswerIdentity,
+): Promise<void> {
+  const hasRest = await leavesRest(request)
+  const body =
+    request.method === 'HEAD' || answer.status === 304 || answer.status === 204 ? null : answer.body
+  response.writeHead(answer.status, {
+    ...lengthHeader(request, answer, body),
+    ...answer.headers,
+    'x-amz-request-id': identity.requestId,
+    'x-amz-id-2': identity.hostId,
+    server: 'Holdfast',
+    date: identity.date,
+    ...(hasRest || identity.isLast ? { connection: 'close' } : {}),
+  })
+  try {
+    if (body !== null) await writeBody(response, body)
+    if (hasRest) await takeSomeRest(request)
+    response.end()
+    await finished(response)
+  } catch (error) {
+    response.destroy()
+    throw error
+  } finally {
+    if (body !== null && isStream(body)) await body[Symbol.asyncIterator]().return?.()
+  }
+}
+
+type Body = NonNullable<S3Response['body']>
+
+function isStream(body: Body): body is AsyncIterable<Uint8Array> {
+  return typeof body !== 'string' && !(body instanceof Uint8Array)
+}
+
+/** The length of an answer whose operation did not state it. Without one, node would use chunks. */
+function lengthHeader(
+  request: IncomingMessage,
+  answer: S3Response,
+  body: S3Response['body'],
+): Readonly<Record<string, string>> {
+  if (answer.headers['content-length'] !== undefined || answer.status === 304 || answer.status === 204)
+    return {}
+  if (request.method === 'HEAD') return {}
+  if (body === null) return { 'content-length': '0' }
+  return isStream(body) ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+}
+
+async function writeBody(response: ServerResponse, body: Body): Promise<void> {
+  if (!isStream(body)) {
+    response.write(body)
+    return
+  }
+  for await (const piece of body) {
+    if (response.destroyed) throw new ClientGoneError('the client left during the answer')
+    if (!response.write(piece)) await drained(response)
+  }
+}
+
+/** Resolves when the socket takes bytes again. Errors: ClientGoneError. */
+async function drained(response: ServerResponse): Promise<void> {
+  const stop = new AbortController()
+  const { signal } = stop
+  try {
+    await Promise.race([
+      once(response, 'drain', { signal }),
+      once(response, 'close', { signal }).then(() => {
+        throw new ClientGoneError('the client left during the answer')
+      }),
+    ])
+  } finally {
+    stop.abort()
+  }
+}
+
+async function finished(response: ServerResponse): Promise<void> {
+  if (response.writableFinished || response.destroyed) return
+  const stop = new AbortController()
+  const { signal } = stop
+  try {
+    await Promise.race([once(response, 'finish', { signal }), once(response, 'close', { signal })])
+  } finally {
+    stop.abort()
+  }
+}
+
+/** Whether the client still has body to send that is not worth reading. A small rest is read at once. */
+async function leavesRest(request: IncomingMessage): Promise<boolean> {
+  if (request.complete) return false
+  if (expectsContinue(request)) return true
+  const length = request.headers['content-length']
+  const isChunked = request.headers['transfer-encoding'] !== undefined
+  if (length === undefined && !isChunked) return false
+  if (isChunked || Number(length) > limits.restBytesMax) return true
+  return !(await takeSomeRest(request))
+}
+
+/** Reads and drops what comes, within limits of bytes and time; true when the body has ended. */
+function takeSomeRest(request: IncomingMessage): Promise<boolean> {
+  return new Promise((resolve) => {
+    let takenBytes = 0
+    const end = (): void => {
+      clearTimeout(timer)
+      request.off('data', take).off('end', end).off('close', end)
+      request.pause()
+      resolve(request.complete)
+    }
+    const take = (piece: Uint8Array): void => {
+      takenBytes += piece.length
+      if (takenBytes > limits.restBytesMax) end()
+    }
+    const timer = setTimeout(end, limits.restMsMax)
+    request.on('data', take).once('end', end).once('close', end)
+    if (request.destroyed || request.readableEnded) end()
+    else request.resume()
+  })
+}

@@ -1,0 +1,109 @@
+/**
+ * The only door to fastify: listening, timeouts, orderly closing. Its router, parsers and replies are not
+ * used: an S3 target must reach the pipeline byte for byte, so every request is hijacked before anything
+ * looks at it. node:http alone could replace it.
+ */
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { fastify } from 'fastify'
+import { limits } from '../lib/limits.ts'
+import { renderError } from '../s3/error-document.ts'
+import { S3Error } from '../s3/s3-error.ts'
+
+export type ListenAddress = { readonly host: string; readonly port: number }
+
+export type HttpServer = {
+  /** Resolves to the port, also when 0 was asked for. */
+  readonly listen: (address: ListenAddress) => Promise<number>
+  /** Stops accepting; running requests may end within `graceMs`, then their connections are destroyed. */
+  readonly drain: (graceMs: number) => Promise<void>
+}
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+export function createHttpServer(handler: Handler): HttpServer {
+  let server: Server | null = null
+  const targets = new WeakMap<IncomingMessage, string>()
+  const application = fastify({
+    serverFactory: (route) => {
+      server = createRawServer(route)
+      return server
+    },
+    // The router sees one path only; the target is put back before anybody reads it.
+    rewriteUrl: (request) => {
+      targets.set(request as IncomingMessage, request.url ?? '')
+      return '/'
+    },
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+  })
+  application.addHook('onRequest', (request, reply) => {
+    reply.hijack()
+    request.raw.url = targets.get(request.raw) ?? ''
+    handler(request.raw, reply.raw)
+  })
+  return {
+    listen: async ({ host, port }) => {
+      await application.listen({ host, port })
+      const address = server?.address()
+      return typeof address === 'object' && address !== null ? address.port : port
+    },
+    drain: async (graceMs) => {
+      const timer = setTimeout(() => server?.closeAllConnections(), graceMs)
+      try {
+        await application.close()
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+  }
+}
+
+function createRawServer(route: Handler): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: limits.headerBytesMax,
+      // A 5 GiB upload takes as long as it takes: silence is bounded instead (request-body.ts,
+      // server.timeout).
+      requestTimeout: 0,
+      headersTimeout: limits.headerMsMax,
+      keepAliveTimeout: limits.keepAliveMs,
+      // Missing hosts get an answer with a request id from the pipeline.
+      requireHostHeader: false,
+      insecureHTTPParser: false,
+      noDelay: true,
+    },
+    route,
+  )
+  server.timeout = limits.connectionIdleMsMax
+  server.maxConnections = limits.connectionsMax
+  server.on('checkContinue', route)
+  // An unknown expectation is ignored, as S3 does; node would answer 417 without a request id.
+  server.on('checkExpectation', route)
+  server.on('clientError', answerBrokenRequest)
+  return server
+}
+
+/** What node could not parse never becomes a request: answered here, and the connection ends. */
+function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const answer = new S3Error(brokenRequestCode(error.code))
+  const requestId = randomBytes(8).toString('hex').toUpperCase()
+  const body = renderError(answer, { resource: '/', requestId, hostId: requestId })
+  socket.end(
+    `HTTP/1.1 ${answer.detail.status} Bad Request\r\ncontent-type: application/xml\r\nconnection: close\r\n` +
+      `x-amz-request-id: ${requestId}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}
+
+function brokenRequestCode(
+  code: string | undefined,
+): 'BadRequest' | 'RequestHeaderSectionTooLarge' | 'RequestTimeout' {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'RequestHeaderSectionTooLarge'
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'RequestTimeout' : 'BadRequest'
+}

@@ -1,0 +1,156 @@
+/**
+ * One worker process: it opens the volume's store for the running epoch and serves the S3 and the admin API
+ * on the ports that all workers share. It lives and ends with its supervisor.
+ */
+import { randomBytes } from 'node:crypto'
+import { createAdminHandler } from '../admin/handler.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { AccessKeys } from '../lib/identity.ts'
+import { limits } from '../lib/limits.ts'
+import type { Log } from '../lib/log.ts'
+import { createLog } from '../platform/log.ts'
+import { accessKeys, operatorKey, rootKey } from '../s3/auth/access-keys.ts'
+import { operationChooser } from '../s3/match.ts'
+import type { Operation } from '../s3/operation.ts'
+import { operations } from '../s3/operations/index.ts'
+import { notImplemented, type UnbuiltOperation, unbuiltOperations } from '../s3/operations/not-implemented.ts'
+import { signingKeys } from '../sigv4/keys.ts'
+import type { Store } from '../store/store.ts'
+import { accessKeysFile } from './access-keys-file.ts'
+import type { FromWorker, ServerOptions, ToWorker, WorkerStart } from './messages.ts'
+import { openWorkerStore } from './open-volume.ts'
+import { createPipeline, type PipelineOptions } from './pipeline.ts'
+import { createHttpServer, type HttpServer } from './server.ts'
+
+export type WorkerParts = { readonly clock: Clock }
+
+/**
+ * Speaks with the supervisor until it says stop; the process then ends. Call it once, in a forked process.
+ */
+export function runWorker(parts: WorkerParts): void {
+  let running: Promise<RunningWorker> | null = null
+  const fail = (error: unknown): void => {
+    const reason = error instanceof Error ? error.message : 'it failed without an error'
+    tell({ kind: 'failed', reason }, () => process.exit(1))
+  }
+  process.on('message', (message: ToWorker) => {
+    switch (message.kind) {
+      case 'start':
+        running = startWorker(message.start, parts, fail)
+        running.then(() => tell({ kind: 'listening' }), fail)
+        return
+      case 'stop':
+        stopWorker(running).then(() => process.exit(0), fail)
+    }
+  })
+  // Without a supervisor nobody holds the volume: another server may begin any moment.
+  process.on('disconnect', () => process.exit(1))
+  // Ctrl-C reaches the whole group; draining is the supervisor's to order.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+  tell({ kind: 'loaded' })
+}
+
+function tell(message: FromWorker, after: () => void = () => {}): void {
+  if (process.send !== undefined && process.connected) process.send(message, undefined, undefined, after)
+  else after()
+}
+
+type RunningWorker = {
+  readonly store: Store
+  readonly servers: readonly HttpServer[]
+  readonly graceMs: number
+  readonly drain: () => void
+}
+
+async function startWorker(
+  start: WorkerStart,
+  { clock }: WorkerParts,
+  fail: (error: unknown) => void,
+): Promise<RunningWorker> {
+  const { options, epoch, workerName } = start
+  const log = createLog({ level: options.logLevel, component: workerName })
+  const store = await openWorkerStore({
+    directory: options.dataDirectory,
+    epoch,
+    worker: workerName,
+    clock,
+    log,
+  })
+  const keys = keysOf(options, log)
+  const knownSigningKeys = signingKeys(limits.signingKeysMax)
+  let isDraining = false
+  const pipeline = createPipeline({
+    store,
+    clock,
+    log,
+    facts: { region: options.region, publicEndpoint: start.publicEndpoint, domain: options.domain },
+    authentication: {
+      accessKeys: keys,
+      expected: { region: options.region, service: 's3' },
+      signingKeys: knownSigningKeys,
+    },
+    choose: chooser(),
+    hostId: randomBytes(24).toString('base64'),
+    isDraining: () => isDraining,
+    onFault: faultHandler(log, fail),
+  })
+  const adminHandler = createAdminHandler({
+    store,
+    accessKeys: keys,
+    signingKeys: knownSigningKeys,
+    facts: { region: options.region, s3Endpoint: start.publicEndpoint, version: options.version },
+    clock,
+    log,
+  })
+  const s3 = createHttpServer((request, response) => void pipeline(request, response))
+  const admin = createHttpServer(adminHandler)
+  await s3.listen(options.s3Listen)
+  await admin.listen(options.adminListen)
+  const drain = (): void => {
+    isDraining = true
+  }
+  return { store, servers: [s3, admin], graceMs: options.shutdownGraceMs, drain }
+}
+
+function keysOf(options: ServerOptions, log: Log): AccessKeys {
+  const own = [
+    rootKey(options.root.accessKeyId, options.root.secretAccessKey),
+    operatorKey(options.operator.accessKeyId, options.operator.secretAccessKey),
+  ]
+  const path = options.accessKeysFile
+  const none = new Map<string, never>()
+  return accessKeys(own, path === null ? () => none : accessKeysFile(path, log))
+}
+
+/** The whole S3 model: what is in the table is done, every other operation is refused by its name. */
+export function chooser(): PipelineOptions['choose'] {
+  const choose = operationChooser<Operation | UnbuiltOperation>([...operations, ...unbuiltOperations])
+  return (input) => {
+    const found = choose(input)
+    if ('handle' in found) return found
+    throw notImplemented(found.name)
+  }
+}
+
+/**
+ * A fault is told; after a failed store nothing of this process can be trusted, and a new one opens it again.
+ */
+function faultHandler(log: Log, fail: (error: unknown) => void): PipelineOptions['onFault'] {
+  return (consequence, error) => {
+    if (consequence === 'fault') {
+      tell({ kind: 'fault', reason: error instanceof Error ? error.message : 'an error without a name' })
+      return
+    }
+    log.error({ error }, 'the store failed; this worker ends')
+    // The answers that are under way get out; none of them claims that anything was written.
+    setTimeout(() => fail(error), limits.failedWorkerMs)
+  }
+}
+
+async function stopWorker(running: Promise<RunningWorker> | null): Promise<void> {
+  if (running === null) return
+  const { store, servers, graceMs, drain } = await running
+  drain()
+  await Promise.all(servers.map((server) => server.drain(graceMs)))
+  await store.close()
+}
