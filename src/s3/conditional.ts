@@ -69,12 +69,13 @@ function conditionName(name: string): string {
 
 function matchesEtag(value: string, etag: string): boolean {
   return value.split(',').some((each) => {
-    const tag = unquoted(each)
+    const tag = unquotedEtag(each)
     return tag === '*' || tag === etag
   })
 }
 
-function unquoted(value: string): string {
+/** An ETag as it is compared: without quotes and weakness. */
+export function unquotedEtag(value: string): string {
   return value
     .trim()
     .replace(/^W\//, '')
@@ -93,7 +94,7 @@ function isLater(validators: Validators, date: string | undefined): boolean | nu
 export function rangeApplies(headers: Headers, validators: Validators): boolean {
   const value = headers['if-range']
   if (value === undefined) return true
-  if (value.startsWith('"')) return unquoted(value) === validators.etag
+  if (value.startsWith('"')) return unquotedEtag(value) === validators.etag
   const dateMs = parseHttpDate(value)
   if (dateMs !== null) return Math.floor(validators.lastModifiedMs / 1000) === Math.floor(dateMs / 1000)
   return value === validators.etag
@@ -112,7 +113,7 @@ export function writePrecondition(headers: Headers): Precondition {
   if (match !== undefined && (noneMatch !== undefined || /[*,]/.test(match)))
     throw headerNotImplemented('If-Match')
   return {
-    ifMatch: match === undefined ? null : unquoted(match),
+    ifMatch: match === undefined ? null : unquotedEtag(match),
     ifNoneMatch: noneMatch === undefined ? null : '*',
   }
 }

@@ -72,3 +72,7 @@ export function versionElement(listed: ListedVersion, encoding: Encoding): XmlEl
     element('StorageClass', 'STANDARD'),
   ])
 }
+
+export function initiatorElement(accountId: string): XmlElement {
+  return element('Initiator', [element('ID', accountId), element('DisplayName', accountId)])
+}

@@ -4,7 +4,7 @@
  */
 import { limits } from '../lib/limits.ts'
 import type { StoredHeaders } from '../store/records.ts'
-import { invalidArgument, S3Error } from './s3-error.ts'
+import { S3Error } from './s3-error.ts'
 
 type Headers = Readonly<Record<string, string>>
 
@@ -92,44 +92,4 @@ export function headerNotImplemented(name: string): S3Error {
     message: 'A header you provided implies functionality that is not implemented',
     extra: { Header: name },
   })
-}
-
-/** `x-amz-tagging`: an URL-encoded query. At most 10 tags; keys 1 to 128, values up to 256 characters. */
-export function taggingHeader(headers: Headers): Readonly<Record<string, string>> {
-  const value = headers['x-amz-tagging']
-  if (value === undefined || value === '') return {}
-  const pairs = [...new URLSearchParams(value)].map(([key, tagValue]) => ({ key, value: tagValue }))
-  const error = tagError(pairs)
-  if (error === 'repeated' || error === 'count') {
-    throw invalidArgument(
-      "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
-      'x-amz-tagging',
-      value,
-    )
-  }
-  if (error !== null) throw new S3Error('InvalidTag', { message: tagMessage(error) })
-  return Object.fromEntries(pairs.map((pair) => [pair.key, pair.value]))
-}
-
-export type TagError = 'count' | 'repeated' | 'key' | 'value'
-
-const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
-
-/** S3's rules for a set of tags; null: fine. */
-export function tagError(tags: readonly { readonly key: string; readonly value: string }[]): TagError | null {
-  if (tags.length > limits.objectTagsMax) return 'count'
-  if (new Set(tags.map((tag) => tag.key)).size !== tags.length) return 'repeated'
-  for (const tag of tags) {
-    const keyLength = [...tag.key].length
-    if (keyLength < 1 || keyLength > limits.tagKeyLengthMax || !tagText.test(tag.key)) return 'key'
-    if (tag.key.toLowerCase().startsWith('aws:')) return 'key'
-    if ([...tag.value].length > limits.tagValueLengthMax || !tagText.test(tag.value)) return 'value'
-  }
-  return null
-}
-
-export function tagMessage(error: 'key' | 'value'): string {
-  return error === 'key'
-    ? 'The TagKey you have provided is invalid'
-    : 'The TagValue you have provided is invalid'
 }

@@ -91,7 +91,12 @@ export type Match = {
 /** `document`: collected up to `bytesMax` and verified before parse. `stream`: handed over as it arrives. */
 export type BodyKind =
   | { readonly kind: 'none' }
-  | { readonly kind: 'document'; readonly bytesMax: number }
+  | {
+      readonly kind: 'document'
+      readonly bytesMax: number
+      /** Whose checksum an x-amz-checksum-* header is: the document's (when absent), or the object's (Complete). */
+      readonly checksumOf?: 'document' | 'object'
+    }
   | { readonly kind: 'stream'; readonly bytesMax: number }
 
 export type ParseInput = {

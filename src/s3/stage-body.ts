@@ -1,4 +1,4 @@
-import type { ObjectChecksum } from '../store/records.ts'
+import type { ChecksumAlgorithm, ObjectChecksum } from '../store/records.ts'
 import type { StagedBody } from '../store/store.ts'
 import type { OperationContext, RequestBody } from './operation.ts'
 import { S3Error } from './s3-error.ts'
@@ -6,7 +6,10 @@ import { checksumTap, type WantedChecksum } from './wanted-checksum.ts'
 
 export type StagedUpload = { readonly body: StagedBody; readonly checksum: ObjectChecksum | null }
 
-export type StageOptions = { readonly bytesMax: number; readonly fallback: 'CRC64NVME' | null }
+export type StageOptions = {
+  readonly bytesMax: number /** Counted where the request declares no checksum. */
+  readonly fallback: ChecksumAlgorithm | null
+}
 
 /**
  * Makes the payload durable and checks it against everything the request declared. Nothing of it is part of a version yet.

@@ -10,12 +10,13 @@ import {
   lockHeaderPermissions,
   parseLockHeaders,
 } from '../lock-headers.ts'
-import { refuseUnkeptPromises, storedHeaders, taggingHeader, userMetadata } from '../object-description.ts'
+import { refuseUnkeptPromises, storedHeaders, userMetadata } from '../object-description.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { type Action, defineOperation, type S3Response } from '../operation.ts'
 import { S3Error } from '../s3-error.ts'
 import { stageUpload } from '../stage-body.ts'
 import { noSuchKey, writeError } from '../store-results.ts'
+import { taggingHeader } from '../tagging.ts'
 import { versionIdHeader } from '../version-id.ts'
 import { checksumHeader, hasChecksum, wantedChecksum } from '../wanted-checksum.ts'
 
@@ -73,7 +74,6 @@ export const PutObject = defineOperation<Input>({
       precondition: input.precondition,
     })
     if (result.kind === 'put') return answer(result)
-    await context.store.versions.discard(body)
     if (result.kind === 'noSuchKey') throw noSuchKey(key)
     if (result.kind === 'sourceGone') throw new S3Error('InternalError')
     throw writeError(result, bucket, preconditionName(input.precondition))

@@ -1,0 +1,85 @@
+import { unreachable } from '../../lib/assert.ts'
+import type { ObjectDescription } from '../../store/store.ts'
+import { addressedBucket, addressedKey } from '../addressed.ts'
+import { xmlAnswer } from '../answers.ts'
+import { parseChecksumAlgorithm } from '../checksum-xml.ts'
+import {
+  judgeLockHeaders,
+  type LockHeaders,
+  lockHeaderPermissions,
+  parseLockHeaders,
+} from '../lock-headers.ts'
+import { type ChecksumPlan, checksumPlan } from '../multipart.ts'
+import { refuseUnkeptPromises, storedHeaders, userMetadata } from '../object-description.ts'
+import { type Action, defineOperation } from '../operation.ts'
+import { writeError } from '../store-results.ts'
+import { taggingHeader } from '../tagging.ts'
+import { element, xmlDocument } from '../xml.ts'
+
+type Input = {
+  readonly lock: LockHeaders
+  readonly description: Omit<ObjectDescription, 'checksum'>
+  readonly plan: ChecksumPlan
+}
+
+/**
+ * Begins an upload; the lock asked for here is applied to the assembled version. A checksum is not demanded here but of every
+ * part. Errors: E9 to E13, E5, InvalidRequest for an impossible checksum type.
+ */
+export const CreateMultipartUpload = defineOperation<Input>({
+  name: 'CreateMultipartUpload',
+  match: { method: 'POST', level: 'object', query: ['uploads'] },
+  permission: 's3:PutObject',
+  body: { kind: 'none' },
+  parse: ({ request: { headers } }) => {
+    refuseUnkeptPromises(headers)
+    const algorithm = parseChecksumAlgorithm(headers['x-amz-checksum-algorithm'])
+    return {
+      lock: parseLockHeaders(headers),
+      description: {
+        headers: storedHeaders(headers),
+        userMetadata: userMetadata(headers),
+        tags: taggingHeader(headers),
+      },
+      plan: checksumPlan(algorithm, headers['x-amz-checksum-type']),
+    }
+  },
+  morePermissions: ({ lock, description }) => {
+    const tagging: readonly Action[] = Object.keys(description.tags).length > 0 ? ['s3:PutObjectTagging'] : []
+    return [...lockHeaderPermissions(lock), ...tagging]
+  },
+  handle: async (context, { lock, description, plan }) => {
+    const bucket = addressedBucket(context)
+    const key = addressedKey(context.request)
+    const result = await context.store.uploads.create(context.actor, {
+      bucket: bucket.name,
+      key,
+      ...description,
+      lock: judgeLockHeaders(lock, bucket, (await context.now()).requestMs),
+      checksumAlgorithm: plan.algorithm,
+      checksumType: plan.type,
+    })
+    switch (result.kind) {
+      case 'created': {
+        const document = xmlDocument('InitiateMultipartUploadResult', [
+          element('Bucket', bucket.name),
+          element('Key', key),
+          element('UploadId', result.upload.uploadId),
+        ])
+        return xmlAnswer(document, planHeaders(plan))
+      }
+      case 'noSuchBucket':
+      case 'bucketLockMissing':
+      case 'denied':
+      case 'clockSuspect':
+        throw writeError(result, bucket, '')
+      default:
+        return unreachable(result, 'every result of CreateMultipartUpload has its answer')
+    }
+  },
+})
+
+function planHeaders(plan: ChecksumPlan): Readonly<Record<string, string>> {
+  if (plan.algorithm === null || plan.type === null) return {}
+  return { 'x-amz-checksum-algorithm': plan.algorithm, 'x-amz-checksum-type': plan.type }
+}

@@ -1,0 +1,55 @@
+import { limits } from '../lib/limits.ts'
+import { renderError } from './error-document.ts'
+import type { S3Request, S3Response } from './operation.ts'
+import { S3Error } from './s3-error.ts'
+
+const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+/**
+ * For work that may outlast a client's patience. What ends soon is answered as ever. What does not is answered 200 with white
+ * space until the result comes, and an error is then a document below that 200, as S3 does it: clients look for it.
+ */
+export async function slowAnswer(request: S3Request, work: Promise<S3Response>): Promise<S3Response> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise<'slow'>((resolve) => {
+    timer = setTimeout(() => resolve('slow'), limits.answerPatienceMs)
+  })
+  try {
+    const first = await Promise.race([work, patience])
+    if (first !== 'slow') return first
+  } finally {
+    clearTimeout(timer)
+  }
+  return { status: 200, headers: { 'content-type': 'application/xml' }, body: keptAlive(request, work) }
+}
+
+async function* keptAlive(request: S3Request, work: Promise<S3Response>): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(declaration)
+  // Settled in any case, so that a failure while nobody waits is not unhandled.
+  const ended = work.then(bodyText, (error: unknown) => errorText(request, error))
+  for (;;) {
+    const next = await Promise.race([ended, pause()])
+    if (next === null) yield Buffer.from(' ')
+    else {
+      yield Buffer.from(next)
+      return
+    }
+  }
+}
+
+function pause(): Promise<null> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(null), limits.answerPatienceMs).unref()
+  })
+}
+
+function bodyText(response: S3Response): string {
+  const text = typeof response.body === 'string' ? response.body : ''
+  return text.startsWith(declaration) ? text.slice(declaration.length) : text
+}
+
+function errorText(request: S3Request, error: unknown): string {
+  const known = error instanceof S3Error ? error : new S3Error('InternalError', { cause: error })
+  const place = { resource: request.resource, requestId: request.requestId, hostId: request.requestId }
+  return renderError(known, place).slice(declaration.length)
+}
