@@ -1,0 +1,111 @@
+import type { LockedBucket, LockedBucketStatus } from '../../../src/api/LockedBucket.ts'
+import type { RetentionPolicy, RetentionPolicySpec } from '../../../src/api/RetentionPolicy.ts'
+import { toBounds, toBucketRetention } from '../../../src/api/RetentionPolicy.ts'
+import type {
+  ApplyBucketAnswer,
+  BucketFactsAnswer,
+  ObservedObjectLock,
+  ServerInfo,
+} from '../../../src/client/lock-server.ts'
+import { epochMs } from '../../../src/lib/units.ts'
+import type { BucketRetention } from '../../../src/lock/types.ts'
+import type { LockedBucketOutcome } from '../../../src/operator/controllers/LockedBucket.ts'
+import {
+  decideLockedBucket,
+  type LockedBucketSnapshot,
+  type ServerView,
+} from '../../../src/operator/controllers/locked-bucket-decide.ts'
+
+export const nowMs = epochMs(Date.UTC(2026, 10, 21, 12, 0, 0))
+export const clusterId = 'cluster-1'
+
+export const info: ServerInfo = {
+  volumeId: 'volume-1',
+  version: '0.1.0',
+  region: 'us-east-1',
+  s3Endpoint: 'http://127.0.0.1:9000',
+  epoch: 7,
+  clock: { trusted: '', wall: '', suspect: false, behindMs: 0, budgetMs: 0 },
+}
+
+export function policyOf(spec: RetentionPolicySpec, generation = 1): RetentionPolicy {
+  return {
+    apiVersion: 'holdfast.dev/v1',
+    kind: 'RetentionPolicy',
+    metadata: { namespace: 'team', name: 'keep', uid: 'policy-uid', generation, resourceVersion: '10' },
+    spec,
+  }
+}
+
+export const compliance30 = policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 30 } })
+export const governance30 = policyOf({ defaultRetention: { mode: 'GOVERNANCE', days: 30 } })
+
+export function bucketOf(status?: LockedBucketStatus): LockedBucket {
+  return {
+    apiVersion: 'holdfast.dev/v1',
+    kind: 'LockedBucket',
+    metadata: { namespace: 'team', name: 'backups', uid: 'bucket-uid', generation: 2, resourceVersion: '20' },
+    spec: { bucketName: 'backups', retentionPolicyRef: { name: 'keep' } },
+    ...(status === undefined ? {} : { status }),
+  }
+}
+
+/** The facts of a bucket that has exactly what the policy asks for, and what differs from that. */
+export function factsOf(policy: RetentionPolicy, different: Partial<BucketFactsAnswer> = {}): BucketFactsAnswer {
+  const retention = toBucketRetention(policy.spec)
+  const { namespace, name, uid, generation } = policy.metadata
+  return {
+    name: 'backups',
+    bucketId: '00000000000000aa',
+    region: 'us-east-1',
+    versioning: 'Enabled',
+    objectLock: { status: 'Enabled', retention },
+    owner: { clusterId, namespace: 'team', name: 'backups', uid: 'bucket-uid' },
+    policy: {
+      namespace,
+      name,
+      uid,
+      generation,
+      mode: policy.spec.defaultRetention.mode,
+      bounds: toBounds(policy.spec),
+      floor: policy.spec.defaultRetention.mode === 'COMPLIANCE' ? retention : null,
+    },
+    versionCount: 0,
+    deleteMarkerCount: 0,
+    sizeBytes: 0,
+    lockedVersionCount: 0,
+    legalHoldCount: 0,
+    lockedUntil: null,
+    ...different,
+  }
+}
+
+export function observedOf(retention: BucketRetention): ObservedObjectLock {
+  return { versioning: 'Enabled', objectLockEnabled: true, defaultRetention: retention.defaultRetention }
+}
+
+/** What S3 and the admin API show of a bucket; without facts there is no bucket. */
+export function seen(facts: BucketFactsAnswer | null): ServerView {
+  const retention = facts?.objectLock?.retention ?? null
+  const none: ObservedObjectLock = { versioning: null, objectLockEnabled: false, defaultRetention: null }
+  const observed = facts === null ? null : retention === null ? none : observedOf(retention)
+  return { kind: 'seen', info, facts, observed }
+}
+
+export function snapshotOf(
+  server: ServerView,
+  policy: RetentionPolicy | null = compliance30,
+  object: LockedBucket = bucketOf(),
+): LockedBucketSnapshot {
+  return { object, policy, server, clusterId, epoch: 7 }
+}
+
+/** The outcome of what `decide` asks for when the server answers so and then shows `server`. */
+export function outcomeOf(
+  snapshot: LockedBucketSnapshot,
+  answer: ApplyBucketAnswer | null,
+  server: ServerView = snapshot.server,
+): LockedBucketOutcome {
+  const step = decideLockedBucket(snapshot)[0] ?? null
+  return { step, answer: step === null ? null : answer, server }
+}

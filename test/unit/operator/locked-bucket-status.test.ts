@@ -1,0 +1,311 @@
+import { describe, expect, test } from 'vitest'
+import type { LockedBucketStatus } from '../../../src/api/LockedBucket.ts'
+import { ServerRefusedError, ServerUnreachableError, type ApplyBucketAnswer } from '../../../src/client/lock-server.ts'
+import { addMs, durationMs } from '../../../src/lib/units.ts'
+import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
+import type { LockedBucketSnapshot } from '../../../src/operator/controllers/locked-bucket-decide.ts'
+import {
+  bucketOf,
+  clusterId,
+  compliance30,
+  factsOf,
+  governance30,
+  nowMs,
+  outcomeOf,
+  policyOf,
+  seen,
+  snapshotOf,
+} from './locked-bucket-fixtures.ts'
+
+const silent = { kind: 'failed', error: new ServerUnreachableError('connect ECONNREFUSED') } as const
+const stronger = factsOf(governance30, {
+  objectLock: {
+    status: 'Enabled',
+    retention: { defaultRetention: { mode: 'GOVERNANCE', period: { unit: 'DAYS', count: 60 } }, prefixRules: [] },
+  },
+})
+const applied = (change: 'created' | 'adopted' | 'updated' | 'unchanged'): ApplyBucketAnswer => ({ kind: 'applied', change })
+
+/** Conditions as `Type=Status Reason`, which is what everything that reads them looks at. */
+function shown(status: LockedBucketStatus | null): readonly string[] {
+  return (status?.conditions ?? []).map(({ type, status: value, reason }) => `${type}=${value} ${reason}`)
+}
+
+/** The status after one reconcile, as the next one finds it. */
+function settled(snapshot: LockedBucketSnapshot): LockedBucketStatus {
+  const { status } = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null))
+  if (status === null) throw new Error('a first status is always written')
+  return status
+}
+
+const created = snapshotOf(seen(null))
+const inSync = snapshotOf(seen(factsOf(compliance30)))
+const refused = { kind: 'failed', error: new ServerRefusedError(400, 'BadName', 'no') } as const
+const wrongKey = { kind: 'failed', error: new ServerRefusedError(403, 'AccessDenied', 'no') } as const
+
+const rows = [
+  {
+    title: 'created and read back',
+    snapshot: created,
+    outcome: outcomeOf(created, applied('created'), seen(factsOf(compliance30))),
+    conditions: ['Ready=True Enforced', 'ObjectLockEnforced=True ReadBack', 'DeletionProtected=False NoLockedVersions', 'Drifted=False InSync'],
+    events: ['BucketCreated'],
+    next: 'done',
+  },
+  {
+    title: 'nothing to do',
+    snapshot: inSync,
+    outcome: outcomeOf(inSync, null),
+    conditions: ['Ready=True Enforced', 'ObjectLockEnforced=True ReadBack', 'DeletionProtected=False NoLockedVersions', 'Drifted=False InSync'],
+    events: [],
+    next: 'done',
+  },
+  {
+    title: 'the policy does not exist',
+    snapshot: snapshotOf(seen(null), null),
+    outcome: { step: null, answer: null, server: seen(null) },
+    conditions: [
+      'Ready=False PolicyNotFound',
+      'Reconciling=True PolicyNotFound',
+      'ObjectLockEnforced=False BucketMissing',
+      'DeletionProtected=False NoLockedVersions',
+      'Drifted=Unknown BucketMissing',
+    ],
+    events: ['PolicyNotFound'],
+    next: 'done',
+  },
+  {
+    title: 'the server does not answer',
+    snapshot: snapshotOf(silent),
+    outcome: { step: null, answer: null, server: silent },
+    conditions: [
+      'Ready=False ServerUnreachable',
+      'Reconciling=True ServerUnreachable',
+      'ObjectLockEnforced=Unknown ServerUnreachable',
+      'DeletionProtected=True Unverified',
+      'Drifted=Unknown ServerUnreachable',
+    ],
+    events: ['ServerUnreachable'],
+    next: 'retry',
+  },
+  {
+    title: 'the server refuses the request',
+    snapshot: snapshotOf(refused),
+    outcome: { step: null, answer: null, server: refused },
+    conditions: [
+      'Ready=False ServerRefused',
+      'Stalled=True ServerRefused',
+      'ObjectLockEnforced=Unknown ServerUnreachable',
+      'DeletionProtected=True Unverified',
+      'Drifted=Unknown ServerUnreachable',
+    ],
+    events: ['ServerRefused'],
+    next: 'terminal',
+  },
+  {
+    title: "the server does not know the operator's key yet",
+    snapshot: snapshotOf(wrongKey),
+    outcome: { step: null, answer: null, server: wrongKey },
+    conditions: [
+      'Ready=False ServerRefused',
+      'Stalled=True ServerRefused',
+      'ObjectLockEnforced=Unknown ServerUnreachable',
+      'DeletionProtected=True Unverified',
+      'Drifted=Unknown ServerUnreachable',
+    ],
+    events: ['ServerRefused'],
+    next: 'retry',
+  },
+  {
+    title: 'applied, then the server falls silent',
+    snapshot: created,
+    outcome: outcomeOf(created, applied('created'), silent),
+    conditions: [
+      'Ready=False NotVerified',
+      'Reconciling=True NotVerified',
+      'ObjectLockEnforced=Unknown ServerUnreachable',
+      'DeletionProtected=True Unverified',
+      'Drifted=Unknown ServerUnreachable',
+    ],
+    events: ['BucketCreated'],
+    next: 'retry',
+  },
+  {
+    title: 'the bucket belongs to another LockedBucket',
+    snapshot: created,
+    outcome: outcomeOf(
+      created,
+      { kind: 'nameConflict', owner: { clusterId, namespace: 'other', name: 'theirs', uid: 'x' } },
+      seen(factsOf(compliance30, { owner: { clusterId, namespace: 'other', name: 'theirs', uid: 'x' } })),
+    ),
+    conditions: [
+      'Ready=False NameConflict',
+      'Stalled=True NameConflict',
+      'ObjectLockEnforced=False BucketMissing',
+      'DeletionProtected=False NoLockedVersions',
+      'Drifted=Unknown BucketMissing',
+    ],
+    events: ['NameConflict'],
+    next: 'terminal',
+  },
+  {
+    title: 'the bucket exists and may not be adopted',
+    snapshot: created,
+    outcome: outcomeOf(created, { kind: 'nameConflict', owner: null }, seen(factsOf(compliance30, { owner: null }))),
+    conditions: [
+      'Ready=False AdoptionRefused',
+      'Stalled=True AdoptionRefused',
+      'ObjectLockEnforced=False BucketMissing',
+      'DeletionProtected=False NoLockedVersions',
+      'Drifted=Unknown BucketMissing',
+    ],
+    events: ['AdoptionRefused'],
+    next: 'terminal',
+  },
+  {
+    title: 'the server keeps a stronger COMPLIANCE retention',
+    snapshot: snapshotOf(seen(factsOf(compliance30)), policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 7 } }, 2)),
+    outcome: outcomeOf(
+      snapshotOf(seen(factsOf(compliance30)), policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 7 } }, 2)),
+      { kind: 'wouldShorten', aspects: ['default retention'] },
+    ),
+    conditions: [
+      'Ready=False RetentionWouldShorten',
+      'Stalled=True RetentionWouldShorten',
+      'ObjectLockEnforced=True RuleDiffers',
+      'DeletionProtected=False NoLockedVersions',
+      'Drifted=True ServerStronger',
+    ],
+    events: ['RetentionWouldShorten'],
+    next: 'terminal',
+  },
+  {
+    title: "a stronger GOVERNANCE rule behind the operator's back",
+    snapshot: snapshotOf(seen(stronger), governance30),
+    outcome: outcomeOf(snapshotOf(seen(stronger), governance30), null),
+    conditions: ['Ready=True Enforced', 'ObjectLockEnforced=True RuleDiffers', 'DeletionProtected=False NoLockedVersions', 'Drifted=True ServerStronger'],
+    events: ['DriftDetected'],
+    next: 'done',
+  },
+  {
+    title: 'applied, but the read-back shows no Object Lock',
+    snapshot: created,
+    outcome: outcomeOf(created, applied('created'), seen(factsOf(compliance30, { objectLock: null }))),
+    conditions: [
+      'Ready=False NotVerified',
+      'Reconciling=True NotVerified',
+      'ObjectLockEnforced=False ObjectLockMissing',
+      'DeletionProtected=False NoLockedVersions',
+      'Drifted=True ServerWeaker',
+    ],
+    events: ['BucketCreated'],
+    next: 'retry',
+  },
+] as const
+
+describe('status of a LockedBucket', () => {
+  for (const { title, snapshot, outcome, conditions, events, next } of rows) {
+    test(`LockedBucket: ${title}, ${conditions[0]}`, () => {
+      const report = lockedBucketReport(nowMs, snapshot, outcome)
+      expect(shown(report.status)).toEqual(conditions)
+      expect(report.events.map(({ reason }) => reason)).toEqual(events)
+      expect(report.next.kind).toBe(next)
+      expect(report.status?.observedGeneration).toBe(2)
+      for (const condition of report.status?.conditions ?? []) {
+        expect(condition.observedGeneration).toBe(2)
+        expect(condition.lastTransitionTime).toBe('2026-11-21T12:00:00Z')
+        expect(condition.message).not.toBe('')
+      }
+    })
+  }
+})
+
+test('LockedBucket: a drift that was corrected, the event says so and the status is in sync', () => {
+  const weak = factsOf(governance30, { objectLock: null })
+  const snapshot = snapshotOf(seen(weak), governance30, bucketOf(settled(snapshotOf(seen(factsOf(governance30)), governance30))))
+  const report = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, applied('updated'), seen(factsOf(governance30))))
+  expect(report.events.map(({ reason }) => reason)).toEqual(['DriftCorrected'])
+  expect(report.status).toBeNull()
+})
+
+test('LockedBucket: the epoch is stale, nothing is said at all', () => {
+  const outcome = outcomeOf(created, { kind: 'staleEpoch', epoch: 8 })
+  expect(lockedBucketReport(nowMs, created, outcome)).toEqual({ status: null, events: [], next: { kind: 'done' } })
+})
+
+test('LockedBucket: what the server answered, the status body is that and nothing of the spec', () => {
+  const policy = policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 30 }, rules: [{ prefix: 'audit/', years: 1 }] })
+  const facts = factsOf(policy, {
+    lockedVersionCount: 3,
+    legalHoldCount: 1,
+    lockedUntil: '2027-01-02T03:04:05.001Z',
+  })
+  const retention = { mode: 'COMPLIANCE', days: 30, rules: [{ prefix: 'audit/', years: 1 }] }
+  expect(settled(snapshotOf(seen(facts), policy))).toMatchObject({
+    bucket: { name: 'backups', endpoint: 'http://127.0.0.1:9000', region: 'us-east-1', uid: '00000000000000aa' },
+    objectLock: { retention: '30 days, 1 rule', ...retention },
+    floor: retention,
+    policy: { name: 'keep', uid: 'policy-uid', generation: 1 },
+    lockedVersions: 3,
+    legalHolds: 1,
+    lockedUntil: '2027-01-02T03:04:06Z',
+    lastVerifiedTime: '2026-11-21T12:00:00Z',
+    deletionProtected: true,
+  })
+})
+
+test('LockedBucket: the server falls silent, the last answer stays with its time and the object counts as protected', () => {
+  const before = settled(snapshotOf(seen(factsOf(compliance30, { lockedVersionCount: 2 }))))
+  const snapshot = snapshotOf(silent, compliance30, bucketOf(before))
+  const { status } = lockedBucketReport(addMs(nowMs, durationMs(60_000)), snapshot, outcomeOf(snapshot, null))
+  expect(status).toMatchObject({ bucket: before.bucket, lockedVersions: 2, lastVerifiedTime: '2026-11-21T12:00:00Z', deletionProtected: true })
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  expect(ready).toMatchObject({ status: 'False', lastTransitionTime: '2026-11-21T12:01:00Z' })
+})
+
+test('LockedBucket: still silent with another error text, nothing is written and nothing is told again', () => {
+  const before = settled(snapshotOf(silent))
+  const other = { kind: 'failed', error: new ServerUnreachableError('socket hang up') } as const
+  const snapshot = snapshotOf(other, compliance30, bucketOf(before))
+  const report = lockedBucketReport(addMs(nowMs, durationMs(1000)), snapshot, outcomeOf(snapshot, null))
+  expect(report).toMatchObject({ status: null, events: [], next: { kind: 'retry', delayMsMax: 30_000 } })
+})
+
+describe('writes of a LockedBucket status', () => {
+  const before = settled(snapshotOf(seen(factsOf(compliance30, { lockedVersionCount: 2 }))))
+  const after = (facts: Parameters<typeof seen>[0], afterMs: number) => {
+    const snapshot = snapshotOf(seen(facts), compliance30, bucketOf(before))
+    return lockedBucketReport(addMs(nowMs, durationMs(afterMs)), snapshot, outcomeOf(snapshot, null)).status
+  }
+  const more = factsOf(compliance30, { lockedVersionCount: 3 })
+  const same = factsOf(compliance30, { lockedVersionCount: 2 })
+  const free = factsOf(compliance30, { lockedVersionCount: 0 })
+
+  test('LockedBucket: nothing changed, no write before six hours', () => {
+    expect(after(same, 6 * 3_600_000 - 1000)).toBeNull()
+    expect(after(same, 6 * 3_600_000)).not.toBeNull()
+  })
+
+  test('LockedBucket: only counts changed, no write before five minutes', () => {
+    expect(after(more, 299_000)).toBeNull()
+    expect(after(more, 300_000)?.lockedVersions).toBe(3)
+  })
+
+  test('LockedBucket: the last lock is gone, it is written at once', () => {
+    expect(after(free, 1000)).toMatchObject({ deletionProtected: false, lockedVersions: 0 })
+  })
+
+  test('LockedBucket: a condition keeps its status, its time stays', () => {
+    const written = after(more, 300_000)
+    expect(written?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime).toBe('2026-11-21T12:00:00Z')
+  })
+
+  test('LockedBucket: the spec changed without effect, the new generation is observed', () => {
+    const object = { ...bucketOf(before), metadata: { ...bucketOf().metadata, generation: 3 } }
+    const snapshot = snapshotOf(seen(same), compliance30, object)
+    expect(lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null)).status).toMatchObject({
+      observedGeneration: 3,
+      conditions: expect.arrayContaining([expect.objectContaining({ type: 'Ready', observedGeneration: 3 })]),
+    })
+  })
+})

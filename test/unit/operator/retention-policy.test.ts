@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { retentionPolicyReport } from '../../../src/operator/controllers/RetentionPolicy.ts'
+import { compliance30, nowMs, policyOf } from './locked-bucket-fixtures.ts'
+
+function shown(report: ReturnType<typeof retentionPolicyReport>): readonly string[] {
+  return (report.status?.conditions ?? []).map(({ type, status, reason }) => `${type}=${status} ${reason}`)
+}
+
+test('RetentionPolicy: valid and used, Ready with the count and the names of its buckets', () => {
+  const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a', 'b'] })
+  expect(shown(report)).toEqual(['Ready=True Accepted', 'DeletionProtected=True Referenced'])
+  expect(report.status).toMatchObject({ bucketCount: 2, deletionProtected: true, retention: '30 days', observedGeneration: 1 })
+  expect(report.status?.conditions?.[1]?.message).toBe('2 LockedBuckets refer to it: a, b')
+  expect(report.next.kind).toBe('done')
+})
+
+test('RetentionPolicy: used by nobody, it may go', () => {
+  const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: [] })
+  expect(shown(report)).toEqual(['Ready=True Accepted', 'DeletionProtected=False NotReferenced'])
+  expect(report.status).toMatchObject({ bucketCount: 0, deletionProtected: false })
+})
+
+test('RetentionPolicy: it breaks a rule of its kind, Stalled with the rule and no retention', () => {
+  const invalid = policyOf({ defaultRetention: { mode: 'COMPLIANCE', years: 10 } })
+  const report = retentionPolicyReport(nowMs, { object: invalid, bucketNames: [] })
+  expect(shown(report)).toEqual([
+    'Ready=False SpecInvalid',
+    'Stalled=True SpecInvalid',
+    'DeletionProtected=False NotReferenced',
+  ])
+  expect(report.status?.conditions?.[0]?.message).toContain('irreversible: true')
+  expect(report.status?.retention).toBeUndefined()
+  expect(report.next.kind).toBe('terminal')
+})
+
+test('RetentionPolicy: nothing changed, nothing is written', () => {
+  const first = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a'] })
+  if (first.status === null) throw new Error('a first status is always written')
+  const object = { ...compliance30, status: first.status }
+  expect(retentionPolicyReport(nowMs, { object, bucketNames: ['a'] }).status).toBeNull()
+  expect(retentionPolicyReport(nowMs, { object, bucketNames: ['a', 'b'] }).status?.bucketCount).toBe(2)
+})
+
+test('RetentionPolicy: thousands of buckets, the message names five', () => {
+  const bucketNames = Array.from({ length: 3000 }, (_, index) => `bucket-${index}`)
+  const { status } = retentionPolicyReport(nowMs, { object: compliance30, bucketNames })
+  expect(status?.conditions?.[1]?.message).toContain('and 2995 more')
+})

@@ -1,0 +1,287 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { silentLog } from '../../../src/lib/log.ts'
+import { StatusConflictError, type Next, type Reconciler, type Watch } from '../../../src/operator/controller.ts'
+import { OperatorMetrics } from '../../../src/operator/metrics.ts'
+import type { ObjectKey } from '../../../src/operator/objects.ts'
+import { runController } from '../../../src/operator/runner.ts'
+import { DirectorySource } from '../../../src/operator/sources/directory.ts'
+import type { Change, Source } from '../../../src/operator/sources/source.ts'
+import { systemTimers } from '../../../src/operator/timers.ts'
+import { makeFolder, policyYaml, type Folder } from './directory-fixtures.ts'
+import { ManualTime, settle } from './manual-timers.ts'
+
+const verifyIntervalMs = 600_000
+const reconcileMsMax = 60_000
+
+type Rig = {
+  readonly time: ManualTime
+  readonly metrics: OperatorMetrics
+  readonly tell: (change: Change) => void
+  readonly stop: () => Promise<void>
+}
+
+const folders: Folder[] = []
+const rigs: Rig[] = []
+
+afterEach(async () => {
+  for (const rig of rigs.splice(0)) await rig.stop()
+  for (const folder of folders.splice(0)) await folder.remove()
+})
+
+/** Runs a reconciler over a directory of policies with time moved by hand; `tell` stands for a change. */
+async function rigOf(
+  names: readonly string[],
+  reconcile: (key: ObjectKey, signal: AbortSignal, time: ManualTime) => Promise<Next>,
+  options: { workers?: number; watches?: readonly Watch[] } = {},
+): Promise<Rig> {
+  const folder = await makeFolder()
+  folders.push(folder)
+  for (const name of names) {
+    await writeFile(join(folder.manifests, `${name}.yaml`), policyYaml(name, '{mode: GOVERNANCE, days: 1}'))
+  }
+  const reading = new AbortController()
+  const directory = new DirectorySource({
+    directory: folder.manifests,
+    stateDirectory: folder.state,
+    timers: systemTimers,
+    log: silentLog,
+    onProblem: () => undefined,
+  })
+  await directory.start(reading.signal)
+  let listener: (change: Change) => void = () => undefined
+  const source: Source = Object.assign(Object.create(directory) as Source, {
+    get: directory.get.bind(directory),
+    list: directory.list.bind(directory),
+    subscribe: (told: (change: Change) => void) => {
+      listener = told
+      return () => undefined
+    },
+  })
+  const time = new ManualTime()
+  const metrics = new OperatorMetrics()
+  const reconciler: Reconciler = { name: 'test', kind: 'RetentionPolicy', watches: options.watches ?? [], reconcile: (key, signal) => reconcile(key, signal, time) }
+  const abort = new AbortController()
+  const running = runController(
+    reconciler,
+    {
+      source,
+      clock: time,
+      timers: time,
+      log: silentLog,
+      metrics,
+      workers: options.workers ?? 1,
+      verifyIntervalMs,
+      reconcileMsMax,
+    },
+    abort.signal,
+  )
+  const stop = async () => {
+    abort.abort()
+    reading.abort()
+    await running
+    await directory.stopped()
+  }
+  const rig: Rig = { time, metrics, tell: (change) => listener(change), stop }
+  rigs.push(rig)
+  return rig
+}
+
+function change(name: string, cause: Change['cause'] = 'object'): Change {
+  return { kind: 'RetentionPolicy', namespace: 'default', name, cause }
+}
+
+test('runController: objects exist at the start, each is reconciled once', async () => {
+  const seen: string[] = []
+  const rig = await rigOf(['a', 'b', 'c'], async ({ name }) => {
+    seen.push(name)
+    return { kind: 'done' }
+  })
+  await rig.time.advance(1000)
+  expect(seen.sort()).toEqual(['a', 'b', 'c'])
+  expect(rig.metrics.get('test')?.reconciles.success).toBe(3)
+})
+
+test('runController: nothing changes, every object is verified once within each interval', async () => {
+  let count = 0
+  const rig = await rigOf(['a'], async () => {
+    count += 1
+    return { kind: 'done' }
+  })
+  await rig.time.advance(0)
+  for (let interval = 1; interval <= 5; interval += 1) {
+    const before = count
+    await rig.time.advance(verifyIntervalMs)
+    expect(count).toBeGreaterThan(before)
+    expect(count).toBeLessThanOrEqual(before + 2)
+  }
+})
+
+test('runController: one key changes while it is reconciled, it never runs twice at once and runs again after', async () => {
+  let running = 0
+  let most = 0
+  let count = 0
+  const releases: (() => void)[] = []
+  const rig = await rigOf(
+    ['a'],
+    async () => {
+      running += 1
+      count += 1
+      most = Math.max(most, running)
+      await new Promise<void>((resolve) => releases.push(resolve))
+      running -= 1
+      return { kind: 'done' }
+    },
+    { workers: 4 },
+  )
+  await rig.time.advance(0)
+  rig.tell(change('a'))
+  rig.tell(change('a'))
+  await rig.time.advance(100)
+  expect(count).toBe(1)
+  releases.shift()?.()
+  await rig.time.advance(100)
+  expect(count).toBe(2)
+  releases.shift()?.()
+  await rig.time.advance(100)
+  expect(most).toBe(1)
+  expect(count).toBe(2)
+})
+
+test('runController: a retry, it comes back after 5, 10, 20 ms and is counted as an error', async () => {
+  const atMs: number[] = []
+  let outcome: Next = { kind: 'retry', error: new Error('not yet') }
+  const rig = await rigOf(['a'], async (_key, _signal, time) => {
+    atMs.push(time.uptimeMs())
+    return outcome
+  })
+  await rig.time.advance(100)
+  expect(atMs).toEqual([0, 5, 15, 35, 75])
+  outcome = { kind: 'done' }
+  await rig.time.advance(200)
+  expect(atMs).toHaveLength(6)
+  expect(rig.metrics.get('test')?.reconciles).toMatchObject({ error: 5, success: 1 })
+})
+
+test('runController: a status conflict, it is tried again but no error', async () => {
+  let count = 0
+  const rig = await rigOf(['a'], async () => {
+    count += 1
+    return count === 1 ? { kind: 'retry', error: new StatusConflictError('older') } : { kind: 'done' }
+  })
+  await rig.time.advance(10)
+  expect(count).toBe(2)
+  expect(rig.metrics.get('test')?.reconciles.error).toBe(0)
+})
+
+test('runController: after a delay, it comes back then and not before', async () => {
+  const atMs: number[] = []
+  const rig = await rigOf(['a'], async (_key, _signal, time) => {
+    atMs.push(time.uptimeMs())
+    return atMs.length === 1 ? { kind: 'after', delayMs: 5000 } : { kind: 'done' }
+  })
+  await rig.time.advance(60_000)
+  expect(atMs).toEqual([0, 5000])
+})
+
+test('runController: a terminal error, changes of the same generation are no work and the verify is', async () => {
+  let count = 0
+  const rig = await rigOf(['a'], async () => {
+    count += 1
+    return { kind: 'terminal', error: new Error('somebody has to act') }
+  })
+  await rig.time.advance(60_000)
+  expect(count).toBe(1)
+  rig.tell(change('a'))
+  await rig.time.advance(1000)
+  expect(count).toBe(1)
+  await rig.time.advance(verifyIntervalMs)
+  expect(count).toBeGreaterThanOrEqual(2)
+  expect(rig.metrics.get('test')?.reconciles.terminal).toBe(count)
+})
+
+test('runController: the echo of our own status write, it is no work', async () => {
+  let count = 0
+  const rig = await rigOf(['a'], async () => {
+    count += 1
+    return { kind: 'done' }
+  })
+  await rig.time.advance(0)
+  rig.tell(change('a', 'ownStatus'))
+  await rig.time.advance(1000)
+  expect(count).toBe(1)
+  rig.tell(change('a'))
+  await rig.time.advance(1000)
+  expect(count).toBe(2)
+})
+
+test('runController: a reconcile throws, it is counted as a panic and tried again, and the others go on', async () => {
+  const seen: string[] = []
+  const rig = await rigOf(['bad', 'good'], async ({ name }) => {
+    seen.push(name)
+    if (name === 'bad' && seen.filter((each) => each === 'bad').length < 3) throw new TypeError('a bug')
+    return { kind: 'done' }
+  })
+  await rig.time.advance(1000)
+  expect(seen.filter((name) => name === 'bad')).toHaveLength(3)
+  expect(seen).toContain('good')
+  expect(rig.metrics.get('test')).toMatchObject({ panics: 2, timeouts: 0 })
+  expect(rig.metrics.render()).toContain('controller_runtime_reconcile_panics_total{controller="test"} 2')
+})
+
+test('runController: a reconcile beyond its deadline, its signal is aborted and it is tried again', async () => {
+  let count = 0
+  const rig = await rigOf(['a'], async (_key, signal) => {
+    count += 1
+    if (count > 1) return { kind: 'done' }
+    return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  })
+  await rig.time.advance(reconcileMsMax - 1)
+  expect(count).toBe(1)
+  await rig.time.advance(100)
+  expect(count).toBe(2)
+  expect(rig.metrics.get('test')).toMatchObject({ panics: 0, timeouts: 1 })
+})
+
+test('runController: many changes of a watched object, they are one piece of work after the delay', async () => {
+  let count = 0
+  const watch: Watch = { kind: 'LockedBucket', delayMs: 200, keys: () => [{ namespace: 'default', name: 'a' }] }
+  const rig = await rigOf(
+    ['a'],
+    async () => {
+      count += 1
+      return { kind: 'done' }
+    },
+    { watches: [watch] },
+  )
+  await rig.time.advance(0)
+  for (let index = 0; index < 50; index += 1) {
+    rig.tell({ kind: 'LockedBucket', namespace: 'default', name: `b-${index}`, cause: 'object' })
+  }
+  rig.tell({ kind: 'LockedBucket', namespace: 'default', name: 'own', cause: 'ownStatus' })
+  await rig.time.advance(199)
+  expect(count).toBe(1)
+  await rig.time.advance(1000)
+  expect(count).toBe(2)
+})
+
+test('runController: stopped while a reconcile runs, it resolves only after that one ended', async () => {
+  let release: () => void = () => undefined
+  const rig = await rigOf(['a'], async () => {
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+    return { kind: 'done' }
+  })
+  await rig.time.advance(0)
+  let isStopped = false
+  const stopping = rig.stop().then(() => {
+    isStopped = true
+  })
+  await settle()
+  expect(isStopped).toBe(false)
+  release()
+  await stopping
+  rigs.splice(rigs.indexOf(rig), 1)
+})
