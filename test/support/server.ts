@@ -1,0 +1,227 @@
+/**
+ * Starts a real server for a test: a supervisor and workers as processes of their own, on a volume in a
+ * temporary folder.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ServerOptions } from '../../src/server/messages.ts'
+import type { SigningCredentials } from '../../src/sigv4/sign.ts'
+import { type ClockShift, clockFileVariable, unshifted, writeClockShift } from './file-clock.ts'
+import { createS3Client, type S3TestClient } from './s3-client.ts'
+import type { ServerMainMessage } from './server-main.ts'
+
+export const rootCredentials: SigningCredentials = {
+  accessKeyId: 'ROOTEXAMPLE',
+  secretAccessKey: 'root-secret-for-tests-only',
+}
+export const operatorCredentials: SigningCredentials = {
+  accessKeyId: 'OPERATOREXAMPLE',
+  secretAccessKey: 'operator-secret-for-tests-only',
+}
+
+export type TestServerOptions = {
+  /** Entries of the --access-keys file; left out: no file. */
+  readonly accessKeys?: readonly object[]
+  readonly workerCount?: number
+  readonly domain?: string
+  readonly region?: string
+  readonly shutdownGraceMs?: number
+  readonly logLevel?: ServerOptions['logLevel']
+  /** Kept by the caller; left out: a temporary one that `stop` removes. */
+  readonly dataDirectory?: string
+}
+
+export type TestServer = {
+  /** These three stay the same over `restart`. */
+  readonly endpoint: string
+  readonly adminEndpoint: string
+  readonly metricsEndpoint: string
+  readonly volumeId: string
+  readonly credentials: SigningCredentials
+  readonly operator: SigningCredentials
+  readonly region: string
+  readonly dataDirectory: string
+  /** Signs as root, or with `key`, by the server's wall clock. */
+  readonly client: S3TestClient
+  readonly nowMs: () => number
+  /** Sets the shifts of the server's clock against the machine's, for all its processes at once. */
+  readonly setClock: (shift: Partial<ClockShift>) => void
+  /** Lets time pass: wall clock and uptime go on together. */
+  readonly advance: (ms: number) => void
+  readonly writeAccessKeys: (text: string) => void
+  readonly pid: () => number
+  /** SIGTERM, then a new start on the same volume and ports. */
+  readonly restart: () => Promise<void>
+  /** SIGKILL to the supervisor and all workers at once; `start` brings them back. */
+  readonly kill9: () => Promise<void>
+  readonly start: () => Promise<void>
+  /** SIGTERM; resolves to the exit code. The folder stays until `stop`. */
+  readonly terminate: () => Promise<number | null>
+  readonly stop: () => Promise<void>
+  readonly logs: () => string
+}
+
+const mainModule = fileURLToPath(new URL('./server-main.ts', import.meta.url))
+
+export async function startTestServer(given: TestServerOptions = {}): Promise<TestServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-server-'))
+  const clockFile = join(directory, 'clock.json')
+  const accessKeysFile = join(directory, 'access-keys.json')
+  let shift = unshifted
+  writeClockShift(clockFile, shift)
+  if (given.accessKeys !== undefined) writeFileSync(accessKeysFile, JSON.stringify(given.accessKeys))
+  let options: ServerOptions = {
+    dataDirectory: given.dataDirectory ?? join(directory, 'data'),
+    s3Listen: { host: '127.0.0.1', port: 0 },
+    adminListen: { host: '127.0.0.1', port: 0 },
+    metricsListen: { host: '127.0.0.1', port: 0 },
+    workerCount: given.workerCount ?? 2,
+    domain: given.domain ?? null,
+    region: given.region ?? 'us-east-1',
+    publicEndpoint: null,
+    accessKeysFile: given.accessKeys === undefined ? null : accessKeysFile,
+    root: rootCredentials,
+    operator: operatorCredentials,
+    shutdownGraceMs: given.shutdownGraceMs ?? 5000,
+    logLevel: given.logLevel ?? 'warn',
+    version: 'test',
+  }
+  const processes = new ServerProcess(clockFile)
+  let started: Started
+  try {
+    started = await processes.start(options)
+  } catch (error) {
+    await processes.kill()
+    rmSync(directory, { recursive: true, force: true })
+    throw error
+  }
+  // The ports that were found free are asked for by number from now on.
+  options = {
+    ...options,
+    s3Listen: addressOf(started.s3Endpoint),
+    adminListen: addressOf(started.adminEndpoint),
+    metricsListen: addressOf(started.metricsEndpoint),
+  }
+  const setClock = (change: Partial<ClockShift>): void => {
+    shift = { ...shift, ...change }
+    writeClockShift(clockFile, shift)
+  }
+  const nowMs = (): number => Date.now() + shift.wallShiftMs
+  const client = createS3Client({
+    endpoint: started.s3Endpoint,
+    credentials: rootCredentials,
+    region: options.region,
+    nowMs,
+  })
+  const start = async (): Promise<void> => {
+    await processes.start(options)
+  }
+  return {
+    endpoint: started.s3Endpoint,
+    adminEndpoint: started.adminEndpoint,
+    metricsEndpoint: started.metricsEndpoint,
+    volumeId: started.volumeId,
+    credentials: rootCredentials,
+    operator: operatorCredentials,
+    region: options.region,
+    dataDirectory: options.dataDirectory,
+    client,
+    nowMs,
+    setClock,
+    advance: (ms) => {
+      setClock({ wallShiftMs: shift.wallShiftMs + ms, uptimeShiftMs: shift.uptimeShiftMs + ms })
+    },
+    writeAccessKeys: (text) => writeFileSync(accessKeysFile, text),
+    pid: () => processes.pid(),
+    restart: async () => {
+      await processes.terminate()
+      await start()
+    },
+    kill9: () => processes.kill(),
+    start,
+    terminate: () => processes.terminate(),
+    stop: async () => {
+      client.close()
+      await processes.terminate()
+      rmSync(directory, { recursive: true, force: true })
+    },
+    logs: () => processes.logs(),
+  }
+}
+
+function addressOf(endpoint: string): { host: string; port: number } {
+  const { hostname, port } = new URL(endpoint)
+  return { host: hostname, port: Number(port) }
+}
+
+type Started = Extract<ServerMainMessage, { kind: 'started' }>
+
+/** One server at a time; a process group of its own, so that one signal reaches supervisor and workers. */
+class ServerProcess {
+  readonly #clockFile: string
+  #child: ChildProcess | null = null
+  #logs = ''
+
+  constructor(clockFile: string) {
+    this.#clockFile = clockFile
+  }
+
+  async start(options: ServerOptions): Promise<Started> {
+    const child = fork(mainModule, [], {
+      detached: true,
+      silent: true,
+      execPath: process.execPath,
+      execArgv: [],
+      env: {
+        ...process.env,
+        [clockFileVariable]: this.#clockFile,
+        VITEST: undefined,
+        NODE_OPTIONS: undefined,
+      },
+    })
+    this.#child = child
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (piece: Buffer) => {
+        this.#logs += piece.toString('utf8')
+      })
+    }
+    return new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.once('exit', (code) => reject(new Error(`the server ended with ${code}:\n${this.#logs}`)))
+      child.on('message', (message: ServerMainMessage) => {
+        if (message.kind === 'loaded') child.send(options)
+        if (message.kind === 'started') resolve(message)
+        if (message.kind === 'failed') reject(new Error(`${message.reason}\n${this.#logs}`))
+      })
+    })
+  }
+
+  pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  async terminate(): Promise<number | null> {
+    const child = this.#child
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    await exited
+    return child.exitCode
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    process.kill(-child.pid, 'SIGKILL')
+    await exited
+  }
+
+  logs(): string {
+    return this.#logs
+  }
+}

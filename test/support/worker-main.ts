@@ -1,0 +1,4 @@
+import { runWorker } from '../../src/server/worker.ts'
+import { clockOfEnvironment } from './file-clock.ts'
+
+runWorker({ clock: clockOfEnvironment() })
