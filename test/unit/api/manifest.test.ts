@@ -61,6 +61,11 @@ describe('parseManifest', () => {
     ['a name with a slash', { ...policy, metadata: { name: 'a/b' } }, ['metadata.name']],
     ['a name of 254 characters', { ...policy, metadata: { name: 'a'.repeat(254) } }, ['metadata.name']],
     [
+      'a namespace of 64 characters',
+      { ...policy, metadata: { name: 'a', namespace: 'a'.repeat(64) } },
+      ['metadata.namespace'],
+    ],
+    [
       'a namespace with a dot',
       { ...policy, metadata: { name: 'a', namespace: 'a.b' } },
       ['metadata.namespace'],
@@ -134,6 +139,10 @@ describe('parseObject', () => {
 
   test('parseObject: an object without uid or of another kind, invalid', () => {
     expect(parseObject(bucket)).toMatchObject({ kind: 'invalid' })
+    expect(parseObject({ ...bucket, metadata: { ...metadata, uid: '' } })).toMatchObject({ kind: 'invalid' })
+    expect(parseObject({ ...bucket, metadata: { ...metadata, generation: 0 } })).toMatchObject({
+      kind: 'invalid',
+    })
     expect(parseObject({ ...policy, metadata, kind: 'Pod' })).toMatchObject({ kind: 'invalid' })
   })
 

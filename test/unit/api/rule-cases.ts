@@ -53,6 +53,7 @@ const creation = policies([
     schema(`${period}.mode`),
   ],
   ['neither days nor years', null, governance({}), refused('DaysXorYears', period)],
+  ['COMPLIANCE with neither days nor years', null, compliance({}), refused('DaysXorYears', period)],
   ['days and years', null, governance({ days: 1, years: 1 }), refused('DaysXorYears', period)],
   ['no days at all', null, governance(days(0)), schema(`${period}.days`)],
   ['one day too many', null, governance(days(36_501)), schema(`${period}.days`)],
