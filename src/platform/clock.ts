@@ -7,7 +7,8 @@ import { epochMs } from '../lib/units.ts'
 const bootIdFile = '/proc/sys/kernel/random/boot_id'
 
 /**
- * Uptime is CLOCK_MONOTONIC: one count for all processes of one boot, which no one can set. A suspended machine does
+ * Uptime is CLOCK_MONOTONIC: one count for all processes of one boot, which no one can set. A suspended
+ * machine does
  * not count it, so trusted time is late after a suspend, never early.
  */
 export function systemClock(): Clock {
@@ -24,7 +25,10 @@ export function systemUptimeMs(): number {
   return Number(process.hrtime.bigint() / 1_000_000n)
 }
 
-/** Without the kernel's file every process counts as a boot of its own: uptime of another is then not believed. */
+/**
+ * Without the kernel's file every process counts as a boot of its own: uptime of another is then not
+ * believed.
+ */
 export function readBootId(path: string = bootIdFile): string {
   try {
     const bootId = readFileSync(path, 'utf8').trim()

@@ -1,4 +1,7 @@
-/** The pino door: one JSON object a line on stderr, fast enough to stay on. Any structured logger would do. */
+/**
+ * The pino door: one JSON object a line on stderr, fast enough to stay on. Any structured logger would
+ * do.
+ */
 import { destination, pino } from 'pino'
 import type { Log } from '../lib/log.ts'
 
@@ -13,7 +16,8 @@ export type LogOptions = {
 }
 
 /**
- * Lines are written at once, so that the last ones before a crash are there. Nothing is redacted here: what may be
+ * Lines are written at once, so that the last ones before a crash are there. Nothing is redacted here: what
+ * may be
  * secret is never handed over (lib/log.ts).
  */
 export function createLog(options: LogOptions): Log {

@@ -1,11 +1,16 @@
 /**
- * The fs-native-extensions door: an open-file-description lock (fcntl F_OFD_SETLK), which the kernel gives back when
+ * The fs-native-extensions door: an open-file-description lock (fcntl F_OFD_SETLK), which the kernel gives
+ * back when
  * the last descriptor is closed, so also after kill -9, and which pods of other nodes see on a shared volume.
  */
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
+// @ts-expect-error The package has no types; the one function used gets its own below.
 import { tryLock } from 'fs-native-extensions'
 import { errorCode, makeDirectory } from './files.ts'
+
+/** Takes an exclusive lock of the open file description; false when another description holds it. */
+const tryLockDescriptor: (descriptor: number) => boolean = tryLock
 
 export class VolumeLockedError extends Error {
   override readonly name = 'VolumeLockedError'
@@ -17,8 +22,10 @@ export type VolumeLock = {
 }
 
 /**
- * Takes DATA/lock for the life of the process. Errors: VolumeLockedError when another server holds it or the file
- * system has no such locks. The file is never removed: two servers could then hold locks on two files of one name.
+ * Takes DATA/lock for the life of the process. Errors: VolumeLockedError when another server holds it or the
+ * file
+ * system has no such locks. The file is never removed: two servers could then hold locks on two files of one
+ * name.
  */
 export async function lockVolume(directory: string): Promise<VolumeLock> {
   await makeDirectory(directory)
@@ -26,9 +33,11 @@ export async function lockVolume(directory: string): Promise<VolumeLock> {
   // Not truncated on opening: the holder's note must survive our attempt.
   const handle = await open(path, 'a+', 0o640)
   try {
-    if (!tryLock(handle.fd)) {
+    if (!tryLockDescriptor(handle.fd)) {
       const holder = await readHolder(handle)
-      throw new VolumeLockedError(`${directory} is in use by another holdfast server (${holder}): stop it first`)
+      throw new VolumeLockedError(
+        `${directory} is in use by another holdfast server (${holder}): stop it first`,
+      )
     }
     await handle.truncate(0)
     await handle.writeFile(`process ${process.pid}\n`)

@@ -1,5 +1,6 @@
 /**
- * Bodies as files: `stage/<epoch>-<worker>/<id>` while they grow, also `bodies/<xx>/<yy>/<id>` once published, only
+ * Bodies as files: `stage/<epoch>-<worker>/<id>` while they grow, also `bodies/<xx>/<yy>/<id>` once
+ * published, only
  * that once settled. A body file is the part's bytes and nothing else, so the data can be read without us.
  */
 import { link, opendir, readdir, rmdir } from 'node:fs/promises'
@@ -224,7 +225,8 @@ class FileBodies implements Bodies {
   }
 
   /**
-   * Judges the failure of a step. A full volume refuses one body and breaks nothing. A failed flush may have dropped
+   * Judges the failure of a step. A full volume refuses one body and breaks nothing. A failed flush may have
+   * dropped
    * the pages that it was to write: a second one would succeed and prove nothing, so nothing is tried again.
    */
   async #step<T>(step: Promise<T>): Promise<T> {

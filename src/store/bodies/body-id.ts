@@ -1,6 +1,8 @@
 /**
- * Body ids: 48 bits of wall clock and 80 random bits, in hex. Ids grow with time, so that the bodies of one time lie
- * in one directory and their keys in one part of the store, and are removed together when their retention ends.
+ * Body ids: 48 bits of wall clock and 80 random bits, in hex. Ids grow with time, so that the bodies of one
+ * time lie
+ * in one directory and their keys in one part of the store, and are removed together when their retention
+ * ends.
  */
 import { randomBytes } from 'node:crypto'
 import { assert } from '../../lib/assert.ts'

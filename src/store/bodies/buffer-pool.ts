@@ -1,5 +1,6 @@
 /**
- * Large buffers, used again: a fresh megabyte costs the kernel more to hand out and clear than we spend to fill it.
+ * Large buffers, used again: a fresh megabyte costs the kernel more to hand out and clear than we spend to
+ * fill it.
  */
 export class BufferPool {
   readonly #sizeBytes: number

@@ -1,6 +1,8 @@
 /**
- * Immutable bodies on a volume: staged, published under their id, referenced by a KV commit, settled, read with a check
- * of every block, removed once. Until it is settled a body keeps its stage name beside its own: the trace by which a
+ * Immutable bodies on a volume: staged, published under their id, referenced by a KV commit, settled, read
+ * with a check
+ * of every block, removed once. Until it is settled a body keeps its stage name beside its own: the trace by
+ * which a
  * crash between publish and commit is found (docs/decisions/0012-stage-link.md).
  */
 import type { StagedBody } from '../store.ts'
@@ -9,7 +11,8 @@ import type { StagedBody } from '../store.ts'
 export type BodyReference = { readonly bodyId: string; readonly sizeBytes: number }
 
 /**
- * CRC32C of consecutive blocks of limits.bodyBlockBytes, the first being block `firstBlockIndex` of the body. For a
+ * CRC32C of consecutive blocks of limits.bodyBlockBytes, the first being block `firstBlockIndex` of the body.
+ * For a
  * range, only the blocks that it touches are needed.
  */
 export type BlockCrcs = { readonly firstBlockIndex: number; readonly crcs: Uint32Array }
@@ -41,20 +44,24 @@ export type AbandonedStage = { readonly name: string; readonly epoch: string; re
 /** Errors of all writing calls: BodyStoreFailedError, from then on always; the volume's state is unknown. */
 export interface Bodies {
   /**
-   * Reads `stream` to its end with back pressure. Few bytes (limits.inlineBodyBytesMax) stay in memory, more are in
-   * a file that is flushed, but has no durable name yet. Errors: BodyTooLargeError, BodyStoreFullError, what the
+   * Reads `stream` to its end with back pressure. Few bytes (limits.inlineBodyBytesMax) stay in memory, more
+   * are in
+   * a file that is flushed, but has no durable name yet. Errors: BodyTooLargeError, BodyStoreFullError, what
+   * the
    * stream throws; then nothing is left behind.
    */
   stage(stream: AsyncIterable<Uint8Array>, options: StageOptions): Promise<StagedBody>
   /**
-   * Gives a staged file its own name beside the stage name; durable, with its bytes, when this resolves. Once for each
+   * Gives a staged file its own name beside the stage name; durable, with its bytes, when this resolves. Once
+   * for each
    * staged body; nothing to do for bytes in memory.
    */
   publish(staged: StagedBody): Promise<void>
   /** Drops the stage name, after the commit that refers to the body. */
   settle(staged: StagedBody): Promise<void>
   /**
-   * Forgets a staged body, published or not, that no commit refers to and none can any more. May be called again; does
+   * Forgets a staged body, published or not, that no commit refers to and none can any more. May be called
+   * again; does
    * nothing to a settled one.
    */
   discard(staged: StagedBody): Promise<void>
@@ -64,12 +71,14 @@ export interface Bodies {
    */
   open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader
   /**
-   * The only removal of a settled body; for the garbage collector, after the transaction that dropped the last
+   * The only removal of a settled body; for the garbage collector, after the transaction that dropped the
+   * last
    * reference. Durable when it resolves; a body that is gone already is no error.
    */
   remove(bodyId: string): Promise<void>
   /**
-   * Ids of published bodies whose id was made within the two instants (wall clock), in no order. An id is made when
+   * Ids of published bodies whose id was made within the two instants (wall clock), in no order. An id is
+   * made when
    * its stage begins.
    */
   list(window: { readonly fromMs: number; readonly toMs: number }): AsyncIterable<string>

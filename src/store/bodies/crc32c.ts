@@ -1,4 +1,7 @@
-/** The only door to npm `@node-rs/crc32`: the processor's CRC32C instruction, some 20 times faster than JavaScript. */
+/**
+ * The only door to npm `@node-rs/crc32`: the processor's CRC32C instruction, some 20 times faster than
+ * JavaScript.
+ */
 import { crc32c as nativeCrc32c } from '@node-rs/crc32'
 
 /** CRC32C (Castagnoli) as an unsigned number; `previous` continues from the bytes before. */

@@ -1,5 +1,6 @@
 /**
- * Flushes of directories, shared: callers that ask while one flush of a directory is running wait together for the
+ * Flushes of directories, shared: callers that ask while one flush of a directory is running wait together
+ * for the
  * next, because the running one may have begun before their change.
  */
 import { syncDirectory } from '../../platform/files.ts'

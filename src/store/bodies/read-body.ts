@@ -1,4 +1,7 @@
-/** Reads a range of a body: several large reads in flight, each block checked before its bytes are given out. */
+/**
+ * Reads a range of a body: several large reads in flight, each block checked before its bytes are given
+ * out.
+ */
 import { type FileHandle, open } from 'node:fs/promises'
 import { assert } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'

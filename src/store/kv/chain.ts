@@ -1,5 +1,6 @@
 /**
- * The stored form of the hash chains that `append` builds. Everything here is format: a change needs a new format
+ * The stored form of the hash chains that `append` builds. Everything here is format: a change needs a new
+ * format
  * number. A record's hash is SHA-256 of its whole value, so it covers number, previous hash and record.
  */
 import { hash } from 'node:crypto'
@@ -20,12 +21,18 @@ export type ChainRecord = {
   readonly record: Uint8Array
 }
 
-/** The end of a chain: the last record's number and hash; number 0 and 32 zero bytes while the log is empty. */
+/**
+ * The end of a chain: the last record's number and hash; number 0 and 32 zero bytes while the log is
+ * empty.
+ */
 export type ChainHead = { readonly sequence: number; readonly hash: Uint8Array }
 
 export const emptyChainHead: ChainHead = { sequence: 0, hash: new Uint8Array(chainHashBytes) }
 
-/** Key of record `sequence` of `log`: 0x61, name, 0x00, 'r', u64be. Keys of one log are in order of number. */
+/**
+ * Key of record `sequence` of `log`: 0x61, name, 0x00, 'r', u64be. Keys of one log are in order of
+ * number.
+ */
 export function logKey(log: string, sequence: number): Uint8Array {
   assert(Number.isSafeInteger(sequence) && sequence >= 0, 'a sequence is a whole number')
   const key = new Uint8Array(log.length + 11)

@@ -1,4 +1,7 @@
-/** What an engine offers below the shared transaction code: synchronous reads of one state, and writes to it. */
+/**
+ * What an engine offers below the shared transaction code: synchronous reads of one state, and writes to
+ * it.
+ */
 import type { Entry, RangeOptions } from './contract.ts'
 
 /** Reads of one state of the store. Bytes returned are copies. */

@@ -1,13 +1,15 @@
 /**
- * Optimistic transactions, the same for every engine: reads come from a snapshot and are remembered, writes are
- * buffered; at commit the engine lets `prepareCommit` check the reads against the state that it is about to change.
+ * Optimistic transactions, the same for every engine: reads come from a snapshot and are remembered, writes
+ * are
+ * buffered; at commit the engine lets `prepareCommit` check the reads against the state that it is about to
+ * change.
  */
 import { assert } from '../../lib/assert.ts'
 import { equalBytes } from '../../lib/bytes.ts'
 import { limits } from '../../lib/limits.ts'
 import { copyBytes, keyBytes } from './bytes-key.ts'
-import { chainHash, chainHeadValue, chainValue, logHeadKey, logKey, parseChainHead } from './chain.ts'
 import type { ChainHead } from './chain.ts'
+import { chainHash, chainHeadValue, chainValue, logHeadKey, logKey, parseChainHead } from './chain.ts'
 import {
   type Entry,
   type KeyValueReader,
@@ -18,7 +20,7 @@ import {
 } from './contract.ts'
 import { counterValue, parseCounter } from './counter.ts'
 import type { Snapshot, View, WritableView } from './engine.ts'
-import { WriteBuffer, assertKey, assertRange, overlay } from './write-buffer.ts'
+import { assertKey, assertRange, overlay, WriteBuffer } from './write-buffer.ts'
 
 type PointRead = { readonly key: Uint8Array; readonly value: Uint8Array | null }
 type RangeRead = { readonly options: RangeOptions; readonly entries: readonly Entry[] }
@@ -138,7 +140,9 @@ export class OptimisticTransaction extends SnapshotReader implements KeyValueTra
       throw new TransactionTooLargeError(`a transaction reads at most ${limits.transactionReadKeysMax} keys`)
     }
     if (this.#readBytes > limits.transactionReadBytesMax) {
-      throw new TransactionTooLargeError(`a transaction reads at most ${limits.transactionReadBytesMax} bytes`)
+      throw new TransactionTooLargeError(
+        `a transaction reads at most ${limits.transactionReadBytesMax} bytes`,
+      )
     }
   }
 }
@@ -155,7 +159,8 @@ export function readsHold(reads: ReadSet, view: View): boolean {
 
 /**
  * All writes of a transaction as plain puts and deletes, with counters added up and log records numbered and
- * hashed on top of `view`. Changes nothing: whatever can be wrong with the stored state throws here, before the
+ * hashed on top of `view`. Changes nothing: whatever can be wrong with the stored state throws here, before
+ * the
  * first write, so that no half of a transaction is ever applied.
  */
 export function prepareWrites(buffer: WriteBuffer, view: View): Write[] {

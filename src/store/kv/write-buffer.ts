@@ -100,7 +100,9 @@ export function overlay(
   }
   const keys = [...merged.keys()].sort()
   if (options.reverse === true) keys.reverse()
-  return keys.slice(0, options.limit).map((key) => ({ key: keyBytes(key), value: merged.get(key) as Uint8Array }))
+  return keys
+    .slice(0, options.limit)
+    .map((key) => ({ key: keyBytes(key), value: merged.get(key) as Uint8Array }))
 }
 
 export function assertKey(key: Uint8Array): void {
@@ -111,5 +113,8 @@ export function assertKey(key: Uint8Array): void {
 export function assertRange(options: RangeOptions): void {
   assert(Number.isSafeInteger(options.limit) && options.limit >= 1, 'a range has a limit of at least 1')
   const lengthMax = limits.storeKeyBytesMax + 1
-  assert(options.from.length <= lengthMax && options.to.length <= lengthMax, 'a range bound is as short as a key')
+  assert(
+    options.from.length <= lengthMax && options.to.length <= lengthMax,
+    'a range bound is as short as a key',
+  )
 }

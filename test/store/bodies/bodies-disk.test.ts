@@ -17,7 +17,10 @@ describe('bodies and the disk', () => {
   })
   afterEach(() => rm(directory, { recursive: true }))
 
-  /** Runs put.ts under strace; gives what it printed and its system calls, unfinished ones where they ended. */
+  /**
+   * Runs put.ts under strace; gives what it printed and its system calls, unfinished ones where they
+   * ended.
+   */
   async function traced(injections: readonly string[]): Promise<{ output: string[]; calls: string[] }> {
     const trace = join(directory, 'trace')
     const { stdout } = await run('strace', [
@@ -91,9 +94,9 @@ describe('bodies and the disk', () => {
     await traced([])
     const { calls } = await traced([])
     const publishing = placesBetween(calls, 'publish begins', 'publish ends')
-    const [renamed = -1] = publishing(/^rename\(/)
+    const [linked = -1] = publishing(/^link(at)?\(/)
     for (const folder of [/^fsync\(\d+<[^>]*\/bodies\/..>\) += 0/, /^fsync\(\d+<[^>]*\/bodies>\) += 0/]) {
-      expect(publishing(folder).some((place) => place < renamed)).toBe(true)
+      expect(publishing(folder).some((place) => place < linked)).toBe(true)
     }
   })
 

@@ -46,7 +46,11 @@ export async function readAll(reader: BodyReader): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-export function openStaged(bodies: Bodies, staged: StagedBody, range?: { start: number; end: number }): BodyReader {
+export function openStaged(
+  bodies: Bodies,
+  staged: StagedBody,
+  range?: { start: number; end: number },
+): BodyReader {
   return bodies.open(
     { bodyId: staged.bodyId, sizeBytes: staged.sizeBytes },
     { firstBlockIndex: 0, crcs: staged.blockCrcs },

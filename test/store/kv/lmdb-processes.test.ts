@@ -4,12 +4,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { chainHash, logHeadKey, logKey, parseChainHead, parseChainValue } from '../../../src/store/kv/chain.ts'
+import {
+  chainHash,
+  logHeadKey,
+  logKey,
+  parseChainHead,
+  parseChainValue,
+} from '../../../src/store/kv/chain.ts'
 import type { KeyValue } from '../../../src/store/kv/contract.ts'
 import { parseCounter } from '../../../src/store/kv/counter.ts'
-import { assertSupportedFileSystem, UnsupportedFileSystemError } from '../../../src/store/kv/lmdb/directory.ts'
+import {
+  assertSupportedFileSystem,
+  UnsupportedFileSystemError,
+} from '../../../src/store/kv/lmdb/directory.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
-import { bytes } from './suite.ts'
+import { bytes } from './suite-store.ts'
 
 const run = promisify(execFile)
 const processPath = (name: string) => join(import.meta.dirname, 'processes', `${name}.ts`)
@@ -22,7 +31,10 @@ describe('lmdb with processes', () => {
   afterEach(() => rm(directory, { recursive: true }))
 
   /** A load process, and the numbers that it acknowledged so far. */
-  function startLoad(name: string, count: number): { child: ChildProcess; acknowledged: number[]; ended: Promise<void> } {
+  function startLoad(
+    name: string,
+    count: number,
+  ): { child: ChildProcess; acknowledged: number[]; ended: Promise<void> } {
     const child = spawn(process.execPath, [processPath('load'), directory, name, `${count}`], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -65,7 +77,10 @@ describe('lmdb with processes', () => {
       previous = chainHash(value)
       return Buffer.from(parsed.record).toString()
     })
-    expect(parseChainHead(await kv.get(logHeadKey('audit')))).toEqual({ sequence: records.length, hash: previous })
+    expect(parseChainHead(await kv.get(logHeadKey('audit')))).toEqual({
+      sequence: records.length,
+      hash: previous,
+    })
     expect(new Set(records).size).toBe(records.length)
     expect(parseCounter(await kv.get(bytes('n')))).toBe(records.length)
     expect(Buffer.from((await kv.get(bytes('total'))) ?? []).toString()).toBe(`${records.length}`)
@@ -174,7 +189,7 @@ describe('lmdb and the disk', () => {
     const metaFile = metaOpen?.match(/= (\d+)$/)?.[1]
     expect(metaFile).toBeDefined()
     const text = calls.join('\n')
-    const spans = [...text.matchAll(/write\(1, "begin[^]*?write\(1, "acknowledged/g)].map(([span]) => span)
+    const spans = [...text.matchAll(/write\(1, "begin[\s\S]*?write\(1, "acknowledged/g)].map(([span]) => span)
     expect(spans.length).toBe(5)
     for (const span of spans) {
       const flushed = span.search(/fdatasync(\(\d+\)| resumed>\)) += 0/)
@@ -198,7 +213,10 @@ describe('lmdb and the disk', () => {
     const namespaces = process.getuid?.() === 0 ? ['--mount'] : ['--user', '--map-root-user', '--mount']
     // The mount lives in the namespace of the script: it is gone with it, whatever happens.
     const { stdout } = await run('unshare', [...namespaces, 'sh', '-c', script], { maxBuffer: 16e6 })
-    const [filled, checked] = stdout.trim().split('\n').map((line) => JSON.parse(line))
+    const [filled, checked] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
     expect(filled.acknowledged.length).toBeGreaterThan(20)
     expect(new Set(filled.errors)).toEqual(new Set(['StoreFailedError']))
     expect(filled.laterNames).toEqual(['StoreFailedError', 'StoreFailedError'])

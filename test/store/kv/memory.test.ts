@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
 import { StoreFailedError, TransactionConflictError } from '../../../src/store/kv/contract.ts'
 import { openMemory } from '../../../src/store/kv/memory/memory.ts'
-import { bytes, keyValueSuite } from './suite.ts'
+import { keyValueSuite } from './suite.ts'
+import { bytes } from './suite-store.ts'
 
 keyValueSuite({
   name: 'memory',
@@ -35,8 +36,8 @@ test('memory: a conflict asked for by the test, runs the work again up to the li
 
 test('memory: a failure asked for by the test, fails every later call', async () => {
   const kv = openMemory({ uptimeMs: () => 0, beforeCommit: () => 'failed' })
-  await expect(kv.transact(async (transaction) => transaction.put(bytes('k'), bytes('v')))).rejects.toBeInstanceOf(
-    StoreFailedError,
-  )
+  await expect(
+    kv.transact(async (transaction) => transaction.put(bytes('k'), bytes('v'))),
+  ).rejects.toBeInstanceOf(StoreFailedError)
   await expect(kv.get(bytes('k'))).rejects.toBeInstanceOf(StoreFailedError)
 })

@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { readBootId, systemClock } from '../../../src/platform/clock.ts'
-import { createFileWhole, errorCode, fileSystemKind, makeDirectory, pathExists } from '../../../src/platform/files.ts'
+import {
+  createFileWhole,
+  errorCode,
+  fileSystemKind,
+  makeDirectory,
+  pathExists,
+} from '../../../src/platform/files.ts'
 import { createLog, type LogLevel } from '../../../src/platform/log.ts'
 
 let directory = ''
@@ -14,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }))
 
 describe('systemClock', () => {
-  test('systemClock: the boot id, is the kernel\'s', async () => {
+  test("systemClock: the boot id, is the kernel's", async () => {
     const kernel = await readFile('/proc/sys/kernel/random/boot_id', 'utf8')
     expect(systemClock().bootId()).toBe(kernel.trim())
   })
@@ -35,7 +41,7 @@ describe('systemClock', () => {
     expect(between).toBeLessThanOrEqual(after)
   })
 
-  test('systemClock: uptime, is the kernel\'s count since boot', async () => {
+  test("systemClock: uptime, is the kernel's count since boot", async () => {
     const before = systemClock().uptimeMs()
     const uptimeMs = Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 1000
     // /proc/uptime counts suspended time too and has 10 ms steps: never behind ours.
@@ -54,7 +60,12 @@ describe('createLog', () => {
     log.error({ error: new Error('broken') }, 'four')
     await file.close()
     const text = await readFile(path, 'utf8')
-    return text === '' ? [] : text.trimEnd().split('\n').map((line) => JSON.parse(line))
+    return text === ''
+      ? []
+      : text
+          .trimEnd()
+          .split('\n')
+          .map((line) => JSON.parse(line))
   }
 
   test('createLog: each level, writes its lines and those above', async () => {
@@ -64,7 +75,13 @@ describe('createLog', () => {
 
   test('createLog: a line, is JSON with time, level, component, fields, message and error', async () => {
     const [info, , error] = await lines('info')
-    expect(info).toMatchObject({ level: 'info', component: 'server', bucket: 'b', message: 'two', pid: process.pid })
+    expect(info).toMatchObject({
+      level: 'info',
+      component: 'server',
+      bucket: 'b',
+      message: 'two',
+      pid: process.pid,
+    })
     expect(info?.['time']).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
     expect(error).toMatchObject({ level: 'error', error: { message: 'broken' } })
   })

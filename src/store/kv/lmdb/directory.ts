@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { createFileWhole, fileSystemKind, makeDirectory, pathExists } from '../../../platform/files.ts'
 import { readersMax } from './environment.ts'
 
-/** Shared maps and locks of the file are not coherent, or not honoured, on these: two writers could both win. */
+/**
+ * Shared maps and locks of the file are not coherent, or not honoured, on these: two writers could both
+ * win.
+ */
 const refusedFileSystems = new Map([
   [0x6969, 'NFS'],
   [0x517b, 'SMB'],
@@ -29,8 +32,8 @@ export function assertSupportedFileSystem(kind: number, directory: string): void
   const name = refusedFileSystems.get(kind)
   if (name === undefined) return
   throw new UnsupportedFileSystemError(
-    `${directory} is on ${name}: the store needs a volume that is mounted as a block device (ext4, XFS, ZFS, Btrfs), ` +
-      'because network file systems do not keep memory maps and locks coherent',
+    `${directory} is on ${name}: the store needs a volume that is mounted as a block device ` +
+      '(ext4, XFS, ZFS, Btrfs), because network file systems do not keep memory maps and locks coherent',
   )
 }
 
@@ -42,7 +45,8 @@ export async function prepareDirectory(directory: string, access: 'readWrite' | 
 }
 
 /**
- * LMDB makes its lock file sparse and writes to it through a map: on a full disk the first use of a new reader slot
+ * LMDB makes its lock file sparse and writes to it through a map: on a full disk the first use of a new
+ * reader slot
  * would end the process with SIGBUS. A file of zeros that is already there is initialised in place.
  */
 async function allocateLockFile(directory: string): Promise<void> {

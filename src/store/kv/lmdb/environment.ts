@@ -1,5 +1,6 @@
 /**
- * The only door to npm `lmdb`: a copy-on-write B+tree that is shared by processes, needs no log replay after a
+ * The only door to npm `lmdb`: a copy-on-write B+tree that is shared by processes, needs no log replay after
+ * a
  * crash, and reads without a system call. FoundationDB's or PostgreSQL's client would stand here instead.
  */
 import { open, type RootDatabase, type RootDatabaseOptions, type Transaction } from 'lmdb'
@@ -12,8 +13,10 @@ export type Environment = {
   openSnapshot(): Snapshot
   /**
    * Runs `apply` inside a write transaction, alone among all threads and processes, and resolves when what it
-   * wrote is durable. Calls that wait for the same lock may share one flush. If `apply` throws before its first
-   * write, nothing happens but the rejection; after it the commit fails, or the process ends before the commit.
+   * wrote is durable. Calls that wait for the same lock may share one flush. If `apply` throws before its
+   * first
+   * write, nothing happens but the rejection; after it the commit fails, or the process ends before the
+   * commit.
    */
   write(apply: (view: WritableView) => void): Promise<void>
   close(): Promise<void>
@@ -22,7 +25,8 @@ export type Environment = {
 export type EnvironmentOptions = { readonly directory: string; readonly access: 'readWrite' | 'readOnly' }
 
 /**
- * Virtual addresses, not memory or disk. Growing a map moves it while other threads read, so it starts larger than
+ * Virtual addresses, not memory or disk. Growing a map moves it while other threads read, so it starts larger
+ * than
  * any volume that we expect; beyond it the library grows it all the same.
  */
 const mapBytes = 2 ** 40
@@ -38,8 +42,10 @@ function safeOptions(access: EnvironmentOptions['access']): RootDatabaseOptions 
   const settings = {
     noSubdir: false,
     readOnly: access === 'readOnly',
-    // With overlapping sync (the library's default) a commit is visible before it is durable, and after a crash
-    // of the process alone unflushed state is believed while the boot id is the same. Off: visible implies durable.
+    // With overlapping sync (the library's default) a commit is visible before it is durable, and after a
+    // crash
+    // of the process alone unflushed state is believed while the boot id is the same. Off: visible implies
+    // durable.
     overlappingSync: false,
     // Every commit flushes data, then the meta page. Never trade this.
     noSync: false,
@@ -85,7 +91,8 @@ class LmdbEnvironment implements Environment {
   }
 
   openSnapshot(): Snapshot {
-    // The library shares one read transaction among all readers of about a millisecond. A request that follows
+    // The library shares one read transaction among all readers of about a millisecond. A request that
+    // follows
     // another worker's answer must see that worker's commit, so each snapshot starts from the newest state.
     this.#database.resetReadTxn()
     const transaction = this.#database.useReadTransaction()
@@ -153,7 +160,11 @@ class LmdbEnvironment implements Environment {
   }
 }
 
-function readRange(database: Database, source: { transaction?: Transaction }, options: RangeOptions): Entry[] {
+function readRange(
+  database: Database,
+  source: { transaction?: Transaction },
+  options: RangeOptions,
+): Entry[] {
   const { from, to, limit } = options
   if (to.length === 0) return []
   // No key is empty, so the range from nothing begins at the first possible key.
@@ -171,8 +182,10 @@ function readRange(database: Database, source: { transaction?: Transaction }, op
 }
 
 /**
- * The library commits what a callback wrote even if it threw. After an error of its own LMDB refuses the commit; seen
- * by a write that fails too. Otherwise half a transaction would be committed: better the process ends, and with
+ * The library commits what a callback wrote even if it threw. After an error of its own LMDB refuses the
+ * commit; seen
+ * by a write that fails too. Otherwise half a transaction would be committed: better the process ends, and
+ * with
  * it the write transaction.
  */
 function refuseHalfCommit(database: Database): void {
@@ -184,7 +197,10 @@ function refuseHalfCommit(database: Database): void {
   process.abort()
 }
 
-/** The library gives Buffers of their own memory, some with a `length` property laid over: make them plain. */
+/**
+ * The library gives Buffers of their own memory, some with a `length` property laid over: make them
+ * plain.
+ */
 function plainBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }

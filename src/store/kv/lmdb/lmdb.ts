@@ -38,8 +38,10 @@ type Commit = {
 }
 
 /**
- * Group commit: what arrives while a commit is being flushed waits in `#waiting` and goes, all together, into the
- * next one. The write transaction takes the list only once it holds the lock, so a long flush of another process
+ * Group commit: what arrives while a commit is being flushed waits in `#waiting` and goes, all together, into
+ * the
+ * next one. The write transaction takes the list only once it holds the lock, so a long flush of another
+ * process
  * makes the batch larger, not the queue longer.
  */
 export class LmdbEngine implements Engine {
@@ -70,7 +72,8 @@ export class LmdbEngine implements Engine {
     const hadFailed = this.#failure !== null
     this.#failure ??= new StoreFailedError('the store is closed')
     await Promise.allSettled(this.#running)
-    // After a failed commit the library may wait for ever on what will not end: bounded, then left to the exit.
+    // After a failed commit the library may wait for ever on what will not end: bounded, then left to the
+    // exit.
     const closed = this.#environment.close()
     await (hadFailed ? withinMs(closed, limits.closeMsMax) : closed)
   }

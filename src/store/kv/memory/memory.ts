@@ -1,5 +1,6 @@
 /**
- * The engine for tests: exact in what it answers, keeps nothing. A state is an immutable sorted list, so a snapshot
+ * The engine for tests: exact in what it answers, keeps nothing. A state is an immutable sorted list, so a
+ * snapshot
  * is a reference. Never imported by the product.
  */
 import { copyBytes, keyBytes, keyText } from '../bytes-key.ts'

@@ -1,4 +1,7 @@
-/** node large.ts DIRECTORY MEBIBYTES: stages, publishes and reads a large body; prints the peaks of RssAnon in KiB. */
+/**
+ * node large.ts DIRECTORY MEBIBYTES: stages, publishes and reads a large body; prints the peaks of RssAnon in
+ * KiB.
+ */
 import { readFileSync } from 'node:fs'
 import { argv, stdout } from 'node:process'
 import { systemClock } from '../../../../src/platform/clock.ts'

@@ -1,4 +1,7 @@
-/** node put.ts DIRECTORY KIBIBYTES: stages, publishes and removes one body; prints each step, errors by name. */
+/**
+ * node put.ts DIRECTORY KIBIBYTES: stages, publishes and removes one body; prints each step, errors by
+ * name.
+ */
 import { writeSync } from 'node:fs'
 import { argv } from 'node:process'
 import { systemClock } from '../../../../src/platform/clock.ts'

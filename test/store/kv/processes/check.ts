@@ -1,4 +1,7 @@
-/** node check.ts DIRECTORY: which keys of fill.ts are there whole, which it logged, and whether writing works; JSON. */
+/**
+ * node check.ts DIRECTORY: which keys of fill.ts are there whole, which it logged, and whether writing works;
+ * JSON.
+ */
 import { argv, stdout } from 'node:process'
 import { logKey, parseChainValue } from '../../../../src/store/kv/chain.ts'
 import { openLmdb } from '../../../../src/store/kv/lmdb/lmdb.ts'

@@ -1,4 +1,7 @@
-/** node load.ts DIRECTORY NAME COUNT: transactions by one process; prints each number once it is acknowledged. */
+/**
+ * node load.ts DIRECTORY NAME COUNT: transactions by one process; prints each number once it is
+ * acknowledged.
+ */
 import { writeSync } from 'node:fs'
 import { argv } from 'node:process'
 import { TransactionConflictError } from '../../../../src/store/kv/contract.ts'
