@@ -45,7 +45,6 @@ export const objectMetadataSchema = manifestMetadataSchema.extend({
   deletionTimestamp: z.string().optional(),
   finalizers: z.array(z.string()).optional(),
 })
-export type ObjectMetadata = z.output<typeof objectMetadataSchema>
 
 /** The fields of ObjectMeta that a manifest may carry without effect. */
 export const ignoredMetadataFields: readonly string[] = [

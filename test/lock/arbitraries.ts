@@ -12,7 +12,7 @@ import type {
   RetentionMode,
   RetentionPeriod,
 } from '../../src/lock/types.ts'
-import { at, day, now } from './decision-words.ts'
+import { at, day } from './decision-words.ts'
 
 export const anyMode: fc.Arbitrary<RetentionMode> = fc.constantFrom('GOVERNANCE', 'COMPLIANCE')
 export const anyHold: fc.Arbitrary<LegalHoldStatus> = fc.constantFrom('ON', 'OFF')
@@ -124,5 +124,3 @@ export const anyBucketRetention = bucketRetentionOf(smallPeriod)
 export const daysBucketRetention = bucketRetentionOf(
   fc.integer({ min: 1, max: 4 }).map((count): RetentionPeriod => ({ unit: 'DAYS', count })),
 )
-
-export { now }
