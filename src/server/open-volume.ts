@@ -1,0 +1,66 @@
+/** Opens the volume's two engines in its directory, for the process that owns it and for its workers. */
+import { join } from 'node:path'
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { openBodies } from '../store/bodies/bodies.ts'
+import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
+import { openStore } from '../store/open-store.ts'
+import { recoverStages } from '../store/recover.ts'
+import type { Store } from '../store/store.ts'
+import { beginServerEpoch, endServerEpoch, fencedKeyValue, openVolume, readVolume } from '../store/volume.ts'
+
+export type VolumeParts = { readonly directory: string; readonly clock: Clock; readonly log: Log }
+
+export type VolumeOwner = {
+  readonly store: Store
+  readonly epoch: number
+  /** Marks the epoch as cleanly closed; call it when no worker is left. */
+  readonly close: () => Promise<void>
+}
+
+/** Supervisor: identity, a new epoch (from here on no older server commits anything), recovery of stages. */
+export async function openVolumeOwner({ directory, clock, log }: VolumeParts): Promise<VolumeOwner> {
+  const kv = await openLmdb({ directory: kvDirectory(directory) })
+  try {
+    const volume = await openVolume(kv, clock)
+    const { epoch, previous } = await beginServerEpoch(kv)
+    const bodies = await openBodies({ directory, epoch: String(epoch), worker: 'supervisor', clock })
+    const recovered = await recoverStages({ kv, bodies, log })
+    log.info({ volumeId: volume.volumeId, epoch, previous, ...recovered }, 'volume opened')
+    const store = openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log, volume })
+    return {
+      store,
+      epoch,
+      close: async () => {
+        await endServerEpoch(kv, epoch)
+        await store.close()
+      },
+    }
+  } catch (error) {
+    await kv.close()
+    throw error
+  }
+}
+
+/** Worker: the store for the running epoch. */
+export async function openWorkerStore({
+  directory,
+  epoch,
+  worker,
+  clock,
+  log,
+}: VolumeParts & { readonly epoch: number; readonly worker: string }): Promise<Store> {
+  const kv = await openLmdb({ directory: kvDirectory(directory) })
+  try {
+    const volume = await readVolume(kv)
+    const bodies = await openBodies({ directory, epoch: String(epoch), worker, clock })
+    return openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log, volume })
+  } catch (error) {
+    await kv.close()
+    throw error
+  }
+}
+
+function kvDirectory(directory: string): string {
+  return join(directory, 'kv')
+}

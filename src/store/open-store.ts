@@ -1,0 +1,76 @@
+/** Puts the store together over its two engines. */
+import type { Clock } from '../lib/clock.ts'
+import type { Log } from '../lib/log.ts'
+import { createAudit } from './audit-log.ts'
+import type { Bodies } from './bodies/contract.ts'
+import { createBuckets } from './buckets.ts'
+import { collectGarbage } from './collect-garbage.ts'
+import { createDenialRecorder } from './denials.ts'
+import { createFreeSpaceGuard } from './free-space.ts'
+import { type KeyValue, StoreFailedError } from './kv/contract.ts'
+import { createLeadership } from './leadership.ts'
+import type { Store, VolumeIdentity } from './store.ts'
+import { createClockStore } from './trusted-clock.ts'
+import { createUploads } from './uploads.ts'
+import { createVersions } from './versions.ts'
+
+export type StoreParts = {
+  /** Fenced by the server's epoch (volume.ts), so that nothing commits after a newer server began. */
+  readonly kv: KeyValue
+  readonly bodies: Bodies
+  readonly clock: Clock
+  readonly log: Log
+  readonly volume: VolumeIdentity
+}
+
+/** How often the ballast is looked after; a failure shows in writeRefusal. */
+const tendIntervalMs = 5_000
+
+/** `close` also closes `kv` and `bodies`. */
+export function openStore({ kv, bodies, clock, log, volume }: StoreParts): Store {
+  const denials = createDenialRecorder({ kv, clock })
+  const context = { kv, bodies, clock, denials, log }
+  const space = createFreeSpaceGuard({ bodies, clock })
+  const versions = createVersions(context)
+  const tending = setInterval(() => {
+    space.tend().catch((error: unknown) => log.error({ error }, 'the free space was not looked after'))
+  }, tendIntervalMs)
+  tending.unref()
+  return {
+    volume,
+    buckets: createBuckets(context),
+    versions: {
+      ...versions,
+      stage: async (body, sizeBytesMax) => {
+        await space.admit(0)
+        return versions.stage(body, sizeBytesMax)
+      },
+    },
+    uploads: createUploads(context),
+    clock: createClockStore(kv, clock),
+    leadership: createLeadership(kv, clock),
+    audit: createAudit(kv, clock, denials),
+    collectGarbage: (signal) => collectGarbage({ kv, clock, bodies, log }, signal),
+    writeRefusal: () => writeRefusal(kv, space.refusal),
+    close: async () => {
+      clearInterval(tending)
+      await denials.close()
+      await bodies.close()
+      await kv.close()
+    },
+  }
+}
+
+/** A failed store refuses its reads too: one is tried. */
+async function writeRefusal(
+  kv: KeyValue,
+  spaceRefusal: () => Promise<string | null>,
+): Promise<string | null> {
+  try {
+    await kv.get(Uint8Array.of(1))
+  } catch (error) {
+    if (error instanceof StoreFailedError) return error.message
+    throw error
+  }
+  return spaceRefusal()
+}
