@@ -4,10 +4,12 @@
  * may be repeated, by a second worker at the same time or after a crash, and changes nothing the second time.
  */
 import { unreachable } from '../lib/assert.ts'
+import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { decodePart } from './codec.ts'
+import { forgetCompleted } from './completed-uploads.ts'
 import { CorruptRecordError } from './fields.ts'
 import { type GarbageRow, garbageCodec, hasPart } from './garbage-rows.ts'
 import {
@@ -22,21 +24,31 @@ import {
 } from './keys.ts'
 import type { Entry, KeyValue } from './kv/contract.ts'
 import { deleteFileRows, type FileBody, listChunkCount, readListChunk } from './list-rows.ts'
+import { readTrustedNow } from './trusted-clock.ts'
+import { changeCounterKey } from './upload-rows.ts'
 
 export type GarbageOptions = {
   readonly kv: KeyValue
+  readonly clock: Clock
   readonly bodies: Pick<Bodies, 'remove'>
   readonly log: Log
 }
-
-/** The part row that counts an upload's changes; see uploads.ts. */
-const changeCounterPart = 0
 
 /**
  * Walks all that is waiting and returns how many rows of it are done with. A row that cannot be read is logged and
  * left: what it would free stays. Errors: those of `transact` and of `bodies.remove`; run it again.
  */
 export async function collectGarbage(options: GarbageOptions, signal: AbortSignal): Promise<number> {
+  const collectedCount = await collectRows(options, signal)
+  const { trustedMs } = await readTrustedNow(options.kv, options.clock)
+  let forgottenCount: number = limits.garbagePageMax
+  while (!signal.aborted && forgottenCount === limits.garbagePageMax) {
+    forgottenCount = await forgetCompleted(options.kv, trustedMs)
+  }
+  return collectedCount
+}
+
+async function collectRows(options: GarbageOptions, signal: AbortSignal): Promise<number> {
   const { from, to } = rangeOf(tablePrefix('garbage'))
   let next = from
   let collectedCount = 0
@@ -112,7 +124,7 @@ async function collectParts(options: GarbageOptions, uploadId: string, keptParts
   const to = partKey(uploadId, limits.partNumberMax + 1)
   for (;;) {
     const limit = limits.garbageBodiesPerTransactionMax
-    const page = await options.kv.range({ from: partKey(uploadId, changeCounterPart + 1), to, limit })
+    const page = await options.kv.range({ from: partKey(uploadId, 1), to, limit })
     const parts = page.map(({ key, value }) => decodePart(key, value))
     await removeBodies(
       options,
@@ -120,7 +132,7 @@ async function collectParts(options: GarbageOptions, uploadId: string, keptParts
     )
     await options.kv.transact(async (transaction) => {
       for (const { key } of page) transaction.delete(key)
-      if (page.length < limit) transaction.delete(partKey(uploadId, changeCounterPart))
+      if (page.length < limit) transaction.delete(changeCounterKey(uploadId))
     })
     if (page.length < limit) return
   }

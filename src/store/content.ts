@@ -52,11 +52,14 @@ export function attachStaged(
 /** Makes files that parts hold the content of a version; the parts must let go of them in the same transaction. */
 export function attachParts(
   transaction: KeyValueTransaction,
-  list: { readonly listId: string; readonly bodies: readonly FileBody[] },
+  bodies: readonly FileBody[],
   versionId: string,
 ): ContentRef {
-  putList(transaction, list.listId, list.bodies)
-  const content: ContentRef = { listId: list.listId, bodyCount: list.bodies.length, storage: 'files' }
+  const [first] = bodies
+  assert(first !== undefined, 'a list has a body')
+  // As with one body: a body is in one list only, so its first body's id is the list's own.
+  const content: ContentRef = { listId: first.bodyId, bodyCount: bodies.length, storage: 'files' }
+  putList(transaction, content.listId, bodies)
   attachShared(transaction, content, versionId)
   return content
 }

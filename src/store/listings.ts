@@ -154,7 +154,7 @@ async function markedRow(
 }
 
 /** A marker that is a common prefix of this listing was shown as one: it is passed over whole. */
-function startAfter(
+export function startAfter(
   input: Pick<ListCurrent, 'prefix' | 'delimiter'>,
   marker: string,
   groupEnd: (commonPrefix: string) => Uint8Array,
@@ -167,25 +167,25 @@ function startAfter(
 }
 
 /** No key begins with more bytes than a key can have. */
-function isLongerThanKeys(text: string): boolean {
+export function isLongerThanKeys(text: string): boolean {
   return Buffer.byteLength(text) > limits.objectKeyBytesMax
 }
 
-function laterRow(a: Uint8Array, b: Uint8Array): Uint8Array {
+export function laterRow(a: Uint8Array, b: Uint8Array): Uint8Array {
   return compareBytes(a, b) >= 0 ? a : b
 }
 
-function rowsOf<Row>(
+export function rowsOf<Row>(
   items: readonly PageItem<Row>[],
 ): readonly { readonly key: string; readonly row: Row }[] {
   return items.flatMap((item) => (item.kind === 'row' ? [{ key: item.key, row: item.row }] : []))
 }
 
-function commonPrefixesOf<Row>(items: readonly PageItem<Row>[]): readonly string[] {
+export function commonPrefixesOf<Row>(items: readonly PageItem<Row>[]): readonly string[] {
   return items.flatMap((item) => (item.kind === 'commonPrefix' ? [item.commonPrefix] : []))
 }
 
-function lastName<Row>(items: readonly PageItem<Row>[]): string | null {
+export function lastName<Row>(items: readonly PageItem<Row>[]): string | null {
   const last = items.at(-1)
   if (last === undefined) return null
   return last.kind === 'row' ? last.key : last.commonPrefix

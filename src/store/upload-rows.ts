@@ -1,0 +1,57 @@
+/** Finding uploads and their parts, on the reader of the transaction that will write. */
+import { randomBytes } from 'node:crypto'
+import type { EpochMs } from '../lib/units.ts'
+import { decodeUpload } from './codec.ts'
+import { partKey, statKey, uploadKey } from './keys.ts'
+import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import type { BucketId, BucketRecord, UploadRecord } from './records.ts'
+import { readBucket } from './version-rows.ts'
+
+export type UploadAddress = { readonly bucket: string; readonly key: string; readonly uploadId: string }
+
+export type FoundUpload =
+  | { readonly kind: 'found'; readonly bucket: BucketRecord; readonly upload: UploadRecord }
+  | { readonly kind: 'noSuchBucket' }
+  | { readonly kind: 'noSuchUpload'; readonly bucket: BucketRecord }
+
+const uploadIdPattern = /^[0-9a-f]{32}$/
+
+/** 48 bits of wall clock and 80 random bits in hex: uploads of a key are listed in the order of their beginning. */
+export function newUploadId(wallMs: EpochMs): string {
+  return wallMs.toString(16).padStart(12, '0') + randomBytes(10).toString('hex')
+}
+
+/** False: no upload ever had this id, and it may not even fit into a key. */
+export function isUploadId(text: string): boolean {
+  return uploadIdPattern.test(text)
+}
+
+/** Throws CorruptRecordError. */
+export async function findUpload(reader: KeyValueReader, address: UploadAddress): Promise<FoundUpload> {
+  const bucket = await readBucket(reader, address.bucket)
+  if (bucket === null) return { kind: 'noSuchBucket' }
+  const upload = await readUpload(reader, bucket.id, address)
+  return upload === null ? { kind: 'noSuchUpload', bucket } : { kind: 'found', bucket, upload }
+}
+
+export async function readUpload(
+  reader: KeyValueReader,
+  bucketId: BucketId,
+  { key, uploadId }: Pick<UploadAddress, 'key' | 'uploadId'>,
+): Promise<UploadRecord | null> {
+  if (!isUploadId(uploadId)) return null
+  const row = uploadKey(bucketId, key, uploadId)
+  const value = await reader.get(row)
+  return value === null ? null : decodeUpload(row, value)
+}
+
+/** In the place of part 0: counts the changes of the parts, so that Complete sees any since it read them. */
+export function changeCounterKey(uploadId: string): Uint8Array {
+  return partKey(uploadId, 0)
+}
+
+/** From here on no part can be put any more: UploadPart reads this row in its transaction. */
+export function dropUpload(transaction: KeyValueTransaction, upload: UploadRecord): void {
+  transaction.delete(uploadKey(upload.bucketId, upload.key, upload.uploadId))
+  transaction.add(statKey(upload.bucketId, 'uploadCount'), -1)
+}
