@@ -19,6 +19,7 @@ export type Environment = {
    * commit.
    */
   write(apply: (view: WritableView) => void): Promise<void>
+  /** Waits for open snapshots to be released. */
   close(): Promise<void>
 }
 
@@ -85,24 +86,31 @@ type Database = RootDatabase<Uint8Array, Uint8Array> & {
 
 class LmdbEnvironment implements Environment {
   readonly #database: Database
+  #openSnapshots = 0
+  /** Set by close; resolved when the last snapshot is released. */
+  #closing: PromiseWithResolvers<void> | null = null
 
   constructor(database: RootDatabase<Uint8Array, Uint8Array>) {
     this.#database = database as Database
   }
 
   openSnapshot(): Snapshot {
+    assert(this.#closing === null, 'a closed environment is not read')
     // The library shares one read transaction among all readers of about a millisecond. A request that
     // follows
     // another worker's answer must see that worker's commit, so each snapshot starts from the newest state.
     this.#database.resetReadTxn()
     const transaction = this.#database.useReadTransaction()
     let isReleased = false
+    this.#openSnapshots += 1
     return {
       ...this.#view(transaction),
-      release() {
+      release: () => {
         if (isReleased) return
         isReleased = true
         transaction.done()
+        this.#openSnapshots -= 1
+        if (this.#openSnapshots === 0) this.#closing?.resolve()
       },
     }
   }
@@ -138,6 +146,10 @@ class LmdbEnvironment implements Environment {
   }
 
   async close(): Promise<void> {
+    assert(this.#closing === null, 'an environment is closed once')
+    this.#closing = Promise.withResolvers()
+    // A read of a snapshot after the map is gone would end the process; each is released within seconds.
+    if (this.#openSnapshots > 0) await this.#closing.promise
     await this.#database.close()
   }
 

@@ -49,6 +49,7 @@ export class LmdbEngine implements Engine {
   #waiting: Commit[] = []
   #isScheduled = false
   #failure: StoreFailedError | null = null
+  #closed: Promise<void> | null = null
   readonly #running = new Set<Promise<void>>()
 
   constructor(environment: Environment) {
@@ -68,14 +69,19 @@ export class LmdbEngine implements Engine {
     })
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
     const hadFailed = this.#failure !== null
     this.#failure ??= new StoreFailedError('the store is closed')
     await Promise.allSettled(this.#running)
-    // After a failed commit the library may wait for ever on what will not end: bounded, then left to the
-    // exit.
     const closed = this.#environment.close()
-    await (hadFailed ? withinMs(closed, limits.closeMsMax) : closed)
+    if (!hadFailed) return await closed
+    // After a failed commit the library may wait for ever on what will not end: left to the exit.
+    await Promise.allSettled([withinMs(closed, limits.closeMsMax)])
   }
 
   #schedule(): void {

@@ -1,0 +1,189 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { limits } from '../../../src/lib/limits.ts'
+import { StoreFailedError } from '../../../src/store/kv/contract.ts'
+import type { WritableView } from '../../../src/store/kv/engine.ts'
+import type { Environment } from '../../../src/store/kv/lmdb/environment.ts'
+import { LmdbEngine, openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
+import { WriteBuffer } from '../../../src/store/kv/write-buffer.ts'
+import { bytes } from './suite-store.ts'
+
+const noReads = { points: [], ranges: [] }
+
+function writesOf(key: string, value: Uint8Array = bytes('v')): WriteBuffer {
+  const writes = new WriteBuffer()
+  writes.put(bytes(key), value)
+  return writes
+}
+
+/** An environment whose lock and disk answer when the test says so. */
+function slowEnvironment() {
+  const stored: string[] = []
+  const pending: { lock: () => void; flush: PromiseWithResolvers<void> }[] = []
+  const view: WritableView = {
+    get: () => null,
+    range: () => [],
+    put: (key) => stored.push(Buffer.from(key).toString()),
+    remove: () => {},
+  }
+  const environment: Environment = {
+    openSnapshot: () => ({ ...view, release() {} }),
+    write(apply) {
+      const flush = Promise.withResolvers<void>()
+      const lock = () => {
+        try {
+          apply(view)
+        } catch (error) {
+          flush.reject(error)
+        }
+      }
+      pending.push({ lock, flush })
+      return flush.promise
+    },
+    close: async () => {},
+  }
+  return { environment, pending, stored }
+}
+
+describe('LmdbEngine', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('commit: 50 that come before the lock is taken and 50 during the flush, are two writes', async () => {
+    const { environment, pending, stored } = slowEnvironment()
+    const engine = new LmdbEngine(environment)
+    const first = Array.from({ length: 50 }, (_value, index) => engine.commit(noReads, writesOf(`b${index}`)))
+    expect(pending.length).toBe(1)
+    pending[0]?.lock()
+    expect(stored.length).toBe(50)
+    const second = Array.from({ length: 50 }, (_value, index) =>
+      engine.commit(noReads, writesOf(`c${index}`)),
+    )
+    expect(pending.length).toBe(2)
+    pending[0]?.flush.resolve()
+    expect(new Set(await Promise.all(first))).toEqual(new Set(['committed']))
+    expect(stored.length).toBe(50)
+    pending[1]?.lock()
+    pending[1]?.flush.resolve()
+    await Promise.all(second)
+    expect([stored.length, pending.length]).toEqual([100, 2])
+  })
+
+  test('commit: before its flush has ended, has not resolved', async () => {
+    const { environment, pending } = slowEnvironment()
+    const engine = new LmdbEngine(environment)
+    let isResolved = false
+    const commit = engine.commit(noReads, writesOf('b')).then(() => {
+      isResolved = true
+    })
+    pending[0]?.lock()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(isResolved).toBe(false)
+    pending[0]?.flush.resolve()
+    await commit
+  })
+
+  test('commit: more bytes than one write takes, are divided and all committed', async () => {
+    const { environment, pending, stored } = slowEnvironment()
+    const engine = new LmdbEngine(environment)
+    const value = new Uint8Array(limits.transactionBytesMax - 10)
+    const count = Math.ceil((2 * limits.commitBatchBytesMax) / value.length)
+    const commits = Array.from({ length: count }, (_value, index) =>
+      engine.commit(noReads, writesOf(`b${index}`, value)),
+    )
+    for (let done = 0; done < pending.length; done += 1) {
+      const before = stored.length
+      pending[done]?.lock()
+      expect((stored.length - before) * value.length).toBeLessThanOrEqual(limits.commitBatchBytesMax)
+      pending[done]?.flush.resolve()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await Promise.all(commits)
+    expect(stored).toEqual(commits.map((_commit, index) => `b${index}`))
+  })
+
+  test('commit: one that never ends, fails the store after the limit; nothing is applied later', async () => {
+    vi.useFakeTimers()
+    const { environment, pending, stored } = slowEnvironment()
+    const engine = new LmdbEngine(environment)
+    const commits = [engine.commit(noReads, writesOf('b')), engine.commit(noReads, writesOf('c'))]
+    const settled = Promise.allSettled(commits)
+    await vi.advanceTimersByTimeAsync(limits.commitMsMax - 1)
+    expect(() => engine.openSnapshot().release()).not.toThrow()
+    await vi.advanceTimersByTimeAsync(1)
+    for (const result of await settled) {
+      expect(result.status === 'rejected' && result.reason).toBeInstanceOf(StoreFailedError)
+    }
+    expect(() => engine.openSnapshot()).toThrow(StoreFailedError)
+    pending[0]?.lock()
+    expect(stored).toEqual([])
+  })
+
+  test('commit: a write that fails, fails those that wait too, with its cause', async () => {
+    const { environment, pending } = slowEnvironment()
+    const engine = new LmdbEngine(environment)
+    const first = engine.commit(noReads, writesOf('b'))
+    pending[0]?.lock()
+    const second = engine.commit(noReads, writesOf('c'))
+    const cause = new Error('Commit failed')
+    pending[0]?.flush.reject(cause)
+    await expect(first).rejects.toMatchObject({ name: 'StoreFailedError', cause })
+    await expect(second).rejects.toBeInstanceOf(StoreFailedError)
+    await expect(engine.commit(noReads, writesOf('d'))).rejects.toBeInstanceOf(StoreFailedError)
+  })
+})
+
+describe('snapshots of lmdb', () => {
+  async function withStore(run: (kv: Awaited<ReturnType<typeof openLmdb>>) => Promise<void>): Promise<void> {
+    const directory = await mkdtemp(join(tmpdir(), 'holdfast-kv-'))
+    const kv = await openLmdb({ directory })
+    try {
+      await run(kv)
+    } finally {
+      await kv.close()
+      await rm(directory, { recursive: true })
+    }
+  }
+
+  test('snapshot: 1,000 open at once between commits, each keeps its own state', async () => {
+    await withStore(async (kv) => {
+      const end = Promise.withResolvers<void>()
+      const reads: Promise<[number, number]>[] = []
+      for (let index = 0; index < 1000; index += 1) {
+        if (index % 100 === 0) {
+          await kv.transact(async (transaction) => transaction.put(bytes('k'), bytes(`${index}`)))
+        }
+        const expected = index - (index % 100)
+        reads.push(
+          kv.snapshot(async (reader) => {
+            await end.promise
+            return [expected, Number(Buffer.from((await reader.get(bytes('k'))) ?? []).toString())]
+          }),
+        )
+      }
+      end.resolve()
+      for (const [expected, seen] of await Promise.all(reads)) expect(seen).toBe(expected)
+    })
+  })
+
+  test('close: with a snapshot open, waits for it and lets it read', async () => {
+    await withStore(async (kv) => {
+      await kv.transact(async (transaction) => transaction.put(bytes('k'), bytes('v')))
+      let isClosed = false
+      let closing: Promise<void> = Promise.resolve()
+      const value = await kv.snapshot(async (reader) => {
+        closing = kv.close().then(() => {
+          isClosed = true
+        })
+        for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+        expect(isClosed).toBe(false)
+        return await reader.get(bytes('k'))
+      })
+      expect(value).toEqual(bytes('v'))
+      await closing
+    })
+  })
+})
