@@ -97,6 +97,8 @@ export const limits = {
   closeMsMax: 2000,
   /** One listing passes over at most this many rows (delete markers), then its page ends early. */
   listRowsScannedMax: 20_000,
+  /** Buckets whose id a process remembers, only to read ahead. */
+  bucketPlacesMax: 10_000,
   /** Expiries of the current day that facts count one by one. */
   factsExpiryRowsMax: 10_000,
   /** Bodies up to this size live in the KV (performance.md 6: files win from here on). */
@@ -175,8 +177,6 @@ export const limits = {
   kubeLineLengthMax: 4 * 1024 ** 2,
   /** A list page of 500 objects of that size would be 2 GiB: what a page may really take. */
   kubeDocumentLengthMax: 64 * 1024 ** 2,
-  /** Connections to the API server are renewed, so that rotated certificates are used. */
-  kubeConnectionAgeMsMax: 600_000,
   /**
    * client-go's recorder: 25 events per object, then one in 5 minutes; equal ones are counted for 10 minutes.
    */

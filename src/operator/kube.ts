@@ -1,10 +1,13 @@
 /**
- * The door to @kubernetes/client-node: its kubeconfig, credentials and transport, nothing above them. The informer dies on
- * the first connection error, the generated clients have no rate limit, no retry and one connection per request, and
- * patch in a content type that custom resources refuse (operator.md 2.1); so requests are plain paths and JSON here.
- * What would replace it: a kubeconfig parser and fetch.
+ * The door to @kubernetes/client-node: its kubeconfig and its ways to authenticate, nothing above them. The informer dies on
+ * the first connection error; the generated clients have no rate limit, no retry, one connection pool per request, patch
+ * in a content type that custom resources refuse (operator.md 2.1), and speak HTTP/2 by undici, whose idle timeout is thrown
+ * where nobody can catch it. So requests are plain paths and JSON over node:https here. What would replace it: a parser of
+ * kubeconfig files.
  */
-import { HttpMethod, IsomorphicFetchHttpLibrary, KubeConfig, RequestContext } from '@kubernetes/client-node'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
+import { KubeConfig } from '@kubernetes/client-node'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import { Backoff } from './backoff.ts'
@@ -53,8 +56,15 @@ export interface KubeClient {
 /** `default`: KUBECONFIG, then ~/.kube/config, then the pod's service account, as kubectl does. */
 export type KubeConfigOrigin = { readonly kind: 'file'; readonly path: string } | { readonly kind: 'default' }
 
+export type KubeClientOptions = {
+  readonly clock: Clock
+  readonly timers: Timers
+  /** How long a watch may be silent; tests shorten it. */
+  readonly watchSilenceMsMax?: number
+}
+
 /** Errors: the file's, or a context without a cluster. */
-export function connectKube(origin: KubeConfigOrigin, options: { clock: Clock; timers: Timers }): KubeClient {
+export function connectKube(origin: KubeConfigOrigin, options: KubeClientOptions): KubeClient {
   const config = new KubeConfig()
   if (origin.kind === 'file') config.loadFromFile(origin.path)
   else config.loadFromDefault()
@@ -63,24 +73,24 @@ export function connectKube(origin: KubeConfigOrigin, options: { clock: Clock; t
   return new RestClient(config, cluster.server, options)
 }
 
-type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>
-type Answer = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly chunks: TextChunks }
+type Answer = { readonly status: number; readonly headers: IncomingMessage['headers']; readonly chunks: TextChunks }
 type TextChunks = AsyncIterable<string>
 
 class RestClient implements KubeClient {
   readonly host: string
   readonly #config: KubeConfig
-  readonly #clock: Clock
   readonly #timers: Timers
+  readonly #watchSilenceMsMax: number
   readonly #rate: TokenBucket
-  readonly #transport = new IsomorphicFetchHttpLibrary()
-  #dispatcher: { readonly value: Dispatcher; readonly madeMs: number } | null = null
+  /** Pools by certificate and CA as well, so rotated ones are used at once. */
+  readonly #agent = new Agent({ keepAlive: true, scheduling: 'lifo' })
 
-  constructor(config: KubeConfig, host: string, { clock, timers }: { clock: Clock; timers: Timers }) {
+  constructor(config: KubeConfig, host: string, options: KubeClientOptions) {
+    const { clock, timers, watchSilenceMsMax = limits.kubeWatchSilenceMsMax } = options
     this.#config = config
     this.host = host
-    this.#clock = clock
     this.#timers = timers
+    this.#watchSilenceMsMax = watchSilenceMsMax
     this.#rate = new TokenBucket({
       perSecond: limits.kubeRequestsPerSecond,
       burst: limits.kubeRequestsBurst,
@@ -102,7 +112,7 @@ class RestClient implements KubeClient {
   }
 
   async *watch(request: KubeRequest, signal: AbortSignal): AsyncGenerator<unknown, void, undefined> {
-    const silence = this.#deadline(limits.kubeWatchSilenceMsMax, 'the watch was silent for too long')
+    const silence = this.#deadline(this.#watchSilenceMsMax, 'the watch was silent for too long')
     try {
       const answer = await this.#fetch(request, AbortSignal.any([signal, silence.signal]))
       if (answer.status !== 200) throw await statusError(answer)
@@ -131,30 +141,22 @@ class RestClient implements KubeClient {
   async #fetch(request: KubeRequest, signal: AbortSignal): Promise<Answer> {
     const url = new URL(this.host.replace(/\/+$/, '') + request.path)
     for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value)
-    const context = new RequestContext(url.toString(), HttpMethod[request.method])
-    await this.#config.applySecurityAuthentication(context)
-    context.setDispatcher(this.#pooled(context.getDispatcher()))
-    context.setHeaderParam('Accept', 'application/json')
-    context.setHeaderParam('User-Agent', 'holdfast-operator')
-    if (request.body !== undefined) {
-      context.setHeaderParam('Content-Type', request.contentType ?? 'application/json')
-      context.setBody(JSON.stringify(request.body))
+    const body = request.body === undefined ? null : JSON.stringify(request.body)
+    const options: RequestOptions = { method: request.method, signal }
+    await this.#config.applyToHTTPSOptions(options)
+    // client-node's own agent keeps no connection; only a proxy needs it.
+    if (this.#config.getCurrentCluster()?.proxyUrl === undefined && url.protocol === 'https:') options.agent = this.#agent
+    options.headers = {
+      ...options.headers,
+      accept: 'application/json',
+      'user-agent': 'holdfast-operator',
+      ...(body === null
+        ? {}
+        : { 'content-type': request.contentType ?? 'application/json', 'content-length': Buffer.byteLength(body) }),
     }
-    context.setSignal(signal)
-    const response = await this.#transport.send(context).toPromise()
-    return { status: response.httpStatusCode, headers: response.headers, chunks: textOf(response.body.stream()) }
-  }
-
-  /** client-node makes a connection pool per request; one is kept, and renewed so that rotated certificates count. */
-  #pooled(fresh: Dispatcher | undefined): Dispatcher {
-    if (fresh === undefined) throw new Error('the kubeconfig gives no connection')
-    const nowMs = this.#clock.uptimeMs()
-    const current = this.#dispatcher
-    if (current !== null && nowMs - current.madeMs < limits.kubeConnectionAgeMsMax) return current.value
-    this.#dispatcher = { value: fresh, madeMs: nowMs }
-    // Closing waits for the running watches; nothing depends on how it ends.
-    current?.value.close().catch(() => undefined)
-    return fresh
+    const response = await exchange(url, options, body)
+    response.setEncoding('utf8')
+    return { status: response.statusCode ?? 0, headers: response.headers, chunks: response }
   }
 
   #deadline(delayMs: number, reason: string): { signal: AbortSignal; restart: () => void; cancel: () => void } {
@@ -169,10 +171,20 @@ class RestClient implements KubeClient {
   }
 }
 
+function exchange(url: URL, options: RequestOptions, body: string | null): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+    const outgoing = send(url, options, resolve)
+    outgoing.on('error', reject)
+    outgoing.end(body ?? undefined)
+  })
+}
+
 function isRepeatable(error: unknown): error is KubeStatusError {
   return error instanceof KubeStatusError && (error.status === 429 || error.status === 503)
 }
 
+/** An abort carries its reason as the cause: the deadline's says what was too slow. */
 function mapFailure(error: unknown, host: string): Error {
   if (error instanceof KubeStatusError || error instanceof KubeUnreachableError) return error
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
@@ -207,13 +219,6 @@ function textField(document: unknown, field: string): string | null {
   if (typeof document !== 'object' || document === null) return null
   const value: unknown = Reflect.get(document, field)
   return typeof value === 'string' && value !== '' ? value : null
-}
-
-async function* textOf(stream: ReadableStream<Uint8Array> | null): TextChunks {
-  if (stream === null) return
-  const decoder = new TextDecoder()
-  for await (const chunk of stream) yield decoder.decode(chunk, { stream: true })
-  yield decoder.decode()
 }
 
 async function collect(chunks: TextChunks): Promise<string> {

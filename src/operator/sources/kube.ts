@@ -4,7 +4,15 @@ import type { Log } from '../../lib/log.ts'
 import { EventRecorder } from '../events.ts'
 import { KubeStatusError, type KubeClient } from '../kube.ts'
 import type { ObjectCache } from '../object-cache.ts'
-import { formatKey, parseKey, type ObjectByKind, type ObjectKey, type ObjectKind, type StatusByKind } from '../objects.ts'
+import {
+  formatKey,
+  parseKey,
+  type ObjectByKind,
+  type ObjectKey,
+  type ObjectKind,
+  type ObjectRef,
+  type StatusByKind,
+} from '../objects.ts'
 import { parseObjectOf } from '../parse-object.ts'
 import { Reflector } from '../reflector.ts'
 import type { Timers } from '../timers.ts'
@@ -32,6 +40,8 @@ export class KubeSource implements Source {
   readonly #reflectors: { readonly [Kind in ObjectKind]: Reflector<ObjectByKind[Kind]> }
   readonly #events: EventRecorder
   readonly #listeners = new Set<(changed: Change) => void>()
+  /** Status writes under way, by kind and key; true when the watch told of a change meanwhile. */
+  readonly #writing = new Map<string, boolean>()
   readonly #stop = new AbortController()
   #running: Promise<unknown> = Promise.resolve()
   #isSynced = false
@@ -88,25 +98,21 @@ export class KubeSource implements Source {
     signal: AbortSignal,
   ): Promise<WriteResult> {
     const kind = object.kind as Kind
-    const { namespace, name, uid, resourceVersion } = object.metadata
+    const ref: ObjectRef = { kind, namespace: object.metadata.namespace, name: object.metadata.name }
+    // The watch may tell of our write before its answer is here: whose change it was is known only then.
+    this.#writing.set(writingKey(ref), false)
+    let written: ObjectByKind[Kind] | null = null
     try {
-      const written = await this.#options.client.send(
-        {
-          method: 'PATCH',
-          path: `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}/status`,
-          query: { fieldManager, force: 'true' },
-          contentType: 'application/apply-patch+yaml',
-          // uid and resourceVersion make it conditional: a status of an older object is refused with 409.
-          body: { apiVersion, kind, metadata: { namespace, name, uid, resourceVersion }, status },
-        },
-        signal,
-      )
-      this.#took(kind, parseObjectOf(kind, written))
+      written = parseObjectOf(kind, await this.#applyStatus(object, { kind, status }, signal))
       return { kind: 'written' }
     } catch (error) {
       if (error instanceof KubeStatusError && error.status === 409) return { kind: 'conflict' }
       if (error instanceof KubeStatusError && error.status === 404) return { kind: 'gone' }
       throw error
+    } finally {
+      const isTold = this.#writing.get(writingKey(ref)) === true
+      this.#writing.delete(writingKey(ref))
+      this.#settleWrite(ref, { written, isTold })
     }
   }
 
@@ -114,9 +120,36 @@ export class KubeSource implements Source {
     await this.#events.record(event, this.#stop.signal)
   }
 
-  /** The answer to our write is newer than the cache: with it the next reconcile starts from what we wrote. */
-  #took<Kind extends ObjectKind>(kind: Kind, object: ObjectByKind[Kind]): void {
-    if (this.#cache(kind).putWritten(object)) this.#notify({ kind, ...keyOfMetadata(object), cause: 'ownStatus' })
+  #applyStatus<Kind extends ObjectKind>(
+    { metadata }: ObjectByKind[Kind],
+    { kind, status }: { kind: Kind; status: StatusByKind[Kind] },
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const { namespace, name, uid, resourceVersion } = metadata
+    return this.#options.client.send(
+      {
+        method: 'PATCH',
+        path: `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}/status`,
+        query: { fieldManager, force: 'true' },
+        contentType: 'application/apply-patch+yaml',
+        // uid and resourceVersion make it conditional: a status of an older object is refused with 409.
+        body: { apiVersion, kind, metadata: { namespace, name, uid, resourceVersion }, status },
+      },
+      signal,
+    )
+  }
+
+  /** Takes the answer, which may be newer than the cache, and tells what was held back: ours if nothing came after it. */
+  #settleWrite<Kind extends ObjectKind>(
+    ref: ObjectRef,
+    { written, isTold }: { written: ObjectByKind[Kind] | null; isTold: boolean },
+  ): void {
+    const cache = this.#cache(ref.kind) as ObjectCache<ObjectByKind[Kind]>
+    const isTaken = written !== null && cache.putWritten(written)
+    if (!isTold && !isTaken) return
+    const held = cache.get(formatKey(ref))
+    const isOurs = held !== null && held.metadata.resourceVersion === written?.metadata.resourceVersion
+    this.#notify({ ...ref, cause: isOurs ? 'ownStatus' : 'object' })
   }
 
   #reflector<Kind extends ObjectKind>(kind: Kind): Reflector<ObjectByKind[Kind]> {
@@ -127,8 +160,13 @@ export class KubeSource implements Source {
       parse: (raw) => parseObjectOf(kind, raw),
       timers,
       log,
-      onChange: (key) => this.#notify({ kind, ...parseKey(key), cause: 'object' }),
+      onChange: (key) => this.#changed({ kind, ...parseKey(key) }),
     })
+  }
+
+  #changed(ref: ObjectRef): void {
+    if (this.#writing.has(writingKey(ref))) this.#writing.set(writingKey(ref), true)
+    else this.#notify({ ...ref, cause: 'object' })
   }
 
   #notify(changed: Change): void {
@@ -156,6 +194,6 @@ function collectionPath(kind: ObjectKind, namespace: string | null): string {
     : `${root}/namespaces/${encodeURIComponent(namespace)}/${plurals[kind]}`
 }
 
-function keyOfMetadata({ metadata }: { readonly metadata: ObjectKey }): ObjectKey {
-  return { namespace: metadata.namespace, name: metadata.name }
+function writingKey(ref: ObjectRef): string {
+  return `${ref.kind}/${formatKey(ref)}`
 }
