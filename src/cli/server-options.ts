@@ -52,8 +52,8 @@ export function serverOptions(
 /** What a person needs to know when a server cannot start or had to stop. */
 export function serverFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  if ('code' in error && error.code === 'EADDRINUSE')
-    return `${error.message}: choose another port, or stop what uses it`
+  // A worker tells only the text of what it met.
+  if (/EADDRINUSE/.test(error.message)) return `${error.message}: choose another port, or stop what uses it`
   return error.message
 }
 

@@ -1,8 +1,9 @@
 /** What standalone tells a person: where everything is, each bucket's status as it changes, what was refused and why. */
+import { eventReasons } from '../api/conditions.ts'
 import type { LockedBucket, LockedBucketStatus } from '../api/LockedBucket.ts'
 import type { StatusChange } from '../operator/controller.ts'
 import type { ManifestProblem } from '../operator/sources/desired.ts'
-import type { Source } from '../operator/sources/source.ts'
+import type { EventRecord, Source } from '../operator/sources/source.ts'
 
 export type ReportOptions = {
   readonly endpoint: string
@@ -40,11 +41,16 @@ export class StandaloneReport {
   }
 
   problem({ kind, file, message }: ManifestProblem): void {
-    this.#options.write(`${kind === 'refused' ? 'REFUSED' : 'NOT READ'} ${file}: ${message}\n`)
+    if (kind === 'refused')
+      this.#options.write(`REFUSED ${file}: ${message}. What was accepted before stays in force.\n`)
+    else this.#options.write(`NOT READ ${file}: ${message}\n`)
   }
 
   changed(change: StatusChange, source: Source): void {
-    if (change.kind === 'event') return
+    if (change.kind === 'event') {
+      this.#event(change.event)
+      return
+    }
     const { metadata } = change.object
     const name = `${change.object.kind} ${metadata.namespace}/${metadata.name}`
     const line = `${name}: ${readySentence(change.status.conditions ?? [])}${bucketSentence(change)}`
@@ -54,6 +60,12 @@ export class StandaloneReport {
     if (change.object.kind === 'LockedBucket') this.#options.write(`${line}\n`)
     else if (!line.includes(': Ready')) this.#options.write(`${line}\n`)
     this.#showCommands(source)
+  }
+
+  #event({ reason, message, regarding }: EventRecord): void {
+    if (eventReasons[reason].type !== 'Warning') return
+    const { kind, namespace, name } = regarding
+    this.#options.write(`WARNING ${kind} ${namespace}/${name}: ${reason}: ${message}\n`)
   }
 
   /** Once, when every bucket is ready: what to paste into another terminal. */
