@@ -40,11 +40,13 @@ export function route(raw: RawRequest, domain: string | null): RequestHead {
   const method = methods.find((known) => known === raw.method)
   if (method === undefined) throw methodNotAllowed(raw.method)
   const headers = readHeaders(raw.rawHeaders)
-  const target = readTarget(raw.target, headers['host'])
+  const host = headers['host']
+  if (host === undefined) throw new S3Error('InvalidRequest', { message: 'The request has no Host header.' })
+  const target = readTarget(raw.target, host)
   const mark = target.indexOf('?')
   const path = decodeStrictly(mark === -1 ? target : target.slice(0, mark))
   const query = mark === -1 ? [] : readQuery(target.slice(mark + 1))
-  const { bucket, key } = locate(path, virtualBucket(headers['host'] ?? '', domain))
+  const { bucket, key } = locate(path, virtualBucket(host, domain))
   if (bucket !== null) checkBucketName(bucket)
   if (key !== null) checkKey(key)
   return { method, path, query, headers, bucket, key }
@@ -81,8 +83,8 @@ function readHeaders(rawHeaders: readonly string[]): Readonly<Record<string, str
   // No prototype: a header called `constructor` is a header.
   const headers: Record<string, string> = Object.create(null)
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = (rawHeaders[index] ?? '').toLowerCase()
-    const value = rawHeaders[index + 1] ?? ''
+    const name = (rawHeaders[index] as string).toLowerCase()
+    const value = rawHeaders[index + 1] as string
     const before = headers[name]
     if (before !== undefined && isSingle(name)) {
       throw invalidArgument(`The header ${name} may be given only once.`, name)
@@ -96,17 +98,17 @@ function readHeaders(rawHeaders: readonly string[]): Readonly<Record<string, str
  * The origin-form of a target. An absolute-form (RFC 9112 section 3.2.2) must name the host that the Host
  * header names.
  */
-function readTarget(target: string, host: string | undefined): string {
+function readTarget(target: string, host: string): string {
   if (target.startsWith('/')) return target
   const match = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target)
   if (match === null) throw new S3Error('InvalidURI', { extra: { URI: target } })
-  const authority = match[1] ?? ''
-  if (bareHost(authority) !== bareHost(host ?? '')) {
+  const authority = match[1] as string
+  if (bareHost(authority) !== bareHost(host)) {
     throw new S3Error('InvalidRequest', {
       message: 'The host of the request target is not the host of the Host header.',
     })
   }
-  const rest = match[2] ?? ''
+  const rest = match[2] as string
   return rest.startsWith('/') ? rest : `/${rest}`
 }
 
@@ -134,7 +136,7 @@ function percentDecode(bytes: Uint8Array): Uint8Array {
   const decoded = new Uint8Array(bytes.length)
   let length = 0
   for (let index = 0; index < bytes.length; index += 1) {
-    let byte = bytes[index] ?? 0
+    let byte = bytes[index] as number
     if (byte === 0x25) {
       byte = hexPair(bytes[index + 1], bytes[index + 2])
       index += 2

@@ -52,7 +52,7 @@ export type SendOptions = {
   readonly expiresSeconds?: number
   /** Host header and virtual-host addressing; the connection goes to the endpoint all the same. */
   readonly host?: string
-  readonly mutate?: (wire: Wire) => Wire
+  readonly mutate?: ((wire: Wire) => Wire) | undefined
 }
 
 export type Answer = {

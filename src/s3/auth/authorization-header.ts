@@ -19,7 +19,7 @@ const fault: Fault = (message, extra = {}) =>
  * Date's. Errors: as `authenticate`.
  */
 export function fromAuthorizationHeader(head: RequestHead, expected: ExpectedScope, wallMs: EpochMs): Claim {
-  const parts = components(head.headers['authorization'] ?? '')
+  const parts = components(head.headers['authorization'] as string)
   const credential = parseCredential(parts.Credential, expected, fault)
   const signedHeaders = parseSignedHeaders(parts.SignedHeaders, fault)
   const time = requestTime(head, signedHeaders)

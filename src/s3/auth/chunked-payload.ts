@@ -11,11 +11,14 @@ import { sameSignature } from '../../sigv4/keys.ts'
 import { S3Error } from '../s3-error.ts'
 import { FrameReader } from './frame-reader.ts'
 
+/** `seed` is the request's signature. */
+export type ChunkSigning = { readonly seed: string; readonly context: ChunkContext }
+
 export type ChunkedOptions = {
-  /** null: chunks carry no signature. */
-  readonly signing: { readonly seed: string; readonly context: ChunkContext } | null
+  /** null: neither chunks nor trailers carry a signature. */
+  readonly signing: ChunkSigning | null
   /** `none`: the last chunk ends the body. */
-  readonly trailers: 'none' | 'signed' | 'unsigned'
+  readonly trailers: 'none' | 'expected'
   /** Announced in x-amz-trailer, lower case: only these may come. */
   readonly trailerNames: readonly string[]
   /** x-amz-decoded-content-length. */
@@ -60,12 +63,17 @@ export async function* decodeChunked(
     else yield* await verifiedChunk(reader, header, { context: options.signing.context, previous })
     previous = header.signature
     if (header.sizeBytes === 0) break
-    if ((await reader.line(2, malformedFrame)) !== '') throw malformedFrame()
+    await emptyLine(reader)
   }
   if (decodedBytes !== options.decodedSizeBytes) throw new S3Error('IncompleteBody')
   const trailers = await readEnd(reader, options, previous)
   if (!(await reader.isAtEnd())) throw malformedFrame()
   options.onTrailers(trailers)
+}
+
+/** Two bytes leave room for CRLF and nothing else. */
+async function emptyLine(reader: FrameReader): Promise<void> {
+  await reader.line(2, malformedFrame)
 }
 
 type ChunkHeader = { readonly sizeBytes: number; readonly signature: string }
@@ -77,7 +85,7 @@ function parseChunkHeader(line: string, options: ChunkedOptions): ChunkHeader {
       : /^([0-9a-fA-F]{1,13});chunk-signature=([0-9a-f]{64})$/
   const match = shape.exec(line)
   if (match === null) throw malformedFrame()
-  return { sizeBytes: Number.parseInt(match[1] ?? '', 16), signature: match[2] ?? '' }
+  return { sizeBytes: Number.parseInt(match[1] as string, 16), signature: match[2] ?? '' }
 }
 
 type Link = { readonly context: ChunkContext; readonly previous: string }
@@ -110,16 +118,14 @@ async function readEnd(
   options: ChunkedOptions,
   lastSignature: string,
 ): Promise<Readonly<Record<string, string>>> {
-  const lines = await readLines(reader, options.trailers === 'none' ? 2 : limits.trailerBytesMax)
-  switch (options.trailers) {
-    case 'none':
-      if (lines.length > 0) throw malformedFrame()
-      return {}
-    case 'unsigned':
-      return parseTrailers(lines, options.trailerNames)
-    case 'signed':
-      return verifiedTrailers(lines, options, lastSignature)
+  if (options.trailers === 'none') {
+    await emptyLine(reader)
+    return {}
   }
+  const lines = await readLines(reader, limits.trailerBytesMax)
+  if (options.signing === null) return parseTrailers(lines, options.trailerNames)
+  const { context } = options.signing
+  return verifiedTrailers(lines, { context, previous: lastSignature }, options.trailerNames)
 }
 
 async function readLines(reader: FrameReader, bytesMax: number): Promise<readonly string[]> {
@@ -138,16 +144,15 @@ const signatureTrailer = 'x-amz-trailer-signature'
 /** The signature is the last trailer, over all before it in their order. */
 function verifiedTrailers(
   lines: readonly string[],
-  options: ChunkedOptions,
-  lastSignature: string,
+  link: Link,
+  announced: readonly string[],
 ): Readonly<Record<string, string>> {
   const [name, given] = splitTrailer(lines.at(-1) ?? '')
-  if (name !== signatureTrailer || options.signing === null) throw malformedTrailer()
+  if (name !== signatureTrailer) throw malformedTrailer()
   const signed = lines.slice(0, -1)
   const canonical = signed.map((line) => `${splitTrailer(line).join(':')}\n`).join('')
-  const expected = trailerSignature(options.signing.context, lastSignature, canonical)
-  if (!sameSignature(expected, given)) throw badSignature()
-  return parseTrailers(signed, options.trailerNames)
+  if (!sameSignature(trailerSignature(link.context, link.previous, canonical), given)) throw badSignature()
+  return parseTrailers(signed, announced)
 }
 
 function parseTrailers(

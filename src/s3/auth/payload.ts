@@ -60,12 +60,12 @@ function decoderOf(mode: PayloadMode, framing: Framing): Decoder {
       return (source) => verifySha256(source, mode.hex)
     case 'signedChunks': {
       const signing = { seed: mode.seed, context: mode.context }
-      const trailers = mode.trailers
+      const trailers = mode.trailers === 'signed' ? 'expected' : 'none'
       return (source, onTrailers) => decodeChunked(source, { ...framing, signing, trailers, onTrailers })
     }
     case 'unsignedChunks':
       return (source, onTrailers) =>
-        decodeChunked(source, { ...framing, signing: null, trailers: 'unsigned', onTrailers })
+        decodeChunked(source, { ...framing, signing: null, trailers: 'expected', onTrailers })
     default:
       return unreachable(mode, 'every payload mode is verified')
   }
