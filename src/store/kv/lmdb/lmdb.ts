@@ -96,7 +96,7 @@ export class LmdbEngine implements Engine {
     try {
       const written = this.#environment.write((view) => {
         this.#isScheduled = false
-        if (this.#failure !== null) throw this.#failure
+        // After a failure nothing waits any more: a lock that comes late writes nothing.
         this.#takeBatch(batch)
         for (const commit of batch) commit.result = attempt(commit, view)
       })
