@@ -33,19 +33,26 @@ export type AppendReceipt = { readonly sequence: number; readonly hash: Uint8Arr
 export interface KeyValueTransaction extends KeyValueReader {
   put(key: Uint8Array, value: Uint8Array): void
   delete(key: Uint8Array): void
-  /** Adds to a signed 64-bit little-endian counter; absent counts as 0, and a counter that reaches 0 is removed. */
+  /**
+   * Adds to a signed 64-bit little-endian counter; absent counts as 0, and a counter that reaches 0 is removed. Not
+   * together with put or delete of the same key.
+   */
   add(key: Uint8Array, delta: number): void
   /**
    * Appends `record` to the hash chain `log`. At commit the engine assigns sequence = last + 1, previous = the last
    * hash (32 zero bytes at the start), stores chainValue(sequence, previous, record) under logKey(log, sequence)
-   * and its SHA-256 as the chain's head under logHeadKey(log).
+   * and its number and SHA-256 as the chain's head under logHeadKey(log) (chain.ts: parseChainHead). No other write
+   * may touch a key that begins with the tag of logs.
    */
   append(log: string, record: Uint8Array): void
 }
 
 /** A snapshot for several reads that belong together. */
 export interface KeyValue extends KeyValueReader {
-  /** Runs `read` on one snapshot. No network or body I/O inside. */
+  /**
+   * Runs `read` on one snapshot. No network or body I/O inside. Errors: TransactionTooOldError after
+   * limits.transactionMsMax, StoreFailedError.
+   */
   snapshot<T>(read: (reader: KeyValueReader) => Promise<T>): Promise<T>
   /**
    * Runs `work`, commits what it buffered and resolves when that is durable on disk; visible implies durable.
