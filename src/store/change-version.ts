@@ -2,12 +2,13 @@
 import { unreachable } from '../lib/assert.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditFields } from './audit-record.ts'
-import { auditFields, denyIfUnreadable, type StoreContext, versionFacts } from './decision.ts'
+import { auditFields, denyIfUnreadable, type VersionContext, versionFacts } from './decision.ts'
 import { changeLock, changeTags, type LockChange, type LockChangeResult } from './gate.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
 import type { VersionRecord } from './records.ts'
 import type { Actor, ChangeLockResult, VersionAddress } from './requests.ts'
-import { findVersion, openScene, type Scene } from './version-rows.ts'
+import { Scenes } from './scenes.ts'
+import { findVersion, type Scene } from './version-rows.ts'
 
 export type VersionChange = LockChange | { readonly kind: 'PutObjectTagging'; readonly tags: Tags }
 type Tags = Readonly<Record<string, string>>
@@ -20,7 +21,7 @@ type Attempt = { readonly answer: ChangeLockResult; readonly record: AuditFields
  * of `transact`.
  */
 export async function changeVersion(
-  context: StoreContext,
+  context: VersionContext,
   actor: Actor,
   address: VersionAddress,
   change: VersionChange,
@@ -38,7 +39,7 @@ export async function changeVersion(
 }
 
 type Job = {
-  readonly context: StoreContext
+  readonly context: VersionContext
   readonly actor: Actor
   readonly address: VersionAddress
   readonly change: VersionChange
@@ -49,9 +50,10 @@ async function attempt(
   transaction: KeyValueTransaction,
 ): Promise<Attempt> {
   const { bucket, key } = address
-  const scene = await openScene(transaction, context.clock, bucket)
-  if (scene === null) return { answer: { kind: 'noSuchBucket' }, record: null }
-  const found = await findVersion(transaction, scene.bucket.id, address)
+  const scenes = new Scenes(transaction, context.clock, context.places)
+  const opened = await scenes.open(bucket, ({ id }) => findVersion(transaction, id, address))
+  if (opened === null) return { answer: { kind: 'noSuchBucket' }, record: null }
+  const { scene, found } = opened
   if (found.kind !== 'found') return { answer: { kind: found.kind }, record: null }
   const { version, isCurrent } = found
   if (change.kind !== 'PutObjectTagging' && scene.bucket.objectLock === null) {

@@ -6,12 +6,14 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import type { ObjectLockState, Verdict } from '../lock/types.ts'
 import type { AuditDetail, AuditFields } from './audit-record.ts'
+import type { Bodies } from './bodies/contract.ts'
 import type { DenialRecorder } from './denials.ts'
 import { CorruptRecordError } from './fields.ts'
 import { unknownLockDenial } from './gate.ts'
 import type { KeyValue } from './kv/contract.ts'
 import type { VersionRecord } from './records.ts'
 import type { Actor, Denied, TrustedNow } from './requests.ts'
+import type { BucketPlaces } from './scenes.ts'
 import { readTrustedNow } from './trusted-clock.ts'
 
 /** What the functions of the store work with; wired once by `openStore`. */
@@ -21,6 +23,9 @@ export type StoreContext = {
   readonly denials: DenialRecorder
   readonly log: Log
 }
+
+/** The context of what is done to versions. */
+export type VersionContext = StoreContext & { readonly bodies: Bodies; readonly places: BucketPlaces }
 
 /** Whom and what a decision is about. */
 export type Subject = {

@@ -4,7 +4,7 @@ import { limits } from '../lib/limits.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditFields } from './audit-record.ts'
-import { auditFields, denyIfUnreadable, type StoreContext, type Subject, versionFacts } from './decision.ts'
+import { auditFields, denyIfUnreadable, type Subject, type VersionContext, versionFacts } from './decision.ts'
 import { CorruptRecordError } from './fields.ts'
 import { removeVersion } from './gate.ts'
 import {
@@ -15,12 +15,22 @@ import {
 } from './kv/contract.ts'
 import type { VersionRecord } from './records.ts'
 import type { Actor, DeleteObject, DeleteObjectResult } from './requests.ts'
-import { clientVersionId, newVersionSuffix } from './version-id.ts'
-import { findVersion, openScene, readPlace, type Scene } from './version-rows.ts'
+import { Scenes } from './scenes.ts'
+import { clientVersionId, newVersionSuffix, nullVersionId } from './version-id.ts'
+import {
+  type FindVersionResult,
+  type FoundVersion,
+  findVersion,
+  type KeyPlace,
+  readPlaceIn,
+  type Scene,
+} from './version-rows.ts'
 import { writeVersion } from './write-version.ts'
 
 /** `record`: null when there was nothing to decide. Appended when allowed, else for the recorder. */
 type Deletion = { readonly answer: DeleteObjectResult; readonly record: AuditFields | null }
+
+type Target = { readonly kind: 'place'; readonly place: KeyPlace } | FindVersionResult
 
 /** A delete with all that is chosen before its transaction. */
 type Job = { readonly actor: Actor; readonly input: DeleteObject; readonly suffix: string }
@@ -32,7 +42,7 @@ const nothingThere: Deletion = {
 
 /** Errors: those of `transact`. */
 export function deleteVersion(
-  context: StoreContext,
+  context: VersionContext,
   actor: Actor,
   input: DeleteObject,
 ): Promise<DeleteObjectResult> {
@@ -44,7 +54,7 @@ export function deleteVersion(
  * limits.deleteObjectsPerTransactionMax keys. Where such a transaction fails for one of them they run singly.
  */
 export async function deleteVersions(
-  context: StoreContext,
+  context: VersionContext,
   actor: Actor,
   inputs: readonly DeleteObject[],
 ): Promise<readonly DeleteObjectResult[]> {
@@ -59,7 +69,7 @@ export async function deleteVersions(
 }
 
 async function deleteChunk(
-  context: StoreContext,
+  context: VersionContext,
   jobs: readonly Job[],
 ): Promise<readonly DeleteObjectResult[]> {
   try {
@@ -72,7 +82,7 @@ async function deleteChunk(
   }
 }
 
-async function deleteSingly(context: StoreContext, job: Job): Promise<DeleteObjectResult> {
+async function deleteSingly(context: VersionContext, job: Job): Promise<DeleteObjectResult> {
   const { bucket, key, versionId } = job.input
   return denyIfUnreadable(context, { actor: job.actor, bucket, key, versionId }, async () => {
     const [answer] = await deleteTogether(context, [job])
@@ -82,7 +92,7 @@ async function deleteSingly(context: StoreContext, job: Job): Promise<DeleteObje
 }
 
 async function deleteTogether(
-  context: StoreContext,
+  context: VersionContext,
   jobs: readonly Job[],
 ): Promise<readonly DeleteObjectResult[]> {
   const deletions = await context.kv.transact(async (transaction) => {
@@ -100,39 +110,40 @@ async function deleteTogether(
 
 /** Different keys are read side by side; deletes of one key follow each other and see what the last did. */
 async function attemptAll(
-  context: StoreContext,
+  context: VersionContext,
   transaction: KeyValueTransaction,
   jobs: readonly Job[],
 ): Promise<readonly Deletion[]> {
-  const scenes = new Map<string, Promise<Scene | null>>()
+  const scenes = new Scenes(transaction, context.clock, context.places)
   const queues = new Map<string, Promise<unknown>>()
   const deletions = jobs.map((job) => {
     const { bucket, key } = job.input
-    const scene = scenes.get(bucket) ?? openScene(transaction, context.clock, bucket)
-    scenes.set(bucket, scene)
     const queueName = JSON.stringify([bucket, key])
     const before = queues.get(queueName) ?? Promise.resolve()
-    const deletion = before.then(async () => attempt(await scene, job))
+    const deletion = before.then(() => attempt(scenes, transaction, job))
     queues.set(queueName, deletion)
     return deletion
   })
   return Promise.all(deletions)
 }
 
-async function attempt(scene: Scene | null, job: Job): Promise<Deletion> {
-  if (scene === null) return { answer: { kind: 'noSuchBucket' }, record: null }
+async function attempt(scenes: Scenes, transaction: KeyValueTransaction, job: Job): Promise<Deletion> {
   const { input } = job
-  if (input.versionId !== null) return removeAddressed(scene, job, input.versionId)
-  return scene.bucket.versioning === 'Unversioned'
-    ? removeAddressed(scene, job, 'null')
-    : putMarker(scene, job)
+  const { key } = input
+  const opened = await scenes.open(input.bucket, async (bucket): Promise<Target> => {
+    // In an unversioned bucket a DELETE of the key is one of its only version.
+    const versionId = input.versionId ?? (bucket.versioning === 'Unversioned' ? nullVersionId : null)
+    if (versionId === null) return { kind: 'place', place: await readPlaceIn(transaction, bucket, key) }
+    return findVersion(transaction, bucket.id, { key, versionId })
+  })
+  if (opened === null) return { answer: { kind: 'noSuchBucket' }, record: null }
+  const { scene, found } = opened
+  if (found.kind === 'place') return putMarker(scene, found.place, job)
+  return found.kind === 'found' ? removeFound(scene, found, job) : nothingThere
 }
 
-/** DELETE of a version; in an unversioned bucket a DELETE of the key is one of its only version. */
-async function removeAddressed(scene: Scene, job: Job, versionId: string): Promise<Deletion> {
+async function removeFound(scene: Scene, found: FoundVersion, job: Job): Promise<Deletion> {
   const { input } = job
-  const found = await findVersion(scene.transaction, scene.bucket.id, { key: input.key, versionId })
-  if (found.kind !== 'found') return nothingThere
   const { version } = found
   const verdict = await removeVersion(scene, found, { bypassGovernance: input.bypassGovernance })
   const record = auditFields(subjectOf(job), scene.now, { verdict, ...versionFacts(version) })
@@ -143,8 +154,7 @@ async function removeAddressed(scene: Scene, job: Job, versionId: string): Promi
 }
 
 /** DELETE without version id: Enabled adds a marker; Suspended puts one in the place of the null version. */
-async function putMarker(scene: Scene, job: Job): Promise<Deletion> {
-  const place = await readPlace(scene, job.input.key)
+async function putMarker(scene: Scene, place: KeyPlace, job: Job): Promise<Deletion> {
   const lock = { kind: 'stamp', retention: null, legalHold: null } as const
   const written = await writeVersion(scene, place, { suffix: job.suffix, lock, makeObject: null })
   if (written.kind === 'denied') {

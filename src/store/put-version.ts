@@ -4,17 +4,18 @@ import { type CreateRequest, type LockStamp, lockOnCreate } from '../lock/create
 import { noRuleDenies } from '../lock/rules.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditFields } from './audit-record.ts'
-import type { Bodies } from './bodies/contract.ts'
 import { decodeVersion } from './codec.ts'
 import { attachShared, attachStaged } from './content.ts'
-import { auditFields, denyIfUnreadable, type StoreContext, type Subject, versionFacts } from './decision.ts'
+import { auditFields, denyIfUnreadable, type Subject, type VersionContext, versionFacts } from './decision.ts'
 import type { Denial } from './gate.ts'
 import { versionKey } from './keys.ts'
-import { type KeyValueTransaction, StoreFailedError } from './kv/contract.ts'
+import type { KeyValueTransaction } from './kv/contract.ts'
+import { publishFor } from './publish-body.ts'
 import type { BucketRecord, ObjectData, VersionId, VersionRecord } from './records.ts'
 import type { Actor, ExplicitLock, PutVersion, PutVersionResult, StagedBody, TrustedNow } from './requests.ts'
+import { Scenes } from './scenes.ts'
 import { newVersionSuffix } from './version-id.ts'
-import { openScene, readPlace, type Scene } from './version-rows.ts'
+import { readPlaceIn, type Scene } from './version-rows.ts'
 import { judgePrecondition, refusesPeriodLocks, writeVersion } from './write-version.ts'
 
 /** `refusal`: what the recorder of refusals must have before the answer leaves. */
@@ -28,21 +29,18 @@ type NewLock =
 
 /** Errors: those of `transact`. A staged body is settled when the version is there, else discarded. */
 export async function putVersion(
-  context: StoreContext & { readonly bodies: Bodies },
+  context: VersionContext,
   actor: Actor,
   input: PutVersion,
 ): Promise<PutVersionResult> {
-  const { bodies } = context
-  const body = fileOf(input)
-  if (body !== null) await bodies.publish(body)
-  const answer = await orDiscard(bodies, body, () => {
-    const subject = { actor, bucket: input.bucket, key: input.key, versionId: null }
-    return denyIfUnreadable(context, subject, () => transactPut(context, actor, input))
+  const subject = { actor, bucket: input.bucket, key: input.key, versionId: null }
+  const put = () => denyIfUnreadable(context, subject, () => transactPut(context, actor, input))
+  const file = fileOf(input)
+  if (file === null) return put()
+  return publishFor(context.bodies, file, async () => {
+    const answer = await put()
+    return { fate: answer.kind === 'put' ? 'committed' : 'refused', answer }
   })
-  if (body === null) return answer
-  if (answer.kind === 'put') await bodies.settle(body)
-  else await bodies.discard(body)
-  return answer
 }
 
 /** Bytes that lie in the KV need no file with a name. */
@@ -66,7 +64,7 @@ export function lockOfNewVersion(
 }
 
 async function transactPut(
-  context: StoreContext,
+  context: VersionContext,
   actor: Actor,
   input: PutVersion,
 ): Promise<PutVersionResult> {
@@ -79,7 +77,7 @@ async function transactPut(
 }
 
 type Put = {
-  readonly context: StoreContext
+  readonly context: VersionContext
   readonly actor: Actor
   readonly input: PutVersion
   readonly suffix: string
@@ -87,12 +85,13 @@ type Put = {
 
 async function attemptPut(put: Put, transaction: KeyValueTransaction): Promise<Attempt> {
   const { context, actor, input, suffix } = put
-  const scene = await openScene(transaction, context.clock, input.bucket)
-  if (scene === null) return answered({ kind: 'noSuchBucket' })
-  const [place, isSourceThere] = await Promise.all([
-    readPlace(scene, input.key),
+  const scenes = new Scenes(transaction, context.clock, context.places)
+  const [opened, isSourceThere] = await Promise.all([
+    scenes.open(input.bucket, (bucket) => readPlaceIn(transaction, bucket, input.key)),
     hasSource(transaction, input),
   ])
+  if (opened === null) return answered({ kind: 'noSuchBucket' })
+  const { scene, found: place } = opened
   const subject = { actor, bucket: input.bucket, key: input.key }
   const lock = lockOfNewVersion(scene, input.key, input.lock)
   if (lock.kind === 'bucketLockMissing') return answered(lock)
@@ -186,18 +185,4 @@ function answered(answer: PutVersionResult): Attempt {
 function refused(subject: Subject, now: TrustedNow, verdict: Denial, version: VersionRecord | null): Attempt {
   const facts = version === null ? {} : versionFacts(version)
   return { answer: { kind: 'denied', verdict }, refusal: auditFields(subject, now, { verdict, ...facts }) }
-}
-
-/** A failed commit may have happened: then only recovery at the next start may judge the body. */
-async function orDiscard<Answer>(
-  bodies: Bodies,
-  body: StagedBody | null,
-  work: () => Promise<Answer>,
-): Promise<Answer> {
-  try {
-    return await work()
-  } catch (error) {
-    if (body !== null && !(error instanceof StoreFailedError)) await bodies.discard(body)
-    throw error
-  }
 }

@@ -79,12 +79,18 @@ export async function findVersion(
   return found.version.isNull ? { kind: 'noSuchVersion' } : found
 }
 
-export async function readPlace(scene: Scene, key: string): Promise<KeyPlace> {
-  const { transaction, bucket } = scene
-  const row = currentKey(bucket.id, key)
+export function readPlace(scene: Scene, key: string): Promise<KeyPlace> {
+  return readPlaceIn(scene.transaction, scene.bucket, key)
+}
+
+export async function readPlaceIn(
+  reader: KeyValueReader,
+  bucket: Pick<BucketRecord, 'id' | 'versioning'>,
+  key: string,
+): Promise<KeyPlace> {
   const [value, nullVersion] = await Promise.all([
-    transaction.get(row),
-    bucket.versioning === 'Enabled' ? null : findNull(transaction, bucket.id, key),
+    reader.get(currentKey(bucket.id, key)),
+    bucket.versioning === 'Enabled' ? null : findNull(reader, bucket.id, key),
   ])
   return { key, current: value === null ? null : decodeCurrent(value), nullVersion }
 }

@@ -10,10 +10,12 @@ import { listCurrent, listVersions } from './listings.ts'
 import { putVersion } from './put-version.ts'
 import type { ObjectData, VersionRecord } from './records.ts'
 import type { ReadVersionResult, VersionAddress } from './requests.ts'
+import { BucketPlaces } from './scenes.ts'
 import type { Versions } from './store.ts'
 import { findVersion, readBucket } from './version-rows.ts'
 
-export function createVersions(context: StoreContext & { readonly bodies: Bodies }): Versions {
+export function createVersions(parts: StoreContext & { readonly bodies: Bodies }): Versions {
+  const context = { ...parts, places: new BucketPlaces() }
   const { kv, bodies } = context
   return {
     put: (actor, input) => putVersion(context, actor, input),
