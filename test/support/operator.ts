@@ -1,0 +1,135 @@
+/** Runs `holdfast operator` as a process, as a Pod would, against a real API server and a real lock server. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import type { Cluster } from './cluster/cluster.ts'
+import { until } from './cluster/until.ts'
+import type { TestServer } from './server.ts'
+
+const program = join(import.meta.dirname, '../../bin/holdfast')
+const waitMs = 60_000
+
+export type RunningOperator = {
+  readonly pid: number
+  /** Resolves when /readyz says so. */
+  readonly ready: () => Promise<void>
+  /** The value of one sample of /metrics, e.g. `controller_runtime_reconcile_total{controller="lockedbucket",result="success"}`. */
+  readonly metric: (sample: string) => Promise<number>
+  readonly exitCode: () => number | null
+  readonly exited: Promise<number | null>
+  readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | null>
+  readonly logs: () => string
+}
+
+export type OperatorOptions = {
+  readonly cluster: Cluster
+  readonly server: TestServer
+  readonly verifyInterval: string
+  readonly holder?: string
+}
+
+/** Rights of the operator, bound to the test user `operator`: what it needs and nothing more (DESIGN 6). */
+const operatorRole = {
+  apiVersion: 'v1',
+  kind: 'List',
+  items: [
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRole',
+      metadata: { name: 'holdfast-operator' },
+      rules: [
+        { apiGroups: ['holdfast.dev'], resources: ['retentionpolicies', 'lockedbuckets'], verbs: ['get', 'list', 'watch'] },
+        {
+          apiGroups: ['holdfast.dev'],
+          resources: ['retentionpolicies/status', 'lockedbuckets/status'],
+          verbs: ['get', 'patch'],
+        },
+        { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
+        { apiGroups: [''], resources: ['namespaces'], resourceNames: ['kube-system'], verbs: ['get'] },
+      ],
+    },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'holdfast-operator' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'holdfast-operator' },
+      subjects: [{ kind: 'ServiceAccount', name: 'holdfast-operator', namespace: 'holdfast-system' }],
+    },
+  ],
+}
+
+/** Installs the CRDs and the operator's rights. */
+export async function prepareCluster(cluster: Cluster): Promise<void> {
+  const crds = join(import.meta.dirname, '../../crds')
+  const steps: readonly (readonly string[])[] = [
+    ['apply', '-f', crds],
+    ['wait', '--for=condition=Established', 'crd/retentionpolicies.holdfast.dev', 'crd/lockedbuckets.holdfast.dev', '--timeout=60s'],
+  ]
+  for (const args of steps) {
+    const { code, stderr } = await cluster.kubectl(args)
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`)
+  }
+  const bound = await cluster.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(operatorRole) })
+  if (bound.code !== 0) throw new Error(`the operator's role: ${bound.stderr}`)
+}
+
+export function startOperator({ cluster, server, verifyInterval, holder = 'test' }: OperatorOptions): RunningOperator {
+  const args = [
+    program,
+    'operator',
+    ...['--kubeconfig', cluster.kubeconfigPath('operator')],
+    ...['--server-s3', server.endpoint],
+    ...['--server-admin', server.adminEndpoint],
+    ...['--verify-interval', verifyInterval],
+    ...['--metrics-listen', '127.0.0.1:0'],
+    ...['--holder', holder],
+  ]
+  const child = spawn(process.execPath, args, {
+    env: {
+      ...process.env,
+      HOLDFAST_OPERATOR_ACCESS_KEY_ID: server.operator.accessKeyId,
+      HOLDFAST_OPERATOR_SECRET_ACCESS_KEY: server.operator.secretAccessKey,
+      NODE_OPTIONS: undefined,
+    },
+  })
+  // A test that fails must not leave it behind.
+  process.once('exit', () => child.kill('SIGKILL'))
+  let logs = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      logs += text
+    })
+  }
+  const exited = once(child, 'exit').then(() => child.exitCode)
+  const get = async (path: string) => {
+    const port = /"port":(\d+)/.exec(logs)?.[1]
+    return port === undefined ? null : await fetch(`http://127.0.0.1:${port}${path}`).catch(() => null)
+  }
+  return {
+    pid: child.pid ?? 0,
+    ready: async () => {
+      await until('the operator is ready', waitMs, async () => {
+        if (child.exitCode !== null) throw new Error(`the operator ended with ${child.exitCode}:\n${logs}`)
+        return (await get('/readyz'))?.status === 200 ? true : null
+      })
+    },
+    metric: async (sample) => {
+      const text = (await (await get('/metrics'))?.text()) ?? ''
+      const line = text.split('\n').find((each) => each.startsWith(`${sample} `))
+      if (line === undefined) throw new Error(`there is no metric ${sample} in:\n${text}`)
+      return Number(line.slice(sample.length))
+    },
+    exitCode: () => child.exitCode,
+    exited,
+    end: (signal) => end(child, { signal, exited }),
+    logs: () => logs,
+  }
+}
+
+async function end(
+  child: ChildProcess,
+  { signal, exited }: { signal: 'SIGTERM' | 'SIGKILL'; exited: Promise<number | null> },
+): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+  return exited
+}
