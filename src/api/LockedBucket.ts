@@ -58,6 +58,13 @@ const bucketNameSchema = withRules(
   bucketNameRules,
 )
 
+/** Why a name is none for a managed bucket, as a sentence; null: it is one. The admin API asks this too. */
+export function bucketNameProblem(name: string): string | null {
+  const parsed = bucketNameSchema.safeParse(name)
+  if (!parsed.success) return parsed.error.issues[0]?.message ?? 'not a bucket name'
+  return bucketNameRules.find((rule) => !rule.holds(name, null))?.message ?? null
+}
+
 const baseSpecSchema = z.object({
   bucketName: bucketNameSchema,
   retentionPolicyRef: z

@@ -21,6 +21,9 @@ const steadyMs = 60_000
 /** After the grace period: what is still running is ended by force. */
 const exitMsMax = 2_000
 
+/** Commits and body flushes of all requests wait in libuv's pool, whose default is four threads. */
+const workerEnvironment = { UV_THREADPOOL_SIZE: '16' }
+
 type Slot = { worker: Worker | null; isListening: boolean; delayMs: number; timer: NodeJS.Timeout | null }
 
 export class WorkerPool {
@@ -64,7 +67,7 @@ export class WorkerPool {
   #fork(slot: Slot, index: number): Promise<void> {
     const { log, startOf } = this.#options
     const startedMs = performance.now()
-    const worker = cluster.fork()
+    const worker = cluster.fork(workerEnvironment)
     slot.worker = worker
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {

@@ -1,4 +1,5 @@
 import { applyBucketDocument, parseDocument } from '../../api/admin.ts'
+import { bucketNameProblem } from '../../api/LockedBucket.ts'
 import { AdminError, type AdminOperation } from '../operation.ts'
 
 /** Create, adopt or change the policy of a bucket in one transaction; never weakens what is enforced. */
@@ -9,6 +10,8 @@ export const ApplyBucket: AdminOperation = {
   principals: ['operator'],
   handle: async ({ store, actor, facts, pathName, epoch }, body) => {
     if (epoch === null) throw new AdminError(400, 'MissingEpoch', 'the header x-holdfast-epoch is required')
+    const problem = bucketNameProblem(pathName)
+    if (problem !== null) throw new AdminError(400, 'InvalidBucketName', `${pathName}: ${problem}`)
     const parsed = parseDocument(applyBucketDocument, body)
     if (parsed.kind === 'bad') throw new AdminError(400, 'InvalidDocument', parsed.message)
     const { owner, adoptionPolicy, policy } = parsed.value
