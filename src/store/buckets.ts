@@ -151,7 +151,11 @@ function putObjectLockConfiguration(
       policyName: name,
       requested: describeDefault(defaultRetention),
     }
-    const answer: ConfigurationAnswer = { kind: 'belowFloor', policy: { namespace, name }, floor: policy.floor }
+    const answer: ConfigurationAnswer = {
+      kind: 'belowFloor',
+      policy: { namespace, name },
+      floor: policy.floor,
+    }
     return { answer, refusal: denied(scene, actor, 'BelowFloor', detail) }
   }
   // S3 cannot express prefix rules: those of the policy stay.

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Clock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { type EpochMs, epochMs } from '../../../src/lib/units.ts'
 import { openBodies } from '../../../src/store/bodies/bodies.ts'
@@ -45,6 +46,8 @@ export type Rig = {
   readonly buckets: Buckets
   readonly versions: Versions
   readonly leadership: Leadership
+  /** Where the bodies lie. */
+  readonly directory: string
   readonly put: (input: PutInput) => Promise<PutVersionResult>
   readonly remove: (input: Partial<DeleteObject> & { key: string }) => ReturnType<Versions['delete']>
   /** Trusted now plus so many days. */
@@ -64,10 +67,11 @@ export type PutInput = {
 }
 
 /** The functions of the store over one engine, a clock that the test drives, and bodies in a temporary folder. */
-export async function openRig(engine: Engine): Promise<Rig> {
+export async function openRig(engine: Engine, realClock: Clock | null = null): Promise<Rig> {
   const { kv, remove } = await engine.open()
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-core-'))
-  const clock = new TestClock()
+  const testClock = new TestClock()
+  const clock = realClock ?? testClock
   const bodies = await openBodies({ directory, epoch: '1', worker: '1', clock })
   await openVolume(kv, clock)
   const denials = createDenialRecorder({ kv, clock, schedule: soon })
@@ -75,15 +79,16 @@ export async function openRig(engine: Engine): Promise<Rig> {
   const versions = createVersions(context)
   return {
     kv,
-    clock,
+    clock: testClock,
     context,
     versions,
     buckets: createBuckets(context),
     leadership: createLeadership(kv, clock),
+    directory,
     put: (input) => put(versions, input),
     remove: (input) =>
       versions.delete(actor, { bucket: 'ledger', versionId: null, bypassGovernance: false, ...input }),
-    inDays: (days) => epochMs(startMs + clock.uptime - 1000 + days * dayInMs),
+    inDays: (days) => epochMs(startMs + testClock.uptime - 1000 + days * dayInMs),
     rows: () => storedRows(kv),
     audit: () => readAudit(kv),
     close: async () => {
