@@ -32,7 +32,7 @@ import type {
 } from './records.ts'
 import type { Actor, CompletePart } from './requests.ts'
 import type { Uploads } from './store.ts'
-import { changeCounterKey, dropUpload, findUpload, readUpload } from './upload-rows.ts'
+import { changeCounterKey, dropUpload, findUpload, isUploadId, readUpload } from './upload-rows.ts'
 import { newVersionSuffix, orderOfVersionId } from './version-id.ts'
 import { openScene, readBucket, readPlace, type Scene } from './version-rows.ts'
 import { judgePrecondition, refusesPeriodLocks, writeVersion } from './write-version.ts'
@@ -211,6 +211,7 @@ async function answerAgain(
   bucket: BucketRecord,
   input: CompleteInput,
 ): Promise<CompleteResult> {
+  if (!isUploadId(input.uploadId)) return { kind: 'noSuchUpload' }
   return kv.snapshot(async (reader): Promise<CompleteResult> => {
     const completed = await readCompleted(reader, input.uploadId)
     const isSame = completed !== null && completed.bucketId === bucket.id && completed.key === input.key

@@ -49,7 +49,8 @@ export async function readCompleted(
 
 /** Forgets one page of those whose day is over; returns how many. */
 export async function forgetCompleted(kv: KeyValue, trustedMs: EpochMs): Promise<number> {
-  const to = expiryKey(trustedMs, '')
+  // Exclusive, so that one that ends now is among them.
+  const to = expiryKey(trustedMs + 1, '')
   return kv.transact(async (transaction) => {
     const page = await transaction.range({
       from: rangeOf(expiryPrefix).from,

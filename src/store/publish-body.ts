@@ -1,7 +1,13 @@
 /** The order of a body in a file and the commit that refers to it (docs/decisions/0012-stage-link.md). */
 import type { Bodies } from './bodies/contract.ts'
-import { StoreFailedError } from './kv/contract.ts'
+import { fileKey } from './keys.ts'
+import { type KeyValueReader, StoreFailedError } from './kv/contract.ts'
 import type { StagedBody } from './requests.ts'
+
+export type PublishContext = {
+  readonly kv: KeyValueReader
+  readonly bodies: Pick<Bodies, 'publish' | 'settle' | 'discard'>
+}
 
 export type Publication<Answer> = {
   /** `committed`: the work's commit refers to the body. `refused`: nothing does. */
@@ -11,29 +17,40 @@ export type Publication<Answer> = {
 
 /** Publishes, works, then settles or discards. Errors: those of bodies and of `work`. */
 export async function publishFor<Answer>(
-  bodies: Pick<Bodies, 'publish' | 'settle' | 'discard'>,
+  { kv, bodies }: PublishContext,
   body: StagedBody,
   work: () => Promise<Publication<Answer>>,
 ): Promise<Answer> {
-  const { fate, answer } = await orDiscard(bodies, body, async () => {
-    await bodies.publish(body)
-    return work()
-  })
+  const { fate, answer } = await runPublished({ kv, bodies }, body, work)
   if (fate === 'committed') await bodies.settle(body)
   else await bodies.discard(body)
   return answer
 }
 
-async function orDiscard<Answer>(
-  bodies: Pick<Bodies, 'discard'>,
+async function runPublished<Answer>(
+  context: PublishContext,
   body: StagedBody,
-  work: () => Promise<Answer>,
-): Promise<Answer> {
+  work: () => Promise<Publication<Answer>>,
+): Promise<Publication<Answer>> {
   try {
+    await context.bodies.publish(body)
     return await work()
   } catch (error) {
-    // A commit that failed may be durable: then the trace stays, and the next start knows.
-    if (!(error instanceof StoreFailedError)) await bodies.discard(body)
+    await discardUnlessCommitted(context, body, error)
     throw error
   }
+}
+
+/**
+ * An error should mean that nothing was committed; bytes are too dear to rely on it. A commit that failed may still
+ * be durable: then the trace stays, and the next start knows.
+ */
+async function discardUnlessCommitted(
+  { kv, bodies }: PublishContext,
+  body: StagedBody,
+  error: unknown,
+): Promise<void> {
+  if (error instanceof StoreFailedError) return
+  const reference = await kv.get(fileKey(body.bodyId, 0))
+  if (reference === null) await bodies.discard(body)
 }

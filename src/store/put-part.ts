@@ -31,7 +31,7 @@ export async function putPart(
   const { partNumber } = input
   assert(partNumber >= 1 && partNumber <= limits.partNumberMax, 'a part number is 1 to 10,000')
   const body = await asFile(context.bodies, input.body)
-  return publishFor(context.bodies, body, async () => {
+  return publishFor(context, body, async () => {
     const answer = await context.kv.transact((transaction) =>
       writePart(transaction, context, { ...input, body }),
     )

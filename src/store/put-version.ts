@@ -37,7 +37,7 @@ export async function putVersion(
   const put = () => denyIfUnreadable(context, subject, () => transactPut(context, actor, input))
   const file = fileOf(input)
   if (file === null) return put()
-  return publishFor(context.bodies, file, async () => {
+  return publishFor(context, file, async () => {
     const answer = await put()
     return { fate: answer.kind === 'put' ? 'committed' : 'refused', answer }
   })

@@ -27,7 +27,9 @@ export async function recoverStages({ kv, bodies, log }: RecoverOptions): Promis
       if (isReferenced) keptCount += 1
       else removedCount += 1
     }
-    await bodies.removeStage(stage)
+    const outcome = await bodies.removeStage(stage)
+    if (outcome === 'foreignNames')
+      log.warn({ stage: stage.name }, 'a stage holds files that are not ours: left')
     log.info({ stage: stage.name, keptCount, removedCount }, 'the stage of an earlier server is resolved')
   }
   return { keptCount, removedCount }

@@ -180,11 +180,16 @@ class FileBodies implements Bodies {
     await this.#step(unlinkIfThere(path))
   }
 
-  async removeStage(stage: AbandonedStage): Promise<void> {
+  async removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames'> {
     const path = this.#abandonedPath(stage)
-    for await (const name of namesIn(path))
+    let hasForeignNames = false
+    for await (const name of namesIn(path)) {
       assert(!isBodyId(name), 'every trace in a removed stage is resolved')
+      hasForeignNames = true
+    }
+    if (hasForeignNames) return 'foreignNames'
     await this.#removeStageFolder(path)
+    return 'removed'
   }
 
   freeSpace(): Promise<Space> {
