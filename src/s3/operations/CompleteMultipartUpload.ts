@@ -12,7 +12,7 @@ import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
 import { S3Error } from '../s3-error.ts'
 import { slowAnswer } from '../slow-answer.ts'
-import { noSuchBucket, noSuchUpload, writeError } from '../store-results.ts'
+import { noSuchUpload, writeError } from '../store-results.ts'
 import { versionIdHeader } from '../version-id.ts'
 import { allowOnly, children, childText, element, parseXml, type XmlNode, xmlDocument } from '../xml.ts'
 
@@ -91,10 +91,10 @@ function declaredSize(value: string | undefined): number | null {
 
 async function complete(context: OperationContext, input: Input): Promise<S3Response> {
   const bucket = addressedBucket(context)
-  const { uploadId, parts, precondition } = input
+  const { uploadId, precondition } = input
   const key = addressedKey(context.request)
-  const checksum = await wholeChecksum(context, input)
-  const request = { bucket: bucket.name, key, uploadId, parts, checksum, precondition }
+  const whole = await wholeChecksum(context, input)
+  const request = { bucket: bucket.name, key, uploadId, ...whole, precondition }
   const result = await context.store.uploads.complete(context.actor, request)
   if (result.kind === 'completed') return answer(context, result)
   throw refusal(result, context, input)
@@ -144,17 +144,19 @@ function invalidPart(uploadId: string, parts: readonly CompletePart[], partNumbe
 
 /**
  * The checksum to store, out of the stored parts', compared with what the client declares. null: the upload has none, or it is
- * not there any more (the store knows whether it was completed). A part that is replaced after this look has another
- * ETag, which the store finds in its transaction.
+ * not there any more (the store knows whether it was completed). The parts come back with their stored checksums, so that
+ * one that is replaced after this look is found by the store in its transaction.
  */
-async function wholeChecksum(context: OperationContext, input: Input): Promise<ObjectChecksum | null> {
+async function wholeChecksum(context: OperationContext, input: Input): Promise<Whole> {
   const address = { bucket: addressedBucket(context).name, key: addressedKey(context.request) }
   const found = await context.store.uploads.read(address.bucket, address.key, input.uploadId)
-  if (found.kind !== 'found') return null
+  const asGiven = { parts: input.parts, checksum: null }
+  if (found.kind !== 'found') return asGiven
   const { upload } = found
   checkDeclaredType(upload, input)
-  if (upload.checksumAlgorithm === null && input.sizeBytes === null) return null
+  if (upload.checksumAlgorithm === null && input.sizeBytes === null) return asGiven
   const stored = await readParts(context, input)
+  if (stored === null) return asGiven
   const named = input.parts.map((part) => {
     const match = stored.get(part.partNumber)
     const isSame = match !== undefined && sameChecksum(match, part)
@@ -168,8 +170,11 @@ async function wholeChecksum(context: OperationContext, input: Input): Promise<O
       message: `The ${input.declared.algorithm} you specified did not match the calculated checksum.`,
     })
   }
-  return checksum
+  const parts = named.map(({ partNumber, etag, checksum: known }) => ({ partNumber, etag, checksum: known }))
+  return { parts, checksum }
 }
+
+type Whole = { readonly parts: readonly CompletePart[]; readonly checksum: ObjectChecksum | null }
 
 function checkDeclaredType(upload: UploadRecord, { declared, declaredType }: Input): void {
   const planned = upload.checksumAlgorithm
@@ -186,15 +191,18 @@ function checkDeclaredType(upload: UploadRecord, { declared, declaredType }: Inp
   })
 }
 
-async function readParts(context: OperationContext, input: Input): Promise<ReadonlyMap<number, PartRecord>> {
+/** null: the upload ended meanwhile. */
+async function readParts(
+  context: OperationContext,
+  input: Input,
+): Promise<ReadonlyMap<number, PartRecord> | null> {
   const address = { bucket: addressedBucket(context).name, key: addressedKey(context.request) }
   const stored = new Map<number, PartRecord>()
   let afterPartNumber = 0
   for (;;) {
     const request = { ...address, uploadId: input.uploadId, afterPartNumber, limit: limits.listKeysMax }
     const page = await context.store.uploads.listParts(request)
-    if (page.kind === 'noSuchBucket') throw noSuchBucket(address.bucket)
-    if (page.kind === 'noSuchUpload') throw noSuchUpload(input.uploadId)
+    if (page.kind !== 'page') return null
     for (const part of page.parts) stored.set(part.partNumber, part)
     const last = page.parts.at(-1)
     if (!page.isTruncated || last === undefined) return stored
