@@ -109,6 +109,7 @@ function refusal(
   { uploadId, parts, precondition }: Input,
 ): S3Error {
   const bucket = addressedBucket(context)
+  const key = addressedKey(context.request)
   switch (result.kind) {
     case 'noSuchUpload':
       return noSuchUpload(uploadId)
@@ -123,8 +124,12 @@ function refusal(
           ETag: result.etag,
         },
       })
-    case 'checksumMismatch':
-      return new S3Error('BadDigest')
+    case 'objectTooLarge':
+      return new S3Error('EntityTooLarge', {
+        extra: { ProposedSize: String(result.sizeBytes), MaxSizeAllowed: String(limits.objectBytesMax) },
+      })
+    case 'noSuchKey':
+      return noSuchKey(key)
     case 'noSuchBucket':
     case 'preconditionFailed':
     case 'denied':
