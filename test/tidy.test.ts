@@ -75,7 +75,9 @@ describe('the tree', () => {
   })
 
   test('documents: no path of one machine', () => {
-    const documents = globSync('{*.md,docs/**/*.md,examples/**/*,tools/**/*.{sh,md},.ci/run}', { cwd: root })
+    const documents = globSync('{*.md,docs/**/*.md,examples/**/*.{yaml,md},tools/**/*.{sh,md},.ci/run}', {
+      cwd: root,
+    })
     expect(documents.length).toBeGreaterThan(5)
     expect(documents.flatMap((path) => tidy.checkMachinePaths(path, read(path)))).toEqual([])
   })

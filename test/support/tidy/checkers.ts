@@ -31,9 +31,10 @@ export function checkFolders(file: SourceFile): readonly string[] {
     if (!specifier.startsWith('.')) return []
     const target = resolve(file.path, specifier)
     const targetRule = ruleOf(target)
-    if (targetRule === null || targetRule.folder === rule.folder) return []
-    const allowed = rule.imports.some((folder) => targetRule.folder === folder)
-    return allowed ? [] : [`${file.path}: ${rule.folder} may not import ${targetRule.folder} (${specifier})`]
+    if (targetRule === null) return []
+    const targetFolder = targetRule.partOf ?? targetRule.folder
+    const allowed = targetFolder === (rule.partOf ?? rule.folder) || rule.imports.includes(targetFolder)
+    return allowed ? [] : [`${file.path}: ${rule.folder} may not import ${targetFolder} (${specifier})`]
   })
 }
 

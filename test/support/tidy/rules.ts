@@ -1,6 +1,8 @@
 /** The import rules of docs/ARCHITECTURE.md as data. A folder that is not here is an error. */
 export type FolderRule = {
   readonly folder: string
+  /** Importers see it as this folder. */
+  readonly partOf?: string
   /** Folders of src it may import, besides itself. A name also allows what lies below it. */
   readonly imports: readonly string[]
   /** `none`: not even node:. `crypto`: node:crypto only. */
@@ -15,6 +17,9 @@ export const folderRules: readonly FolderRule[] = [
   { folder: 'platform', imports: ['lib'], node: 'any' },
   { folder: 'api', imports: ['lock', 'lib'], node: 'any' },
   { folder: 'config', imports: ['lib'], node: 'any' },
+  // The contracts of the engines are the store's own words: types and errors, for whoever may import the store.
+  { folder: 'store/kv/contract.ts', partOf: 'store', imports: ['lib'], node: 'none' },
+  { folder: 'store/bodies/contract.ts', partOf: 'store', imports: ['store', 'lib'], node: 'none' },
   { folder: 'store/kv', imports: ['store', 'lib', 'platform'], node: 'any' },
   { folder: 'store/bodies', imports: ['store', 'lib', 'platform'], node: 'any' },
   { folder: 'store', imports: ['lock', 'lib', 'store/kv', 'store/bodies'], node: 'any' },
