@@ -112,6 +112,8 @@ async function gatherParts({ kv }: StoreContext, input: CompleteInput): Promise<
     const { partNumber, sizeBytes, etag } = small
     return { kind: 'partTooSmall', partNumber, sizeBytes, etag }
   }
+  const sizeBytes = totalBytes(parts)
+  if (sizeBytes > limits.objectBytesMax) return { kind: 'objectTooLarge', sizeBytes }
   return { kind: 'gathered', changeCount, parts }
 }
 
@@ -130,8 +132,7 @@ async function writeComplete(
   ])
   if (upload === null || parseCounter(counter) !== changeCount) return { kind: 'changed' }
   const failed = judgePrecondition(place, input.precondition)
-  // A key without a current version fails an If-Match as a changed one does.
-  if (failed !== null) return answered({ kind: 'preconditionFailed' })
+  if (failed !== null) return answered(failed)
   const lock = lockOf(upload, scene)
   if (upload.explicitRetention === null && lock.retention !== null && refusesPeriodLocks(scene.now)) {
     return answered({ kind: 'clockSuspect', trustedMs: scene.now.trustedMs, wallMs: scene.now.wallMs })
@@ -173,7 +174,7 @@ function objectData({ transaction, upload, parts, input }: Assembly, versionId: 
   const content = attachParts(transaction, parts, versionId)
   return {
     content,
-    sizeBytes: parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    sizeBytes: totalBytes(parts),
     etag: multipartEtag(parts),
     headers: upload.headers,
     userMetadata: upload.userMetadata,
@@ -197,6 +198,10 @@ function endUpload(transaction: KeyValueTransaction, { upload, parts, scene, ver
   putGarbage(transaction, uploadId, { kind: 'upload', keptParts })
   const completed = { bucketId, key, versionId: version.versionId }
   putCompleted(transaction, uploadId, { completed, trustedMs: scene.now.trustedMs })
+}
+
+function totalBytes(parts: readonly PartRecord[]): number {
+  return parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
 }
 
 /** MD5 of the parts' MD5s and the number of parts, without quotes. */

@@ -188,8 +188,11 @@ export interface Uploads {
     | { kind: 'noSuchUpload' }
     | { kind: 'invalidPart'; partNumber: number }
     | { kind: 'partTooSmall'; partNumber: number; sizeBytes: number; etag: string }
-    | { kind: 'checksumMismatch' }
+    /** More than limits.objectBytesMax in all. */
+    | { kind: 'objectTooLarge'; sizeBytes: number }
     | { kind: 'preconditionFailed' }
+    /** If-Match, and there is no current version. */
+    | { kind: 'noSuchKey' }
     | Denied
     | ClockSuspect
   >

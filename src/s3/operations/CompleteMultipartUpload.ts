@@ -12,7 +12,7 @@ import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
 import { S3Error } from '../s3-error.ts'
 import { slowAnswer } from '../slow-answer.ts'
-import { noSuchUpload, writeError } from '../store-results.ts'
+import { noSuchKey, noSuchUpload, writeError } from '../store-results.ts'
 import { versionIdHeader } from '../version-id.ts'
 import { allowOnly, children, childText, element, parseXml, type XmlNode, xmlDocument } from '../xml.ts'
 

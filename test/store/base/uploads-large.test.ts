@@ -89,7 +89,7 @@ describe('an upload of 10,000 parts', () => {
   afterEach(() => rig.close())
 
   /** Rows as UploadPart leaves them; the files themselves play no part in Complete. */
-  async function fillParts({ uploadId }: Address): Promise<CompletePart[]> {
+  async function fillParts({ uploadId }: Address, sizeBytes: number): Promise<CompletePart[]> {
     const parts: CompletePart[] = []
     for (let start = 1; start <= limits.partNumberMax; start += 500) {
       await rig.kv.transact(async (transaction) => {
@@ -101,7 +101,7 @@ describe('an upload of 10,000 parts', () => {
           const part = {
             partNumber,
             bodyId,
-            sizeBytes: partBytes,
+            sizeBytes,
             etag,
             sha256,
             checksum: null,
@@ -117,11 +117,24 @@ describe('an upload of 10,000 parts', () => {
     return parts
   }
 
+  test('Complete: more than 5 TiB in all, is refused', async () => {
+    const address = await createUpload(rig.uploads, 'large')
+    const sizeBytes = limits.singleUploadBytesMax
+    const parts = await fillParts(address, sizeBytes)
+    const input = { ...address, checksum: null, precondition: anyParts }
+    const fittingCount = limits.objectBytesMax / sizeBytes
+    const named = parts.slice(0, fittingCount + 1)
+    const refused = await rig.uploads.complete(actor, { ...input, parts: named })
+    expect(refused).toEqual({ kind: 'objectTooLarge', sizeBytes: limits.objectBytesMax + sizeBytes })
+    const done = await rig.uploads.complete(actor, { ...input, parts: named.slice(0, fittingCount) })
+    expect(done).toMatchObject({ version: { object: { sizeBytes: limits.objectBytesMax } } })
+  })
+
   test('Complete: is one bounded transaction that touches no body; garbage is bounded too', async () => {
     const meter = new Meter()
     const kv = meter.over(rig.kv)
     const address = await createUpload(rig.uploads, 'large')
-    const parts = await fillParts(address)
+    const parts = await fillParts(address, partBytes)
     const uploads = createUploads({ ...rig.context, kv })
     const done = await uploads.complete(actor, { ...address, parts, checksum: null, precondition: anyParts })
     if (done.kind !== 'completed') throw new Error(done.kind)

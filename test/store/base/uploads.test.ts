@@ -163,6 +163,9 @@ describe.each(engines)('uploads on $name', (engine) => {
       kind: 'preconditionFailed',
     })
     expect(await dump(rig.kv)).toEqual(before)
+    const other = await twoParts('b')
+    const absent = await complete(other.address, other.parts, { ifMatch: 'x', ifNoneMatch: null })
+    expect(absent).toEqual({ kind: 'noSuchKey' })
     const etag = existing.object?.etag ?? ''
     expect(await complete(address, parts, { ifMatch: etag, ifNoneMatch: null })).toMatchObject({
       kind: 'completed',
