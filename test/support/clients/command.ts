@@ -45,5 +45,6 @@ export function clientEnvironment(home: string): Readonly<Record<string, string>
     AWS_EC2_METADATA_DISABLED: 'true',
     AWS_MAX_ATTEMPTS: '1',
     AWS_PAGER: '',
+    PYTHONDONTWRITEBYTECODE: '1',
   }
 }
