@@ -3,7 +3,6 @@ import { connectLockServer } from '../client/connect.ts'
 import { ServerRefusedError } from '../client/lock-server.ts'
 import { readSettings } from '../config/read-settings.ts'
 import type { SettingValues } from '../config/settings.ts'
-import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Backoff } from '../operator/backoff.ts'
@@ -33,11 +32,16 @@ const names = [
 ] as const
 type OperatorSettings = SettingValues<(typeof names)[number]>
 
-/** Another operator leads: a restart would only take it back, so the caller can tell this end from a failure. */
+/**
+ * Another operator leads: a restart would only take it back, so the caller can tell this end from a failure.
+ */
 export const leadershipLostExitCode = 3
 const serverTimeoutMs = 10_000
 
-/** `holdfast operator`: the controllers against kube-apiserver, until SIGTERM. Exit codes: 1 failed, 2 wrong use, 3 lost. */
+/**
+ * `holdfast operator`: the controllers against kube-apiserver, until SIGTERM. Exit codes: 1 failed, 2 wrong
+ * use, 3 lost.
+ */
 export async function operatorCommand(argv: readonly string[]): Promise<number> {
   const summary = 'Runs the controllers against kube-apiserver and a lock server.'
   const settings = readSettings({ command: 'holdfast operator', summary, names }, argv)

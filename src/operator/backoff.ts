@@ -10,7 +10,9 @@ export function exponentialDelayMs(range: BackoffRange, attempt: number): number
   return Math.min(range.delayMsMin * 2 ** Math.min(attempt, 64), range.delayMsMax)
 }
 
-/** Spreads a delay over [delayMs / 2, delayMs], so that clients cut off together do not come back together. */
+/**
+ * Spreads a delay over [delayMs / 2, delayMs], so that clients cut off together do not come back together.
+ */
 export function jittered(delayMs: number): number {
   const wholeMs = Math.floor(delayMs)
   return wholeMs <= 1 ? wholeMs : randomInt(Math.ceil(wholeMs / 2), wholeMs + 1)

@@ -1,4 +1,9 @@
-import { conditionReasons, conditionTypes, type ConditionReason, type ConditionType } from '../api/conditions.ts'
+import {
+  type ConditionReason,
+  type ConditionType,
+  conditionReasons,
+  conditionTypes,
+} from '../api/conditions.ts'
 import type { Condition } from '../api/status.ts'
 import { limits } from '../lib/limits.ts'
 import type { EpochMs } from '../lib/units.ts'
@@ -13,8 +18,8 @@ export type WantedCondition = {
 }
 
 /**
- * The conditions of a status, in the table's order. `lastTransitionTime` moves only when `status` flips, as metav1.Condition
- * asks; every condition carries the generation, because `kubectl wait` compares it.
+ * The conditions of a status, in the table's order. `lastTransitionTime` moves only when `status` flips, as
+ * metav1.Condition asks; every condition carries the generation, because `kubectl wait` compares it.
  */
 export function makeConditions(
   wanted: readonly WantedCondition[],
@@ -37,7 +42,10 @@ export function makeConditions(
     })
 }
 
-export function findCondition(conditions: readonly Condition[] | undefined, type: ConditionType): Condition | null {
+export function findCondition(
+  conditions: readonly Condition[] | undefined,
+  type: ConditionType,
+): Condition | null {
   return conditions?.find((condition) => condition.type === type) ?? null
 }
 

@@ -3,10 +3,10 @@ import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, StatusByKind } fro
 import type { EventRecord, Source } from './sources/source.ts'
 
 /**
- * What the runner does after a reconcile:
- * `done` nothing until the object changes or its next verification, `after` runs it again after the delay, `retry` again
- * with a delay that doubles with every failure (up to `delayMsMax`), `terminal` not again for this generation (retrying cannot help) except at
- * its next verification or when an object that it watches changes.
+ * What the runner does after a reconcile: `done` nothing until the object changes or its next verification,
+ * `after` runs it again after the delay, `retry` again with a delay that doubles with every failure (up to
+ * `delayMsMax`), `terminal` not again for this generation (retrying cannot help) except at its next
+ * verification or when an object that it watches changes.
  */
 export type Next =
   | { readonly kind: 'done' }
@@ -14,7 +14,10 @@ export type Next =
   | { readonly kind: 'retry'; readonly error: Error; readonly delayMsMax?: number }
   | { readonly kind: 'terminal'; readonly error: Error }
 
-/** Objects of another kind whose changes concern objects of this controller. Our own status writes are not told. */
+/**
+ * Objects of another kind whose changes concern objects of this controller. Our own status writes are not
+ * told.
+ */
 export type Watch = {
   readonly kind: ObjectKind
   /** How long to wait for more changes of the same kind: many are then one piece of work. */
@@ -29,8 +32,16 @@ export type Report<Kind extends ObjectKind> = {
   readonly next: Next
 }
 
-/** Read, decide, act, status. `decide` and `status` are pure; all that they need is in the snapshot and the outcome. */
-export type Controller<Kind extends ObjectKind, Snapshot extends { object: ObjectByKind[Kind] }, Step, Outcome> = {
+/**
+ * Read, decide, act, status. `decide` and `status` are pure; all that they need is in the snapshot and the
+ * outcome.
+ */
+export type Controller<
+  Kind extends ObjectKind,
+  Snapshot extends { object: ObjectByKind[Kind] },
+  Step,
+  Outcome,
+> = {
   /** The metrics' label, as in controller-runtime: the kind in lower case. */
   readonly name: string
   readonly kind: Kind
@@ -53,7 +64,9 @@ export type Reconciler = {
 export type StatusListener = (change: StatusChange) => void
 /** For people who watch: standalone prints these. */
 export type StatusChange =
-  | { [Kind in ObjectKind]: { kind: 'status'; object: ObjectByKind[Kind]; status: StatusByKind[Kind] } }[ObjectKind]
+  | {
+      [Kind in ObjectKind]: { kind: 'status'; object: ObjectByKind[Kind]; status: StatusByKind[Kind] }
+    }[ObjectKind]
   | { readonly kind: 'event'; readonly event: EventRecord }
 
 type ReconcilerParts = {
@@ -63,7 +76,12 @@ type ReconcilerParts = {
 }
 
 /** Ties the four parts of a controller together: the status is written once, then its events are recorded. */
-export function makeReconciler<Kind extends ObjectKind, Snapshot extends { object: ObjectByKind[Kind] }, Step, Outcome>(
+export function makeReconciler<
+  Kind extends ObjectKind,
+  Snapshot extends { object: ObjectByKind[Kind] },
+  Step,
+  Outcome,
+>(
   controller: Controller<Kind, Snapshot, Step, Outcome>,
   { source, wallMs, onStatus }: ReconcilerParts,
 ): Reconciler {

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { eventReasons } from '../api/conditions.ts'
 import type { Clock } from '../lib/clock.ts'
-import { formatIso } from '../lib/units.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
-import { KubeStatusError, type KubeClient } from './kube.ts'
+import { formatIso } from '../lib/units.ts'
+import { type KubeClient, KubeStatusError } from './kube.ts'
 import { TokenBucket } from './rate-limit.ts'
 import type { EventRecord } from './sources/source.ts'
 
@@ -22,8 +22,8 @@ export type EventRecorderOptions = {
 type Series = { readonly name: string; count: number; readonly firstTimestamp: string; startMs: number }
 
 /**
- * Records core/v1 events as client-go does: the same event again within ten minutes only counts up; per object 25 at once,
- * then one in five minutes. Best effort: an event is for people, the status is the truth.
+ * Records core/v1 events as client-go does: the same event again within ten minutes only counts up; per
+ * object 25 at once, then one in five minutes. Best effort: an event is for people, the status is the truth.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions
@@ -52,7 +52,8 @@ export class EventRecorder {
     const key = seriesKey(event)
     const now = formatIso(this.#options.clock.wallMs())
     const known = this.#series.get(key)
-    const isRunning = known !== undefined && this.#options.clock.uptimeMs() - known.startMs < limits.eventSeriesMs
+    const isRunning =
+      known !== undefined && this.#options.clock.uptimeMs() - known.startMs < limits.eventSeriesMs
     if (isRunning && (await this.#countUp(event, known, signal))) return
     const created = this.#document(event, now)
     await this.#options.client.send({ method: 'POST', path: eventsPath(event), body: created }, signal)

@@ -13,8 +13,8 @@ export type HealthOptions = {
 export type HealthServer = { readonly port: number; readonly close: () => Promise<void> }
 
 /**
- * /healthz answers as long as the event loop turns: an API server or lock server that is away is no reason to restart
- * the pod. /readyz says whether the controllers work. /metrics is Prometheus' text.
+ * /healthz answers as long as the event loop turns: an API server or lock server that is away is no reason to
+ * restart the pod. /readyz says whether the controllers work. /metrics is Prometheus' text.
  */
 export async function startHealthServer(options: HealthOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {

@@ -1,9 +1,9 @@
 /**
- * The door to @kubernetes/client-node: its kubeconfig and its ways to authenticate, nothing above them. The informer dies on
- * the first connection error; the generated clients have no rate limit, no retry, one connection pool per request, patch
- * in a content type that custom resources refuse (operator.md 2.1), and speak HTTP/2 by undici, whose idle timeout is thrown
- * where nobody can catch it. So requests are plain paths and JSON over node:https here. What would replace it: a parser of
- * kubeconfig files.
+ * The door to @kubernetes/client-node: its kubeconfig and its ways to authenticate, nothing above them. The
+ * informer dies on the first connection error; the generated clients have no rate limit, no retry, one
+ * connection pool per request, patch in a content type that custom resources refuse (operator.md 2.1), and
+ * speak HTTP/2 by undici, whose idle timeout is thrown where nobody can catch it. So requests are plain paths
+ * and JSON over node:https here. What would replace it: a parser of kubeconfig files.
  */
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
@@ -47,7 +47,9 @@ export class KubeUnreachableError extends Error {
 export interface KubeClient {
   /** The server's address, for messages. */
   readonly host: string
-  /** One request, within the rate limit; 429 and 503 are repeated after Retry-After. Errors: the two above. */
+  /**
+   * One request, within the rate limit; 429 and 503 are repeated after Retry-After. Errors: the two above.
+   */
   send(request: KubeRequest, signal: AbortSignal): Promise<unknown>
   /** The JSON lines of a watch until the server ends it. Silence is an error. Errors: the two above. */
   watch(request: KubeRequest, signal: AbortSignal): AsyncGenerator<unknown, void, undefined>
@@ -73,7 +75,11 @@ export function connectKube(origin: KubeConfigOrigin, options: KubeClientOptions
   return new RestClient(config, cluster.server, options)
 }
 
-type Answer = { readonly status: number; readonly headers: IncomingMessage['headers']; readonly chunks: TextChunks }
+type Answer = {
+  readonly status: number
+  readonly headers: IncomingMessage['headers']
+  readonly chunks: TextChunks
+}
 type TextChunks = AsyncIterable<string>
 
 class RestClient implements KubeClient {
@@ -145,21 +151,28 @@ class RestClient implements KubeClient {
     const options: RequestOptions = { method: request.method, signal }
     await this.#config.applyToHTTPSOptions(options)
     // client-node's own agent keeps no connection; only a proxy needs it.
-    if (this.#config.getCurrentCluster()?.proxyUrl === undefined && url.protocol === 'https:') options.agent = this.#agent
+    if (this.#config.getCurrentCluster()?.proxyUrl === undefined && url.protocol === 'https:')
+      options.agent = this.#agent
     options.headers = {
       ...options.headers,
       accept: 'application/json',
       'user-agent': 'holdfast-operator',
       ...(body === null
         ? {}
-        : { 'content-type': request.contentType ?? 'application/json', 'content-length': Buffer.byteLength(body) }),
+        : {
+            'content-type': request.contentType ?? 'application/json',
+            'content-length': Buffer.byteLength(body),
+          }),
     }
     const response = await exchange(url, options, body)
     response.setEncoding('utf8')
     return { status: response.statusCode ?? 0, headers: response.headers, chunks: response }
   }
 
-  #deadline(delayMs: number, reason: string): { signal: AbortSignal; restart: () => void; cancel: () => void } {
+  #deadline(
+    delayMs: number,
+    reason: string,
+  ): { signal: AbortSignal; restart: () => void; cancel: () => void } {
     const controller = new AbortController()
     const start = () => this.#timers.after(delayMs, () => controller.abort(new KubeUnreachableError(reason)))
     let cancel = start()
@@ -232,7 +245,10 @@ async function collect(chunks: TextChunks): Promise<string> {
   return parts.join('')
 }
 
-async function* jsonLines(chunks: TextChunks, onActivity: () => void): AsyncGenerator<unknown, void, undefined> {
+async function* jsonLines(
+  chunks: TextChunks,
+  onActivity: () => void,
+): AsyncGenerator<unknown, void, undefined> {
   let rest = ''
   for await (const chunk of chunks) {
     onActivity()

@@ -1,11 +1,14 @@
-import { ServerUnreachableError, type LockServer, type ServerInfo } from '../client/lock-server.ts'
+import { type LockServer, type ServerInfo, ServerUnreachableError } from '../client/lock-server.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Backoff } from './backoff.ts'
 import { sleep, type Timers } from './timers.ts'
 
-/** Another operator acquired the leadership of the lock server, or the server forgot ours: nothing more may be written. */
+/**
+ * Another operator acquired the leadership of the lock server, or the server forgot ours: nothing more may be
+ * written.
+ */
 export class LeadershipLostError extends Error {
   override readonly name = 'LeadershipLostError'
 }
@@ -25,10 +28,13 @@ export type AcquireOptions = {
 }
 
 /**
- * Acquires the leadership, waiting out a server that does not answer. Null: aborted meanwhile. Errors: a server that
- * refuses (wrong key), which waiting does not cure.
+ * Acquires the leadership, waiting out a server that does not answer. Null: aborted meanwhile. Errors: a
+ * server that refuses (wrong key), which waiting does not cure.
  */
-export async function acquireLeadership(options: AcquireOptions, signal: AbortSignal): Promise<number | null> {
+export async function acquireLeadership(
+  options: AcquireOptions,
+  signal: AbortSignal,
+): Promise<number | null> {
   const { lockServer, holder, timers, log } = options
   const backoff = new Backoff({ delayMsMin: limits.kubeBackoffMsMin, delayMsMax: limits.serverRetryMsMax })
   while (!signal.aborted) {
@@ -46,8 +52,8 @@ export async function acquireLeadership(options: AcquireOptions, signal: AbortSi
 }
 
 /**
- * The server's own facts, asked at most every 30 s for all buckets together. An epoch beyond ours means that somebody else
- * leads, so an operator with nothing to write learns it here.
+ * The server's own facts, asked at most every 30 s for all buckets together. An epoch beyond ours means that
+ * somebody else leads, so an operator with nothing to write learns it here.
  */
 export class ServerFacts {
   readonly #lockServer: LockServer

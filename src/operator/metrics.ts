@@ -1,6 +1,6 @@
 /**
- * Counters under controller-runtime's names and labels (operator.md 2.2), so that existing dashboards read them.
- * A registry is a value that `run-operator` makes: no global.
+ * Counters under controller-runtime's names and labels (operator.md 2.2), so that existing dashboards read
+ * them. A registry is a value that `run-operator` makes: no global.
  */
 export type ReconcileResult = 'success' | 'error' | 'requeue_after' | 'terminal'
 
@@ -77,7 +77,9 @@ const families: readonly Family[] = [
   {
     name: 'workqueue_depth',
     type: 'gauge',
-    samples: (controller, { queueDepth }) => [[`name="${controller}",controller="${controller}"`, queueDepth()]],
+    samples: (controller, { queueDepth }) => [
+      [`name="${controller}",controller="${controller}"`, queueDepth()],
+    ],
   },
 ]
 

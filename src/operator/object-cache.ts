@@ -1,4 +1,6 @@
-/** What the source last saw of one kind. Tells whether a step changed anything, so that only changes are work. */
+/**
+ * What the source last saw of one kind. Tells whether a step changed anything, so that only changes are work.
+ */
 
 export type CachedObject = {
   readonly metadata: {
@@ -29,8 +31,8 @@ export class ObjectCache<T extends CachedObject> {
   }
 
   /**
-   * Takes the answer to our own write: only over an older version of the same object, because a watch may already
-   * have told of a later change or of the deletion.
+   * Takes the answer to our own write: only over an older version of the same object, because a watch may
+   * already have told of a later change or of the deletion.
    */
   putWritten(object: T): boolean {
     const held = this.#objects.get(cacheKey(object))
@@ -48,7 +50,10 @@ export class ObjectCache<T extends CachedObject> {
     const before = this.#objects
     this.#objects = new Map(objects.map((object) => [cacheKey(object), object]))
     const changed = objects
-      .filter((object) => before.get(cacheKey(object))?.metadata.resourceVersion !== object.metadata.resourceVersion)
+      .filter(
+        (object) =>
+          before.get(cacheKey(object))?.metadata.resourceVersion !== object.metadata.resourceVersion,
+      )
       .map(cacheKey)
     const gone = [...before.keys()].filter((key) => !this.#objects.has(key))
     return [...changed, ...gone]
@@ -59,7 +64,9 @@ export function cacheKey(object: CachedObject): string {
   return `${object.metadata.namespace}/${object.metadata.name}`
 }
 
-/** Resource versions of one resource are whole numbers that grow (KEP-5504); anything else is not comparable. */
+/**
+ * Resource versions of one resource are whole numbers that grow (KEP-5504); anything else is not comparable.
+ */
 export function isNewer(version: string, than: string): boolean {
   const digits = /^[1-9][0-9]*$/
   if (!digits.test(version) || !digits.test(than)) return false

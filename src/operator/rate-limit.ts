@@ -1,6 +1,9 @@
 import { assert } from '../lib/assert.ts'
 
-/** A token bucket over a clock that never goes back (`Clock.uptimeMs`). Reserves: the caller waits what it is told. */
+/**
+ * A token bucket over a clock that never goes back (`Clock.uptimeMs`). Reserves: the caller waits what it is
+ * told.
+ */
 export class TokenBucket {
   readonly #perSecond: number
   readonly #burst: number

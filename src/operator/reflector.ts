@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto'
-import type { Log } from '../lib/log.ts'
 import { limits } from '../lib/limits.ts'
+import type { Log } from '../lib/log.ts'
 import { Backoff } from './backoff.ts'
-import { KubeStatusError, type KubeClient } from './kube.ts'
-import { cacheKey, ObjectCache, type CachedObject } from './object-cache.ts'
+import { type KubeClient, KubeStatusError } from './kube.ts'
+import { type CachedObject, cacheKey, ObjectCache } from './object-cache.ts'
 import { sleep, type Timers } from './timers.ts'
 
 export type ReflectorOptions<T extends CachedObject> = {
@@ -18,20 +18,27 @@ export type ReflectorOptions<T extends CachedObject> = {
   readonly onChange: (key: string) => void
 }
 
-type ListPage = { readonly items: readonly unknown[]; readonly resourceVersion: string; readonly continueToken: string }
+type ListPage = {
+  readonly items: readonly unknown[]
+  readonly resourceVersion: string
+  readonly continueToken: string
+}
 type WatchEvent = { readonly type: string; readonly object: unknown }
 /** `relist`: the watch cannot go on from where it was. */
 type WatchEnd = 'reopen' | 'relist'
 
 /**
- * Keeps a cache equal to a collection of the API server: list, then watch from there, for ever. Every failure is waited
- * out (0.8 s to 30 s) and none ends it: a closed watch is reopened from the last version seen, a refused one (410 Gone)
- * lists again, and what a list no longer has is told as a change.
+ * Keeps a cache equal to a collection of the API server: list, then watch from there, for ever. Every failure
+ * is waited out (0.8 s to 30 s) and none ends it: a closed watch is reopened from the last version seen, a
+ * refused one (410 Gone) lists again, and what a list no longer has is told as a change.
  */
 export class Reflector<T extends CachedObject> {
   readonly cache = new ObjectCache<T>()
   readonly #options: ReflectorOptions<T>
-  readonly #backoff = new Backoff({ delayMsMin: limits.kubeBackoffMsMin, delayMsMax: limits.kubeBackoffMsMax })
+  readonly #backoff = new Backoff({
+    delayMsMin: limits.kubeBackoffMsMin,
+    delayMsMax: limits.kubeBackoffMsMax,
+  })
   #resourceVersion = ''
   #listCount = 0
   #watchCount = 0
@@ -70,7 +77,9 @@ export class Reflector<T extends CachedObject> {
     do {
       const query: Record<string, string> = { limit: String(limits.kubeListPageMax) }
       if (continueToken !== '') query['continue'] = continueToken
-      const page = parsePage(await this.#options.client.send({ method: 'GET', path: this.#options.path, query }, signal))
+      const page = parsePage(
+        await this.#options.client.send({ method: 'GET', path: this.#options.path, query }, signal),
+      )
       for (const item of page.items) {
         const object = this.#parse(item)
         if (object !== null) objects.push(object)
@@ -105,7 +114,10 @@ export class Reflector<T extends CachedObject> {
       timeoutSeconds: String(randomInt(limits.kubeWatchSecondsMin, limits.kubeWatchSecondsMax)),
     }
     let eventCount = 0
-    for await (const line of this.#options.client.watch({ method: 'GET', path: this.#options.path, query }, signal)) {
+    for await (const line of this.#options.client.watch(
+      { method: 'GET', path: this.#options.path, query },
+      signal,
+    )) {
       const event = parseEvent(line)
       if (event.type === 'ERROR') throw watchError(event.object)
       this.#apply(event)

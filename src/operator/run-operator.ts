@@ -6,9 +6,9 @@ import type { Log } from '../lib/log.ts'
 import { makeReconciler, type Reconciler, type StatusListener } from './controller.ts'
 import { lockedBucketController } from './controllers/LockedBucket.ts'
 import { retentionPolicyController } from './controllers/RetentionPolicy.ts'
-import { acquireLeadership, LeadershipLostError, ServerFacts, type Leadership } from './leadership.ts'
+import { acquireLeadership, type Leadership, LeadershipLostError, ServerFacts } from './leadership.ts'
 import { OperatorMetrics } from './metrics.ts'
-import { runController, type RunnerOptions } from './runner.ts'
+import { type RunnerOptions, runController } from './runner.ts'
 import type { Source } from './sources/source.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
@@ -36,9 +36,10 @@ export const lockedBucketWorkers = 4
 export const retentionPolicyWorkers = 1
 
 /**
- * Acquires the leadership of the lock server, reads the source and runs both controllers until the signal is aborted; waits
- * out a server that does not answer. Resolves when the running reconciles have ended. Errors: LeadershipLostError when
- * another operator took over (nothing was written since), ServerRefusedError for a key that the server does not take.
+ * Acquires the leadership of the lock server, reads the source and runs both controllers until the signal is
+ * aborted; waits out a server that does not answer. Resolves when the running reconciles have ended. Errors:
+ * LeadershipLostError when another operator took over (nothing was written since), ServerRefusedError for a
+ * key that the server does not take.
  */
 export async function runOperator(options: OperatorOptions): Promise<void> {
   const { source, clock, log, verifyIntervalMs, signal, timers = systemTimers } = options
@@ -62,7 +63,15 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
   await source.start(stopped)
   const reconcilers = makeReconcilers(options, { epoch, lost })
   const metrics = options.metrics ?? new OperatorMetrics()
-  const shared = { source, clock, timers, log, metrics, verifyIntervalMs, reconcileMsMax: limits.reconcileMsMax }
+  const shared = {
+    source,
+    clock,
+    timers,
+    log,
+    metrics,
+    verifyIntervalMs,
+    reconcileMsMax: limits.reconcileMsMax,
+  }
   const workers = (reconciler: Reconciler) =>
     reconciler.kind === 'LockedBucket' ? lockedBucketWorkers : retentionPolicyWorkers
   const running = reconcilers.map((reconciler) => {
@@ -86,4 +95,3 @@ function makeReconcilers(options: OperatorOptions, leadership: Leadership): read
     ),
   ]
 }
-

@@ -1,9 +1,9 @@
+import { assert, unreachable } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
-import { assert, unreachable } from '../lib/assert.ts'
 import { jittered } from './backoff.ts'
-import { StatusConflictError, type Next, type Reconciler } from './controller.ts'
+import { type Next, type Reconciler, StatusConflictError } from './controller.ts'
 import type { ControllerCounters, OperatorMetrics } from './metrics.ts'
 import { formatKey, keyOf, parseKey } from './objects.ts'
 import { TokenBucket } from './rate-limit.ts'
@@ -25,16 +25,20 @@ export type RunnerOptions = {
 }
 
 /**
- * Reconciles every object of the controller's kind until the signal is aborted; resolves when the running reconciles
- * have ended. The source must have synced. Level-triggered: what is told of a change is its key; the state is read from the
- * cache when the key's turn comes. Nothing that a reconcile throws ends the runner.
+ * Reconciles every object of the controller's kind until the signal is aborted; resolves when the running
+ * reconciles have ended. The source must have synced. Level-triggered: what is told of a change is its key;
+ * the state is read from the cache when the key's turn comes. Nothing that a reconcile throws ends the
+ * runner.
  */
 export async function runController(
   reconciler: Reconciler,
   options: RunnerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  assert(options.workers >= 1 && options.workers <= limits.reconcileWorkersMax, 'the number of workers is in bounds')
+  assert(
+    options.workers >= 1 && options.workers <= limits.reconcileWorkersMax,
+    'the number of workers is in bounds',
+  )
   const runner = new ControllerRunner(reconciler, options)
   await runner.run(signal)
 }
@@ -80,7 +84,9 @@ class ControllerRunner {
     }
   }
 
-  /** False for the echo of our own status write, and for any change of an object given up in this generation. */
+  /**
+   * False for the echo of our own status write, and for any change of an object given up in this generation.
+   */
   #isWork(changed: Change): boolean {
     if (changed.cause === 'ownStatus') return false
     const object = this.#options.source.get(changed.kind, changed)
@@ -103,7 +109,10 @@ class ControllerRunner {
     }
   }
 
-  /** One reconcile under its deadline. The key stays taken until the reconcile has really ended: never two at once. */
+  /**
+   * One reconcile under its deadline. The key stays taken until the reconcile has really ended: never two at
+   * once.
+   */
   async #reconcile(text: string, signal: AbortSignal): Promise<Next> {
     const deadline = new AbortController()
     const cancel = this.#options.timers.after(this.#options.reconcileMsMax, () => {
@@ -151,7 +160,10 @@ class ControllerRunner {
       case 'retry':
         if (!(next.error instanceof StatusConflictError)) {
           this.#counters.reconciles.error += 1
-          log.warn({ ...fields, error: next.error.message, failures: this.#queue.failureCount(text) + 1 }, 'reconcile failed')
+          log.warn(
+            { ...fields, error: next.error.message, failures: this.#queue.failureCount(text) + 1 },
+            'reconcile failed',
+          )
         }
         this.#queue.addRateLimited(text, next.delayMsMax)
         return

@@ -15,7 +15,9 @@ export const systemTimers: Timers = {
   },
 }
 
-/** Resolves after `delayMs`, or at once when the signal is or gets aborted: the caller looks at the signal. */
+/**
+ * Resolves after `delayMs`, or at once when the signal is or gets aborted: the caller looks at the signal.
+ */
 export function sleep(timers: Timers, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve()

@@ -1,8 +1,8 @@
-import { exponentialDelayMs, type BackoffRange } from './backoff.ts'
-import type { TokenBucket } from './rate-limit.ts'
-import type { Timers } from './timers.ts'
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
+import { type BackoffRange, exponentialDelayMs } from './backoff.ts'
+import type { TokenBucket } from './rate-limit.ts'
+import type { Timers } from './timers.ts'
 
 export type WorkqueueOptions = {
   readonly timers: Timers
@@ -14,9 +14,9 @@ export type WorkqueueOptions = {
 type Delayed = { readonly dueMs: number; readonly cancel: () => void }
 
 /**
- * Keys that wait for work, with client-go's semantics: a key is in the queue at most once and is given to one worker at a
- * time; a key added while it is being processed runs once more afterwards. Holds keys only: what to do is read from
- * the cache when the key's turn comes.
+ * Keys that wait for work, with client-go's semantics: a key is in the queue at most once and is given to one
+ * worker at a time; a key added while it is being processed runs once more afterwards. Holds keys only: what
+ * to do is read from the cache when the key's turn comes.
  */
 export class Workqueue {
   readonly #timers: Timers
@@ -85,7 +85,10 @@ export class Workqueue {
     this.#delayed.set(key, { dueMs, cancel })
   }
 
-  /** Adds the key after its own delay, doubled with each failure in a row, and the one of all retries together. */
+  /**
+   * Adds the key after its own delay, doubled with each failure in a row, and the one of all retries
+   * together.
+   */
   addRateLimited(key: string, delayMsMax: number = this.#retry.delayMsMax): void {
     const failures = this.failureCount(key)
     this.#failures.set(key, failures + 1)
@@ -115,8 +118,8 @@ export class Workqueue {
   }
 
   /**
-   * Takes no more keys and forgets the waiting ones (the next start reads everything again); resolves when the keys
-   * being processed are done.
+   * Takes no more keys and forgets the waiting ones (the next start reads everything again); resolves when
+   * the keys being processed are done.
    */
   shutDown(): Promise<void> {
     this.#isShutDown = true

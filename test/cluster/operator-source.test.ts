@@ -57,7 +57,13 @@ type Running = { readonly source: KubeSource; readonly changes: Change[] }
 
 async function startSource(client: KubeClient): Promise<Running> {
   const abort = new AbortController()
-  const source = new KubeSource({ client, clock: systemClock(), timers: systemTimers, log: silentLog, instance: 'test' })
+  const source = new KubeSource({
+    client,
+    clock: systemClock(),
+    timers: systemTimers,
+    log: silentLog,
+    instance: 'test',
+  })
   const changes: Change[] = []
   source.subscribe((changed) => changes.push(changed))
   onTestFinished(async () => {
@@ -166,11 +172,17 @@ describe.runIf(address !== null)('the kube source on a real API server', () => {
     if (object === null) throw new Error('the policy is not there')
     expect(object.status).toEqual({ observedGeneration: -1 })
     const { signal } = new AbortController()
-    const written = await source.writeStatus<'RetentionPolicy'>(object, { observedGeneration: 1, bucketCount: 4 }, signal)
+    const written = await source.writeStatus<'RetentionPolicy'>(
+      object,
+      { observedGeneration: 1, bucketCount: 4 },
+      signal,
+    )
     expect(written).toEqual({ kind: 'written' })
     expect(source.get('RetentionPolicy', key)?.status).toEqual({ observedGeneration: 1, bucketCount: 4 })
     expect(source.get('RetentionPolicy', key)?.metadata.generation).toBe(1)
-    await waitFor('the echo was told', () => changes.some(({ name, cause }) => name === 'keep' && cause === 'ownStatus'))
+    await waitFor('the echo was told', () =>
+      changes.some(({ name, cause }) => name === 'keep' && cause === 'ownStatus'),
+    )
   })
 
   test('KubeSource: a status of an older object is a conflict, one of a deleted or re-created object is not written', async () => {
@@ -182,15 +194,21 @@ describe.runIf(address !== null)('the kube source on a real API server', () => {
     if (old === null) throw new Error('the policy is not there')
     await setDays(cluster, namespace, { name: 'keep', days: 9 })
     const { signal } = new AbortController()
-    expect(await source.writeStatus<'RetentionPolicy'>(old, { observedGeneration: 1 }, signal)).toEqual({ kind: 'conflict' })
+    expect(await source.writeStatus<'RetentionPolicy'>(old, { observedGeneration: 1 }, signal)).toEqual({
+      kind: 'conflict',
+    })
     await deletePolicy(cluster, namespace, 'keep')
     // Apply creates what is missing, but not by /status, and the uid forbids another incarnation.
     const afterDelete = await source.writeStatus<'RetentionPolicy'>(old, { observedGeneration: 1 }, signal)
     expect(['gone', 'conflict']).toContain(afterDelete.kind)
     await createPolicy(cluster, namespace, 'keep')
-    expect(await source.writeStatus<'RetentionPolicy'>(old, { observedGeneration: 1 }, signal)).toEqual({ kind: 'conflict' })
+    expect(await source.writeStatus<'RetentionPolicy'>(old, { observedGeneration: 1 }, signal)).toEqual({
+      kind: 'conflict',
+    })
     const path = `/apis/holdfast.dev/v1/namespaces/${namespace}/retentionpolicies/keep`
-    expect((await cluster.request({ method: 'GET', path })).json()).toMatchObject({ status: { observedGeneration: -1 } })
+    expect((await cluster.request({ method: 'GET', path })).json()).toMatchObject({
+      status: { observedGeneration: -1 },
+    })
   })
 
   test('KubeSource: an event is recorded, the same again counts up, and kubectl shows it', async () => {
@@ -212,6 +230,24 @@ describe.runIf(address !== null)('the kube source on a real API server', () => {
     expect(described.stdout).toMatch(/Warning\s+RetentionWouldShorten.*x3.*kept as it is/)
   })
 
+  test('KubeSource: forty different events of one object at once, twenty-five are recorded', async () => {
+    const namespace = await cluster.createNamespace('flood')
+    const { source } = await startSource(direct())
+    const regarding = {
+      kind: 'LockedBucket' as const,
+      namespace,
+      name: 'noisy',
+      uid: null,
+      resourceVersion: null,
+    }
+    for (let index = 0; index < 40; index += 1) {
+      await source.recordEvent({ reason: 'DriftDetected', message: `change ${index}`, regarding })
+    }
+    const path = `/api/v1/namespaces/${namespace}/events`
+    const { items } = (await cluster.request({ method: 'GET', path })).json() as { items: readonly object[] }
+    expect(items).toHaveLength(25)
+  })
+
   test('Reflector: more objects than a page holds, all pages are read', async () => {
     const namespace = await cluster.createNamespace('pages')
     const names = Array.from({ length: 510 }, (_, index) => `policy-${index}`)
@@ -220,7 +256,9 @@ describe.runIf(address !== null)('the kube source on a real API server', () => {
     }
     const { reflector } = await startReflector(direct())
     expect(reflector.counts.lists).toBe(1)
-    expect(reflector.cache.list().filter(({ metadata }) => metadata.namespace === namespace)).toHaveLength(510)
+    expect(reflector.cache.list().filter(({ metadata }) => metadata.namespace === namespace)).toHaveLength(
+      510,
+    )
   })
 
   test('Reflector: the connection is reset while it watches, it goes on from where it was without a new list', async () => {

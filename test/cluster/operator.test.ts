@@ -1,124 +1,25 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import type { LockedBucket } from '../../src/api/LockedBucket.ts'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
-import { type ControlPlane, startControlPlane } from '../support/cluster/control-plane.ts'
 import { until } from '../support/cluster/until.ts'
 import { prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
+import { afterVerifies, bucket, contentMd5, OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const address = inject('cluster')
 const root = join(import.meta.dirname, '../..')
-const waitMs = 60_000
-const verified = 'controller_runtime_reconcile_total{controller="lockedbucket",result="success"}'
-
-type Policy = { readonly mode: 'GOVERNANCE' | 'COMPLIANCE'; readonly days: number }
-
-/** One cluster, one lock server and one operator, with the words of these tests. */
-class Rig {
-  readonly cluster: Cluster
-  readonly server: TestServer
-
-  constructor(cluster: Cluster, server: TestServer) {
-    this.cluster = cluster
-    this.server = server
-  }
-
-  async apply(namespace: string, ...objects: readonly object[]): Promise<void> {
-    const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
-    const { code, stderr } = await this.cluster.kubectl(['apply', '-n', namespace, '-f', '-'], { stdin })
-    expect(code, stderr).toBe(0)
-  }
-
-  async read(namespace: string, name: string): Promise<LockedBucket> {
-    const path = `/apis/holdfast.dev/v1/namespaces/${namespace}/lockedbuckets/${name}`
-    return (await this.cluster.request({ method: 'GET', path })).json() as LockedBucket
-  }
-
-  async condition(namespace: string, name: string, type: string): Promise<string> {
-    const { status } = await this.read(namespace, name)
-    const found = status?.conditions?.find((condition) => condition.type === type)
-    return found === undefined ? 'absent' : `${found.status} ${found.reason}`
-  }
-
-  async becomes(namespace: string, name: string, conditions: Readonly<Record<string, string>>): Promise<void> {
-    const what = `${namespace}/${name} becomes ${JSON.stringify(conditions)}`
-    let last = ''
-    try {
-      await until(what, waitMs, async () => {
-        const { status } = await this.read(namespace, name)
-        const shown = new Map((status?.conditions ?? []).map((each) => [each.type, `${each.status} ${each.reason}`]))
-        last = JSON.stringify(status)
-        return Object.entries(conditions).every(([type, wanted]) => (shown.get(type) ?? 'absent') === wanted) ? true : null
-      })
-    } catch (error) {
-      throw new Error(`${what} in vain; it is ${last}`, { cause: error })
-    }
-  }
-
-  async eventReasons(namespace: string, name: string): Promise<readonly string[]> {
-    const path = `/api/v1/namespaces/${namespace}/events?fieldSelector=involvedObject.name=${name}`
-    const { items } = (await this.cluster.request({ method: 'GET', path })).json() as { items: { reason: string }[] }
-    return items.map(({ reason }) => reason)
-  }
-
-  async has(namespace: string, name: string, reason: string): Promise<void> {
-    await until(`event ${reason} of ${namespace}/${name}`, waitMs, async () =>
-      (await this.eventReasons(namespace, name)).includes(reason) ? true : null,
-    )
-  }
-
-  async lockConfiguration(bucket: string): Promise<string> {
-    const response = await this.server.client.send({ method: 'GET', path: `/${bucket}`, query: { 'object-lock': '' } })
-    const [mode, days] = [/<Mode>(\w+)<\/Mode>/, /<Days>(\d+)<\/Days>/].map((each) => each.exec(response.text)?.[1])
-    return `${response.status} ${mode} ${days}`
-  }
-
-  async putLockConfiguration(bucket: string, { mode, days }: Policy): Promise<number> {
-    const rule = `<Rule><DefaultRetention><Mode>${mode}</Mode><Days>${days}</Days></DefaultRetention></Rule>`
-    const body =
-      '<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">' +
-      `<ObjectLockEnabled>Enabled</ObjectLockEnabled>${rule}</ObjectLockConfiguration>`
-    const query = { 'object-lock': '' }
-    const headers = contentMd5(body)
-    const sent = await this.server.client.send({ method: 'PUT', path: `/${bucket}`, query, headers, body })
-    return sent.status
-  }
-}
-
-function contentMd5(body: string): Record<string, string> {
-  return { 'content-md5': createHash('md5').update(body).digest('base64') }
-}
-
-function policy(name: string, retention: Policy): object {
-  return { apiVersion: 'holdfast.dev/v1', kind: 'RetentionPolicy', metadata: { name }, spec: { defaultRetention: retention } }
-}
-
-function bucket(name: string, bucketName: string, more: object = {}): object {
-  const spec = { bucketName, retentionPolicyRef: { name: 'keep' }, ...more }
-  return { apiVersion: 'holdfast.dev/v1', kind: 'LockedBucket', metadata: { name }, spec }
-}
-
-/** Waits until the operator has finished so many more reconciles of buckets. */
-async function afterVerifies(operator: RunningOperator, count: number): Promise<void> {
-  const before = await operator.metric(verified)
-  await until(`${count} more reconciles`, waitMs, async () =>
-    (await operator.metric(verified)) >= before + count ? true : null,
-  )
-}
 
 describe.runIf(address !== null)('the operator between a real API server and a real lock server', () => {
   let cluster: Cluster
   let server: TestServer
   let operator: RunningOperator
-  let rig: Rig
+  let rig: OperatorRig
 
   beforeAll(async () => {
     if (address === null) throw new Error('the suite runs only with a control plane')
     cluster = connectCluster(address)
     server = await startTestServer()
-    rig = new Rig(cluster, server)
+    rig = new OperatorRig(cluster, server)
     await prepareCluster(cluster)
     operator = startOperator({ cluster, server, verifyInterval: '1s' })
     await operator.ready()
@@ -131,9 +32,21 @@ describe.runIf(address !== null)('the operator between a real API server and a r
   })
 
   test('operator: the quickstart is applied, both buckets are Ready within 5 s and kubectl shows what is enforced', async () => {
-    const applied = await cluster.kubectl(['apply', '-f', join(root, 'crds'), '-f', join(root, 'examples/quickstart')])
+    const applied = await cluster.kubectl([
+      'apply',
+      '-f',
+      join(root, 'crds'),
+      '-f',
+      join(root, 'examples/quickstart'),
+    ])
     expect(applied.code, applied.stderr).toBe(0)
-    const waited = await cluster.kubectl(['wait', '--for=condition=Ready', 'lockedbucket/ledger', 'lockedbucket/backups', '--timeout=5s'])
+    const waited = await cluster.kubectl([
+      'wait',
+      '--for=condition=Ready',
+      'lockedbucket/ledger',
+      'lockedbucket/backups',
+      '--timeout=5s',
+    ])
     expect(waited.code, waited.stderr + operator.logs()).toBe(0)
     const { stdout } = await cluster.kubectl(['get', 'lbk', '-n', 'default'])
     expect(stdout).toMatch(/NAME +READY +BUCKET +MODE +RETENTION +LOCKED-UNTIL +AGE/)
@@ -168,10 +81,19 @@ describe.runIf(address !== null)('the operator between a real API server and a r
   })
 
   test('operator: a client writes into the bucket, the version is locked and the status says that deleting is refused', async () => {
-    const put = await server.client.send({ method: 'PUT', path: '/ledger/entry', body: 'x', headers: contentMd5('x') })
+    const put = await server.client.send({
+      method: 'PUT',
+      path: '/ledger/entry',
+      body: 'x',
+      headers: contentMd5('x'),
+    })
     expect(put.status).toBe(200)
     const versionId = String(put.headers['x-amz-version-id'])
-    const removed = await server.client.send({ method: 'DELETE', path: '/ledger/entry', query: { versionId } })
+    const removed = await server.client.send({
+      method: 'DELETE',
+      path: '/ledger/entry',
+      query: { versionId },
+    })
     expect(removed.status).toBe(403)
     await rig.becomes('default', 'ledger', { DeletionProtected: 'True LockedVersions' })
     const { status } = await rig.read('default', 'ledger')
@@ -223,7 +145,10 @@ describe.runIf(address !== null)('the operator between a real API server and a r
     await rig.becomes(namespace, 'stronger', { Ready: 'True Enforced' })
     expect(await rig.putLockConfiguration(namespace, { mode: 'GOVERNANCE', days: 30 })).toBe(200)
     await rig.becomes(namespace, 'stronger', { Drifted: 'True ServerStronger', Ready: 'True Enforced' })
-    expect((await rig.read(namespace, 'stronger')).status?.objectLock).toMatchObject({ mode: 'GOVERNANCE', days: 30 })
+    expect((await rig.read(namespace, 'stronger')).status?.objectLock).toMatchObject({
+      mode: 'GOVERNANCE',
+      days: 30,
+    })
     await rig.has(namespace, 'stronger', 'DriftDetected')
     expect(await rig.lockConfiguration(namespace)).toBe('200 GOVERNANCE 30')
   })
@@ -246,9 +171,15 @@ describe.runIf(address !== null)('the operator between a real API server and a r
     await afterVerifies(operator, 30)
     const after = await rig.read(namespace, 'shorten')
     expect(after.metadata.resourceVersion).toBe(before.metadata.resourceVersion)
-    expect((await rig.eventReasons(namespace, 'shorten')).filter((reason) => reason === 'RetentionWouldShorten')).toHaveLength(1)
+    expect(
+      (await rig.eventReasons(namespace, 'shorten')).filter((reason) => reason === 'RetentionWouldShorten'),
+    ).toHaveLength(1)
     await rig.apply(namespace, policy('keep', { mode: 'COMPLIANCE', days: 10 }))
-    await rig.becomes(namespace, 'shorten', { Ready: 'True Enforced', Stalled: 'absent', Drifted: 'False InSync' })
+    await rig.becomes(namespace, 'shorten', {
+      Ready: 'True Enforced',
+      Stalled: 'absent',
+      Drifted: 'False InSync',
+    })
   })
 
   test('operator: one bucket name in two namespaces, the second is Stalled and changes nothing of the first', async () => {
@@ -256,7 +187,11 @@ describe.runIf(address !== null)('the operator between a real API server and a r
     const second = await cluster.createNamespace('second')
     await rig.apply(first, policy('keep', { mode: 'GOVERNANCE', days: 4 }), bucket('shared', first))
     await rig.becomes(first, 'shared', { Ready: 'True Enforced' })
-    await rig.apply(second, policy('keep', { mode: 'GOVERNANCE', days: 1 }), bucket('shared', first, { adoptionPolicy: 'IfUnowned' }))
+    await rig.apply(
+      second,
+      policy('keep', { mode: 'GOVERNANCE', days: 1 }),
+      bucket('shared', first, { adoptionPolicy: 'IfUnowned' }),
+    )
     await rig.becomes(second, 'shared', { Ready: 'False NameConflict', Stalled: 'True NameConflict' })
     expect((await rig.read(second, 'shared')).status?.bucket).toBeUndefined()
     expect(await rig.lockConfiguration(first)).toBe('200 GOVERNANCE 4')
@@ -278,7 +213,14 @@ describe.runIf(address !== null)('the operator between a real API server and a r
     const namespace = await cluster.createNamespace('orphan')
     await rig.apply(namespace, policy('keep', { mode: 'COMPLIANCE', days: 2 }), bucket('orphan', namespace))
     await rig.becomes(namespace, 'orphan', { Ready: 'True Enforced' })
-    const { stderr, code } = await cluster.kubectl(['delete', 'lbk', 'orphan', '-n', namespace, '--timeout=20s'])
+    const { stderr, code } = await cluster.kubectl([
+      'delete',
+      'lbk',
+      'orphan',
+      '-n',
+      namespace,
+      '--timeout=20s',
+    ])
     expect(code, stderr).toBe(0)
     await rig.has(namespace, 'orphan', 'BucketOrphaned')
     expect(await rig.lockConfiguration(namespace)).toBe('200 COMPLIANCE 2')
@@ -290,90 +232,20 @@ describe.runIf(address !== null)('the operator between a real API server and a r
   test('operator: nothing changes over many verifies, no object is written', async () => {
     const versions = async () => {
       const path = '/apis/holdfast.dev/v1'
-      const lists = ['lockedbuckets', 'retentionpolicies'].map((plural) => cluster.request({ method: 'GET', path: `${path}/${plural}` }))
-      const documents = (await Promise.all(lists)).map((list) => list.json() as { items: { metadata: object }[] })
+      const lists = ['lockedbuckets', 'retentionpolicies'].map((plural) =>
+        cluster.request({ method: 'GET', path: `${path}/${plural}` }),
+      )
+      const documents = (await Promise.all(lists)).map(
+        (list) => list.json() as { items: { metadata: object }[] },
+      )
       return documents.flatMap(({ items }) => items.map(({ metadata }) => metadata))
     }
     await afterVerifies(operator, 40)
     const before = await versions()
     await afterVerifies(operator, 40)
     expect(await versions()).toEqual(before)
-    expect(await operator.metric('controller_runtime_reconcile_panics_total{controller="lockedbucket"}')).toBe(0)
-  })
-
-  test('operator: the lock server is killed, Ready=False says so; it comes back, Ready=True by itself', async () => {
-    const namespace = await cluster.createNamespace('away')
-    await rig.apply(namespace, policy('keep', { mode: 'COMPLIANCE', days: 1 }), bucket('away', namespace))
-    await rig.becomes(namespace, 'away', { Ready: 'True Enforced' })
-    await server.kill9()
-    await rig.becomes(namespace, 'away', {
-      Ready: 'False ServerUnreachable',
-      Reconciling: 'True ServerUnreachable',
-      ObjectLockEnforced: 'Unknown ServerUnreachable',
-      DeletionProtected: 'True Unverified',
-    })
-    expect((await rig.read(namespace, 'away')).status?.objectLock).toMatchObject({ mode: 'COMPLIANCE', days: 1 })
-    await server.start()
-    await rig.becomes(namespace, 'away', { Ready: 'True Enforced', Reconciling: 'absent', ObjectLockEnforced: 'True ReadBack' })
-    expect(operator.exitCode()).toBeNull()
-  })
-
-  test('operator: a second operator takes over, the first stops with its own exit code and writes nothing more', async () => {
-    const namespace = await cluster.createNamespace('takeover')
-    const second = startOperator({ cluster, server, verifyInterval: '1s', holder: 'second' })
-    onTestFinished(async () => {
-      await second.end('SIGTERM')
-      operator = startOperator({ cluster, server, verifyInterval: '1s' })
-      await operator.ready()
-    })
-    await second.ready()
-    await rig.apply(namespace, policy('keep', { mode: 'GOVERNANCE', days: 1 }), bucket('takeover', namespace))
-    await rig.becomes(namespace, 'takeover', { Ready: 'True Enforced' })
-    expect(await operator.exited).toBe(3)
-    expect(operator.logs()).toContain('another operator took over')
-    expect(second.exitCode()).toBeNull()
-  })
-})
-
-describe.runIf(address !== null)('the operator and an API server that dies', () => {
-  let controlPlane: ControlPlane
-  let server: TestServer
-
-  beforeAll(async () => {
-    controlPlane = await startControlPlane()
-    server = await startTestServer()
-    await prepareCluster(controlPlane)
-  })
-
-  afterAll(async () => {
-    await server?.stop()
-    await controlPlane?.stop()
-  })
-
-  test('operator: the API server is killed and started again, it goes on; it started before both and waited', async () => {
-    const rig = new Rig(controlPlane, server)
-    await controlPlane.killApiServer()
-    await server.kill9()
-    const operator = startOperator({ cluster: controlPlane, server, verifyInterval: '1s' })
-    onTestFinished(async () => {
-      await operator.end('SIGTERM')
-    })
-    await until('it knocks in vain', waitMs, async () => (operator.logs().includes('trying again') ? true : null))
-    await server.start()
-    await controlPlane.startApiServer()
-    await operator.ready()
-    await rig.apply('default', policy('keep', { mode: 'COMPLIANCE', days: 1 }), bucket('one', 'bucket-one'))
-    await rig.becomes('default', 'one', { Ready: 'True Enforced' })
-    await controlPlane.killApiServer()
-    await controlPlane.startApiServer()
-    await rig.apply('default', bucket('two', 'bucket-two'))
-    await rig.becomes('default', 'two', { Ready: 'True Enforced' })
-    await rig.apply('default', policy('keep', { mode: 'COMPLIANCE', days: 2 }))
-    await until('the longer period reached both', waitMs, async () => {
-      const shown = [await rig.lockConfiguration('bucket-one'), await rig.lockConfiguration('bucket-two')]
-      return shown.every((each) => each === '200 COMPLIANCE 2') ? true : null
-    })
-    expect(operator.exitCode()).toBeNull()
-    expect(await operator.end('SIGTERM')).toBe(0)
+    expect(
+      await operator.metric('controller_runtime_reconcile_panics_total{controller="lockedbucket"}'),
+    ).toBe(0)
   })
 })

@@ -1,4 +1,6 @@
-/** Runs `holdfast operator` as a process, as a Pod would, against a real API server and a real lock server. */
+/**
+ * Runs `holdfast operator` as a process, as a Pod would, against a real API server and a real lock server.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -13,7 +15,10 @@ export type RunningOperator = {
   readonly pid: number
   /** Resolves when /readyz says so. */
   readonly ready: () => Promise<void>
-  /** The value of one sample of /metrics, e.g. `controller_runtime_reconcile_total{controller="lockedbucket",result="success"}`. */
+  /**
+   * The value of one sample of /metrics, e.g.
+   * `controller_runtime_reconcile_total{controller="lockedbucket",result="success"}`.
+   */
   readonly metric: (sample: string) => Promise<number>
   readonly exitCode: () => number | null
   readonly exited: Promise<number | null>
@@ -38,7 +43,11 @@ const operatorRole = {
       kind: 'ClusterRole',
       metadata: { name: 'holdfast-operator' },
       rules: [
-        { apiGroups: ['holdfast.dev'], resources: ['retentionpolicies', 'lockedbuckets'], verbs: ['get', 'list', 'watch'] },
+        {
+          apiGroups: ['holdfast.dev'],
+          resources: ['retentionpolicies', 'lockedbuckets'],
+          verbs: ['get', 'list', 'watch'],
+        },
         {
           apiGroups: ['holdfast.dev'],
           resources: ['retentionpolicies/status', 'lockedbuckets/status'],
@@ -63,7 +72,13 @@ export async function prepareCluster(cluster: Cluster): Promise<void> {
   const crds = join(import.meta.dirname, '../../crds')
   const steps: readonly (readonly string[])[] = [
     ['apply', '-f', crds],
-    ['wait', '--for=condition=Established', 'crd/retentionpolicies.holdfast.dev', 'crd/lockedbuckets.holdfast.dev', '--timeout=60s'],
+    [
+      'wait',
+      '--for=condition=Established',
+      'crd/retentionpolicies.holdfast.dev',
+      'crd/lockedbuckets.holdfast.dev',
+      '--timeout=60s',
+    ],
   ]
   for (const args of steps) {
     const { code, stderr } = await cluster.kubectl(args)
@@ -73,7 +88,12 @@ export async function prepareCluster(cluster: Cluster): Promise<void> {
   if (bound.code !== 0) throw new Error(`the operator's role: ${bound.stderr}`)
 }
 
-export function startOperator({ cluster, server, verifyInterval, holder = 'test' }: OperatorOptions): RunningOperator {
+export function startOperator({
+  cluster,
+  server,
+  verifyInterval,
+  holder = 'test',
+}: OperatorOptions): RunningOperator {
   const args = [
     program,
     'operator',

@@ -1,5 +1,8 @@
-/** A TCP proxy between the thing under test and a real server: it cuts, swallows and refuses as a network does. */
-import { createServer, type AddressInfo, connect, type Server, type Socket } from 'node:net'
+/**
+ * A TCP proxy between the thing under test and a real server: it cuts, swallows and refuses as a network
+ * does.
+ */
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 export type TcpProxy = {
   readonly port: number

@@ -1,16 +1,22 @@
+import type { LockedBucket } from '../../api/LockedBucket.ts'
 import {
-  ServerRefusedError,
-  ServerUnreachableError,
   type ApplyBucketAnswer,
   type LockServer,
+  ServerRefusedError,
+  ServerUnreachableError,
 } from '../../client/lock-server.ts'
-import type { LockedBucket } from '../../api/LockedBucket.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Controller } from '../controller.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
 import type { Source } from '../sources/source.ts'
-import { decideLockedBucket, isOwnedBy, type ApplyStep, type LockedBucketSnapshot, type ServerView } from './locked-bucket-decide.ts'
+import {
+  type ApplyStep,
+  decideLockedBucket,
+  isOwnedBy,
+  type LockedBucketSnapshot,
+  type ServerView,
+} from './locked-bucket-decide.ts'
 import { lockedBucketReport } from './locked-bucket-status.ts'
 
 export type LockedBucketParts = {
@@ -30,8 +36,9 @@ export type LockedBucketOutcome = {
 }
 
 /**
- * Makes the lock server enforce the policy that a LockedBucket names, and says in its status what the server then
- * answers. Deleting a LockedBucket changes nothing at the server: bucket, locks, floor and owner record stay.
+ * Makes the lock server enforce the policy that a LockedBucket names, and says in its status what the server
+ * then answers. Deleting a LockedBucket changes nothing at the server: bucket, locks, floor and owner record
+ * stay.
  */
 export function lockedBucketController(
   parts: LockedBucketParts,
@@ -43,7 +50,9 @@ export function lockedBucketController(
   return {
     name: 'lockedbucket',
     kind: 'LockedBucket',
-    watches: [{ kind: 'RetentionPolicy', delayMs: 0, keys: (changed) => affectedBuckets(policies, changed, source) }],
+    watches: [
+      { kind: 'RetentionPolicy', delayMs: 0, keys: (changed) => affectedBuckets(policies, changed, source) },
+    ],
     read: async (key) => {
       const object = source.get('LockedBucket', key)
       if (object === null) {
@@ -105,8 +114,15 @@ function serverError(error: unknown): ServerUnreachableError | ServerRefusedErro
   throw error
 }
 
-/** The buckets of a policy that is new, changed its spec, or went. A status of the policy is no reason to ask the server. */
-function affectedBuckets(policies: Map<string, string>, changed: ObjectRef, source: Source): readonly ObjectKey[] {
+/**
+ * The buckets of a policy that is new, changed its spec, or went. A status of the policy is no reason to ask
+ * the server.
+ */
+function affectedBuckets(
+  policies: Map<string, string>,
+  changed: ObjectRef,
+  source: Source,
+): readonly ObjectKey[] {
   const policy = source.get('RetentionPolicy', changed)
   const key = formatKey(changed)
   const generation = policy === null ? '' : `${policy.metadata.uid}/${policy.metadata.generation}`
@@ -121,17 +137,24 @@ function affectedBuckets(policies: Map<string, string>, changed: ObjectRef, sour
     .map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name }))
 }
 
-async function sayOrphaned(owners: Map<string, LockedBucket>, key: ObjectKey, parts: LockedBucketParts): Promise<void> {
+async function sayOrphaned(
+  owners: Map<string, LockedBucket>,
+  key: ObjectKey,
+  parts: LockedBucketParts,
+): Promise<void> {
   const gone = owners.get(formatKey(key))
   // A bucket that was never this object's is not left behind by it.
   if (gone === undefined) return
   owners.delete(formatKey(key))
   const { bucketName } = gone.spec
   const { uid, resourceVersion } = gone.metadata
-  parts.log.warn({ object: formatKey(key), bucket: bucketName }, 'deleted; the bucket, its locks and its floor stay')
+  parts.log.warn(
+    { object: formatKey(key), bucket: bucketName },
+    'deleted; the bucket, its locks and its floor stay',
+  )
   await parts.source.recordEvent({
     reason: 'BucketOrphaned',
-    message: `Bucket ${bucketName} stays on the lock server with its locked versions, its floor and its owner record.`,
+    message: `Bucket ${bucketName} stays on the lock server with its locks, its floor and its owner record.`,
     regarding: { kind: 'LockedBucket', ...key, uid, resourceVersion },
   })
 }

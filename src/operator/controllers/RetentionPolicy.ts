@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { formatViolations } from '../../api/manifest.ts'
 import { formatRetention } from '../../api/periods.ts'
 import {
-  toBucketRetention,
-  validateRetentionPolicy,
   type RetentionPolicy,
   type RetentionPolicyStatus,
+  toBucketRetention,
+  validateRetentionPolicy,
 } from '../../api/RetentionPolicy.ts'
 import { limits } from '../../lib/limits.ts'
 import type { EpochMs } from '../../lib/units.ts'
@@ -21,8 +21,8 @@ export type RetentionPolicySnapshot = {
 }
 
 /**
- * Says whether the policy can be used and who uses it. What it makes servers enforce is the business of the LockedBuckets
- * that refer to it.
+ * Says whether the policy can be used and who uses it. What it makes servers enforce is the business of the
+ * LockedBuckets that refer to it.
  */
 export function retentionPolicyController(
   source: Source,
@@ -97,7 +97,8 @@ function invalidConditions(message: string): readonly WantedCondition[] {
 function referencedMessage(names: readonly string[]): string {
   const shown = names.slice(0, 5).join(', ')
   const more = names.length > 5 ? ` and ${names.length - 5} more` : ''
-  return `${names.length} LockedBucket${names.length === 1 ? '' : 's'} refer${names.length === 1 ? 's' : ''} to it: ${shown}${more}`
+  const subject = names.length === 1 ? 'One LockedBucket refers' : `${names.length} LockedBuckets refer`
+  return `${subject} to it: ${shown}${more}`
 }
 
 function bucketNamesOf(policy: RetentionPolicy, source: Source): readonly string[] {
@@ -117,7 +118,8 @@ function changedReferences(
 ): readonly ObjectKey[] {
   const bucket = source.get('LockedBucket', changed)
   const before = references.get(formatKey(changed)) ?? null
-  const now = bucket === null ? null : { namespace: changed.namespace, name: bucket.spec.retentionPolicyRef.name }
+  const now =
+    bucket === null ? null : { namespace: changed.namespace, name: bucket.spec.retentionPolicyRef.name }
   if (now === null) references.delete(formatKey(changed))
   else references.set(formatKey(changed), now)
   if (isDeepStrictEqual(before, now)) return []

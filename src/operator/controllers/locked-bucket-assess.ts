@@ -1,11 +1,14 @@
-/** How things stand with a LockedBucket: the conditions that follow from what was asked and what the server answered. Pure. */
+/**
+ * How things stand with a LockedBucket: the conditions that follow from what was asked and what the server
+ * answered. Pure.
+ */
 import type { ConditionReason } from '../../api/conditions.ts'
 import { formatRetention } from '../../api/periods.ts'
 import {
-  ServerRefusedError,
   type ApplyBucketAnswer,
   type BucketFactsAnswer,
   type ObservedObjectLock,
+  ServerRefusedError,
 } from '../../client/lock-server.ts'
 import { unreachable } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'
@@ -13,11 +16,17 @@ import type { BucketRetention } from '../../lock/types.ts'
 import type { WantedCondition } from '../conditions.ts'
 import type { Next } from '../controller.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
-import { actualRetention, compareActual, isOwnedBy, wantedOf, type LockedBucketSnapshot } from './locked-bucket-decide.ts'
+import {
+  actualRetention,
+  compareActual,
+  isOwnedBy,
+  type LockedBucketSnapshot,
+  wantedOf,
+} from './locked-bucket-decide.ts'
 
 /**
- * `progress`: kstatus' three outcomes. `facts`: what of the server may be shown; null when it did not answer, or when the
- * bucket is not this object's.
+ * `progress`: kstatus' three outcomes. `facts`: what of the server may be shown; null when it did not answer,
+ * or when the bucket is not this object's.
  */
 export type Assessment = {
   readonly ready: 'True' | 'False'
@@ -32,7 +41,11 @@ export type Assessment = {
 
 /** `unknown`: the server did not answer; `none`: it answered, and this object owns nothing there. */
 export type OwnedView =
-  | { readonly kind: 'owned'; readonly facts: BucketFactsAnswer; readonly observed: ObservedObjectLock | null }
+  | {
+      readonly kind: 'owned'
+      readonly facts: BucketFactsAnswer
+      readonly observed: ObservedObjectLock | null
+    }
   | { readonly kind: 'none' }
   | { readonly kind: 'unknown' }
 
@@ -68,7 +81,9 @@ export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutc
 function ownedView(snapshot: LockedBucketSnapshot, { server }: LockedBucketOutcome): OwnedView {
   if (server.kind === 'failed') return { kind: 'unknown' }
   const { facts, observed } = server
-  return facts !== null && isOwnedBy(facts.owner, snapshot) ? { kind: 'owned', facts, observed } : { kind: 'none' }
+  return facts !== null && isOwnedBy(facts.owner, snapshot)
+    ? { kind: 'owned', facts, observed }
+    : { kind: 'none' }
 }
 
 function assessFailure(error: Error, answer: ApplyBucketAnswer | null, view: OwnedView): Assessment {
@@ -79,8 +94,8 @@ function assessFailure(error: Error, answer: ApplyBucketAnswer | null, view: Own
     const next: Next = error.status === 401 || error.status === 403 ? retry : { kind: 'terminal', error }
     return { ...stalled('ServerRefused', message, view), next }
   }
-  // Applied and then silent: the change is there, its evidence is not. The sentence of the table only: the text of a
-  // connection error differs from try to try, and a status must not flap.
+  // Applied and then silent: the change is there, its evidence is not. The sentence of the table only: the
+  // text of a connection error differs from try to try, and a status must not flap.
   const reason = answer?.kind === 'applied' ? 'NotVerified' : 'ServerUnreachable'
   return { ...unsettled(reason, null, view), next: retry }
 }
@@ -108,7 +123,8 @@ function assessShortening(
   view: OwnedView,
 ): Assessment {
   const actual = view.kind === 'owned' ? actualRetention(view.facts, view.observed) : null
-  const enforced = actual === null ? '' : ` It keeps enforcing ${describe(actual)}; the policy asks for ${describe(wanted)}.`
+  const enforced =
+    actual === null ? '' : ` It keeps enforcing ${describe(actual)}; the policy asks for ${describe(wanted)}.`
   const message = `The lock server refused a weaker retention (${aspects.join('; ')}).${enforced}`
   return {
     ...stalled('RetentionWouldShorten', message, view),
@@ -167,7 +183,12 @@ function driftedCondition(wanted: BucketRetention, view: OwnedView): WantedCondi
   if (comparison === 'same') return { type, status: 'False', reason: 'InSync', message: null }
   const has = actual === null ? 'no Object Lock' : describe(actual)
   const message = `The server has ${has}; the policy asks for ${describe(wanted)}.`
-  return { type, status: 'True', reason: comparison === 'stronger' ? 'ServerStronger' : 'ServerWeaker', message }
+  return {
+    type,
+    status: 'True',
+    reason: comparison === 'stronger' ? 'ServerStronger' : 'ServerWeaker',
+    message,
+  }
 }
 
 type ReasonText = readonly [reason: ConditionReason, message: string | null]
@@ -198,7 +219,9 @@ function unsettled(...[reason, message, view]: [...ReasonText, OwnedView]): Asse
   }
 }
 
-/** Without a wanted retention nothing can be compared: only whether the bucket has Object Lock at all is said. */
+/**
+ * Without a wanted retention nothing can be compared: only whether the bucket has Object Lock at all is said.
+ */
 function undecided(view: OwnedView): Pick<Assessment, 'enforced' | 'drifted'> {
   const type = 'ObjectLockEnforced'
   if (view.kind !== 'owned') {

@@ -1,12 +1,12 @@
 /** What a LockedBucket needs done, from what was read. Pure: no clock, no I/O. */
 import { isDeepStrictEqual } from 'node:util'
-import { validateLockedBucket, type LockedBucket } from '../../api/LockedBucket.ts'
+import { type LockedBucket, validateLockedBucket } from '../../api/LockedBucket.ts'
 import { formatViolations } from '../../api/manifest.ts'
 import {
+  type RetentionPolicy,
   toBounds,
   toBucketRetention,
   validateRetentionPolicy,
-  type RetentionPolicy,
 } from '../../api/RetentionPolicy.ts'
 import type {
   ApplyBucketRequest,
@@ -59,7 +59,9 @@ export function decideLockedBucket(snapshot: LockedBucketSnapshot): readonly App
   const request = applyRequest(snapshot, wanted)
   if (server.facts === null) return [{ kind: 'apply', cause: 'new', request }]
   if (!isApplied(server.facts, request)) return [{ kind: 'apply', cause: 'change', request }]
-  return isWeaker(server.facts, server.observed, wanted.retention) ? [{ kind: 'apply', cause: 'drift', request }] : []
+  return isWeaker(server.facts, server.observed, wanted.retention)
+    ? [{ kind: 'apply', cause: 'drift', request }]
+    : []
 }
 
 export function wantedOf({ object, policy }: Pick<LockedBucketSnapshot, 'object' | 'policy'>): Wanted {
@@ -82,14 +84,15 @@ export function isOwnedBy(owner: OwnerRef | null, { object, clusterId }: LockedB
 }
 
 /**
- * What the bucket really stamps: the default rule as S3 shows it, the prefix rules, of which S3 has no word, as the admin
- * API says. Null: no bucket, or none with Object Lock.
+ * What the bucket really stamps: the default rule as S3 shows it, the prefix rules, of which S3 has no word,
+ * as the admin API says. Null: no bucket, or none with Object Lock.
  */
 export function actualRetention(
   facts: BucketFactsAnswer | null,
   observed: ObservedObjectLock | null,
 ): BucketRetention | null {
-  if (facts === null || facts.objectLock === null || observed === null || !observed.objectLockEnabled) return null
+  if (facts === null || facts.objectLock === null || observed === null || !observed.objectLockEnabled)
+    return null
   return {
     defaultRetention: observed.defaultRetention,
     prefixRules: facts.objectLock.retention.prefixRules,
@@ -141,7 +144,11 @@ function isApplied(facts: BucketFactsAnswer, { owner, policy }: ApplyBucketReque
   )
 }
 
-function isWeaker(facts: BucketFactsAnswer, observed: ObservedObjectLock | null, wanted: BucketRetention): boolean {
+function isWeaker(
+  facts: BucketFactsAnswer,
+  observed: ObservedObjectLock | null,
+  wanted: BucketRetention,
+): boolean {
   if (facts.objectLock === null || facts.objectLock.status !== 'Enabled') return true
   if (facts.versioning !== 'Enabled') return true
   return compareActual(wanted, actualRetention(facts, observed)) === 'weaker'

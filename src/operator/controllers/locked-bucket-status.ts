@@ -1,18 +1,18 @@
 /** The status of a LockedBucket: what the server answered, and when it is worth a write. Pure. */
 import { isDeepStrictEqual } from 'node:util'
-import { eventReasons, type EventReason } from '../../api/conditions.ts'
+import { type EventReason, eventReasons } from '../../api/conditions.ts'
 import type { LockedBucketStatus } from '../../api/LockedBucket.ts'
 import { formatRetention, fromPeriod } from '../../api/periods.ts'
 import type { ServerInfo } from '../../client/lock-server.ts'
 import { limits } from '../../lib/limits.ts'
-import { epochMs, type EpochMs } from '../../lib/units.ts'
+import { type EpochMs, epochMs } from '../../lib/units.ts'
 import type { BucketRetention } from '../../lock/types.ts'
 import { findCondition, formatTime, makeConditions, type WantedCondition } from '../conditions.ts'
 import type { Report } from '../controller.ts'
 import type { EventRecord } from '../sources/source.ts'
-import { assess, ownsNothing, type Assessment, type OwnedView } from './locked-bucket-assess.ts'
-import { actualRetention, type LockedBucketSnapshot } from './locked-bucket-decide.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
+import { type Assessment, assess, type OwnedView, ownsNothing } from './locked-bucket-assess.ts'
+import { actualRetention, type LockedBucketSnapshot } from './locked-bucket-decide.ts'
 
 export function lockedBucketReport(
   nowMs: EpochMs,
@@ -51,7 +51,10 @@ function makeStatus(
   }
 }
 
-/** kstatus: Reconciling and Stalled are there only while True; Ready alone would read as "in progress" for ever. */
+/**
+ * kstatus: Reconciling and Stalled are there only while True; Ready alone would read as "in progress" for
+ * ever.
+ */
 function readyConditions({ ready, progress, reason, message }: Assessment): readonly WantedCondition[] {
   const base: WantedCondition[] = [{ type: 'Ready', status: ready, reason, message }]
   if (progress === 'reconciling') base.push({ type: 'Reconciling', status: 'True', reason, message })
@@ -69,21 +72,34 @@ function deletionProtected(view: OwnedView): WantedCondition {
       return { type, status: 'False', reason: 'NoLockedVersions', message: ownsNothing }
     case 'owned': {
       const isLocked = view.facts.lockedVersionCount > 0 || view.facts.legalHoldCount > 0
-      return { type, status: isLocked ? 'True' : 'False', reason: isLocked ? 'LockedVersions' : 'NoLockedVersions', message: null }
+      return {
+        type,
+        status: isLocked ? 'True' : 'False',
+        reason: isLocked ? 'LockedVersions' : 'NoLockedVersions',
+        message: null,
+      }
     }
   }
 }
 
 type ServerPart = Omit<LockedBucketStatus, 'observedGeneration' | 'conditions' | 'deletionProtected'>
 
-/** While the server is silent the last answer stays, with the time it is from; what is not ours is never shown. */
+/**
+ * While the server is silent the last answer stays, with the time it is from; what is not ours is never
+ * shown.
+ */
 function serverPart(
   nowMs: EpochMs,
   view: OwnedView,
   { info, previous }: { info: ServerInfo | null; previous: LockedBucketStatus | undefined },
 ): ServerPart {
   if (view.kind === 'unknown') {
-    const { observedGeneration: _generation, conditions: _conditions, deletionProtected: _protected, ...kept } = previous ?? {}
+    const {
+      observedGeneration: _generation,
+      conditions: _conditions,
+      deletionProtected: _protected,
+      ...kept
+    } = previous ?? {}
     return kept
   }
   if (view.kind === 'none') return { lastVerifiedTime: formatTime(nowMs) }
@@ -96,7 +112,9 @@ function serverPart(
       region: facts.region,
       uid: facts.bucketId,
     },
-    ...(actual === null ? {} : { objectLock: { retention: formatRetention(actual), ...retentionFields(actual) } }),
+    ...(actual === null
+      ? {}
+      : { objectLock: { retention: formatRetention(actual), ...retentionFields(actual) } }),
     ...(facts.lockedUntil === null ? {} : { lockedUntil: wholeSeconds(facts.lockedUntil) }),
     lockedVersions: facts.lockedVersionCount,
     legalHolds: facts.legalHoldCount,
@@ -108,9 +126,14 @@ function serverPart(
   }
 }
 
-function retentionFields({ defaultRetention, prefixRules }: BucketRetention): NonNullable<LockedBucketStatus['floor']> {
+function retentionFields({
+  defaultRetention,
+  prefixRules,
+}: BucketRetention): NonNullable<LockedBucketStatus['floor']> {
   return {
-    ...(defaultRetention === null ? {} : { mode: defaultRetention.mode, ...fromPeriod(defaultRetention.period) }),
+    ...(defaultRetention === null
+      ? {}
+      : { mode: defaultRetention.mode, ...fromPeriod(defaultRetention.period) }),
     ...(prefixRules.length === 0
       ? {}
       : { rules: prefixRules.map(({ prefix, period }) => ({ prefix, ...fromPeriod(period) })) }),
@@ -124,10 +147,15 @@ function wholeSeconds(instant: string): string {
 }
 
 /**
- * A status is written when something in it means something new. Counts and dates of locks alone wait five minutes after the
- * last write, and the time of verification alone six hours: a busy bucket must not keep etcd busy (DESIGN 6).
+ * A status is written when something in it means something new. Counts and dates of locks alone wait five
+ * minutes after the last write, and the time of verification alone six hours: a busy bucket must not keep
+ * etcd busy (DESIGN 6).
  */
-function isWorthWriting(nowMs: EpochMs, previous: LockedBucketStatus | undefined, next: LockedBucketStatus): boolean {
+function isWorthWriting(
+  nowMs: EpochMs,
+  previous: LockedBucketStatus | undefined,
+  next: LockedBucketStatus,
+): boolean {
   if (previous === undefined || !isDeepStrictEqual(withoutCounts(previous), withoutCounts(next))) return true
   const ageMs = nowMs - (previous.lastVerifiedTime === undefined ? 0 : Date.parse(previous.lastVerifiedTime))
   const isVerified = next.lastVerifiedTime !== previous.lastVerifiedTime
@@ -136,7 +164,13 @@ function isWorthWriting(nowMs: EpochMs, previous: LockedBucketStatus | undefined
 }
 
 function withoutCounts(status: LockedBucketStatus): object {
-  const { lockedUntil: _until, lockedVersions: _versions, legalHolds: _holds, lastVerifiedTime: _time, ...rest } = status
+  const {
+    lockedUntil: _until,
+    lockedVersions: _versions,
+    legalHolds: _holds,
+    lastVerifiedTime: _time,
+    ...rest
+  } = status
   return rest
 }
 

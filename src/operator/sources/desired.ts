@@ -1,5 +1,5 @@
 import { validateLockedBucket } from '../../api/LockedBucket.ts'
-import { formatViolations, parseManifest, type Manifest } from '../../api/manifest.ts'
+import { formatViolations, type Manifest, parseManifest } from '../../api/manifest.ts'
 import { validateRetentionPolicy } from '../../api/RetentionPolicy.ts'
 import type { Violation } from '../../api/rules.ts'
 import { unreachable } from '../../lib/assert.ts'
@@ -10,13 +10,19 @@ import type { ManifestFile } from './manifest-files.ts'
 import { refOf, stateName } from './state-files.ts'
 
 /**
- * Why something was not taken. `file`: the file itself or one of its documents; `refused`: a rule of the CRD, as the API
- * server would answer 422, with the accepted object still in force; `duplicate`: an earlier file says it already.
+ * Why something was not taken. `file`: the file itself or one of its documents; `refused`: a rule of the CRD,
+ * as the API server would answer 422, with the accepted object still in force; `duplicate`: an earlier file
+ * says it already.
  */
 export type ManifestProblem =
   | { readonly kind: 'file'; readonly file: string; readonly message: string }
   | { readonly kind: 'refused'; readonly file: string; readonly object: ObjectRef; readonly message: string }
-  | { readonly kind: 'duplicate'; readonly file: string; readonly object: ObjectRef; readonly message: string }
+  | {
+      readonly kind: 'duplicate'
+      readonly file: string
+      readonly object: ObjectRef
+      readonly message: string
+    }
 
 export type Desired = { readonly ref: ObjectRef; readonly manifest: Manifest; readonly file: string }
 
@@ -30,10 +36,13 @@ export type DesiredObjects = {
 type Read = { readonly desired: Desired[]; readonly problems: ManifestProblem[]; isWhole: boolean }
 
 /**
- * What the files ask for, judged against the accepted objects. Pure. While any file is not understood whole, nothing
- * is deleted: it may be the one that holds the object.
+ * What the files ask for, judged against the accepted objects. Pure. While any file is not understood whole,
+ * nothing is deleted: it may be the one that holds the object.
  */
-export function desiredObjects(files: readonly ManifestFile[], accepted: readonly AnyObject[]): DesiredObjects {
+export function desiredObjects(
+  files: readonly ManifestFile[],
+  accepted: readonly AnyObject[],
+): DesiredObjects {
   const read = readFiles(files)
   const held = new Map(accepted.map((object) => [stateName(refOf(object)), object]))
   const taken: Desired[] = []
@@ -56,7 +65,12 @@ export function desiredObjects(files: readonly ManifestFile[], accepted: readonl
       continue
     }
     keep.add(name)
-    problems.push({ kind: 'refused', file: wanted.file, object: wanted.ref, message: formatViolations(violations) })
+    problems.push({
+      kind: 'refused',
+      file: wanted.file,
+      object: wanted.ref,
+      message: formatViolations(violations),
+    })
   }
   return { desired: taken, problems, keep }
 }
@@ -76,12 +90,20 @@ function readFiles(files: readonly ManifestFile[]): Read {
         continue
       }
       const { manifest } = result
-      const ref = { kind: manifest.kind, namespace: manifest.metadata.namespace, name: manifest.metadata.name }
+      const ref = {
+        kind: manifest.kind,
+        namespace: manifest.metadata.namespace,
+        name: manifest.metadata.name,
+      }
       read.desired.push({ ref, manifest, file })
     }
     if (invalid.length === 0) continue
     read.isWhole = false
-    read.problems.push({ kind: 'file', file, message: invalid.join(' | ').slice(0, limits.conditionMessageLengthMax) })
+    read.problems.push({
+      kind: 'file',
+      file,
+      message: invalid.join(' | ').slice(0, limits.conditionMessageLengthMax),
+    })
   }
   return read
 }

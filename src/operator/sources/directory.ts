@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { watch, type FSWatcher } from 'node:fs'
+import { type FSWatcher, watch } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { eventReasons } from '../../api/conditions.ts'
 import { limits } from '../../lib/limits.ts'
@@ -7,16 +7,15 @@ import type { Log } from '../../lib/log.ts'
 import { ObjectCache } from '../object-cache.ts'
 import {
   formatKey,
-  objectKinds,
   type ObjectByKind,
   type ObjectKey,
   type ObjectKind,
-  type ObjectRef,
+  objectKinds,
   type StatusByKind,
 } from '../objects.ts'
 import type { AnyObject } from '../parse-object.ts'
 import { sleep, type Timers } from '../timers.ts'
-import { desiredObjects, type Desired, type ManifestProblem } from './desired.ts'
+import { type Desired, desiredObjects, type ManifestProblem } from './desired.ts'
 import { ManifestFiles } from './manifest-files.ts'
 import type { Change, EventRecord, Source, WriteResult } from './source.ts'
 import { refOf, StateFiles, stateName, type Tombstone } from './state-files.ts'
@@ -35,9 +34,10 @@ export type DirectorySourceOptions = {
 }
 
 /**
- * Manifests of a folder as an API server would keep them: accepted objects have a uid, a generation that counts changes of
- * the spec, and a status; a change that the CRD's rules refuse leaves the accepted object in force and is explained. A
- * deleted file deletes its objects. The state is kept, so a restart refuses what a running process would have refused.
+ * Manifests of a folder as an API server would keep them: accepted objects have a uid, a generation that
+ * counts changes of the spec, and a status; a change that the CRD's rules refuse leaves the accepted object
+ * in force and is explained. A deleted file deletes its objects. The state is kept, so a restart refuses what
+ * a running process would have refused.
  */
 export class DirectorySource implements Source {
   readonly #options: DirectorySourceOptions
@@ -126,7 +126,10 @@ export class DirectorySource implements Source {
     this.#tombstones = new Map(tombstones)
     for (const object of objects) this.#anyCache(object.kind).put(object)
     const versions = [...objects.map(({ metadata }) => metadata), ...tombstones.values()]
-    this.#resourceVersion = Math.max(0, ...versions.map(({ resourceVersion }) => Number(resourceVersion) || 0))
+    this.#resourceVersion = Math.max(
+      0,
+      ...versions.map(({ resourceVersion }) => Number(resourceVersion) || 0),
+    )
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -156,7 +159,9 @@ export class DirectorySource implements Source {
   #watch(): FSWatcher | null {
     try {
       const watcher = watch(this.#options.directory, () => this.#wake())
-      watcher.on('error', (error) => this.#options.log.warn({ error: error.message }, 'the folder is not watched'))
+      watcher.on('error', (error) =>
+        this.#options.log.warn({ error: error.message }, 'the folder is not watched'),
+      )
       return watcher
     } catch (error) {
       this.#options.log.warn({ error: errorText(error) }, 'the folder is not watched')
@@ -169,18 +174,19 @@ export class DirectorySource implements Source {
     const look = await this.#files.look()
     const { directory } = this.#options
     if (look.kind === 'unreadable') {
-      this.#report([{ kind: 'file', file: directory, message: look.message }])
+      await this.#report([{ kind: 'file', file: directory, message: look.message }])
       return true
     }
     const accepted = objectKinds.flatMap((kind) => this.#anyCache(kind).list())
     const { desired, problems, keep } = desiredObjects(look.files, accepted)
     for (const wanted of desired) await this.#exclusive(() => this.#accept(wanted))
+    const wantedNames = new Set(desired.map(({ ref }) => stateName(ref)))
     for (const object of accepted) {
       const name = stateName(refOf(object))
-      const isWanted = desired.some((wanted) => stateName(wanted.ref) === name) || keep.has(name)
+      const isWanted = wantedNames.has(name) || keep.has(name)
       if (!isWanted && look.isSettled) await this.#exclusive(() => this.#remove(object))
     }
-    this.#report(problems)
+    await this.#report(problems)
     return look.isSettled
   }
 
@@ -198,7 +204,10 @@ export class DirectorySource implements Source {
     const status = held?.status
     const object = { ...manifest, metadata, ...(status === undefined ? {} : { status }) } as AnyObject
     await this.#put(object, 'object')
-    this.#options.log.info({ kind: ref.kind, object: formatKey(ref), generation: metadata.generation }, 'accepted')
+    this.#options.log.info(
+      { kind: ref.kind, object: formatKey(ref), generation: metadata.generation },
+      'accepted',
+    )
   }
 
   async #remove(object: AnyObject): Promise<void> {
@@ -230,15 +239,26 @@ export class DirectorySource implements Source {
     for (const listener of this.#listeners) listener(changed)
   }
 
-  #report(problems: readonly ManifestProblem[]): void {
+  /** Once per content: the same refusal at every look would drown everything else. */
+  async #report(problems: readonly ManifestProblem[]): Promise<void> {
     const next = new Map(problems.map((problem) => [problemName(problem), JSON.stringify(problem)]))
-    for (const problem of problems) {
-      const name = problemName(problem)
-      if (this.#reported.get(name) === next.get(name)) continue
-      this.#options.log.warn({ ...problem }, 'a manifest was not taken')
-      this.#options.onProblem(problem)
-    }
+    const news = problems.filter((problem) => {
+      return this.#reported.get(problemName(problem)) !== next.get(problemName(problem))
+    })
     this.#reported = next
+    for (const problem of news) {
+      this.#options.onProblem(problem)
+      if (problem.kind === 'refused') await this.recordEvent(this.#refusal(problem))
+      else this.#options.log.warn({ ...problem }, 'a manifest was not taken')
+    }
+  }
+
+  #refusal({ file, object, message }: Extract<ManifestProblem, { kind: 'refused' }>): EventRecord {
+    const held = this.#anyCache(object.kind).get(formatKey(object))
+    const { uid = null, resourceVersion = null } = held?.metadata ?? {}
+    const kept = held === null ? 'there is no such object yet' : 'the object stays as it was'
+    const regarding = { ...object, uid, resourceVersion }
+    return { reason: 'ManifestRefused', message: `${file}: ${message}; ${kept}`, regarding }
   }
 
   #nextVersion(): string {
@@ -255,7 +275,9 @@ export class DirectorySource implements Source {
   }
 }
 
-/** Looks in a row that may find something being written before the folder is read at its usual interval again. */
+/**
+ * Looks in a row that may find something being written before the folder is read at its usual interval again.
+ */
 const settleRoundsMax = 40
 
 function sameMarks(held: AnyObject, manifest: Desired['manifest']): boolean {
@@ -267,7 +289,9 @@ function sameMarks(held: AnyObject, manifest: Desired['manifest']): boolean {
 }
 
 function problemName(problem: ManifestProblem): string {
-  return problem.kind === 'file' ? `file ${problem.file}` : `object ${stateName(problem.object)} ${problem.file}`
+  return problem.kind === 'file'
+    ? `file ${problem.file}`
+    : `object ${stateName(problem.object)} ${problem.file}`
 }
 
 function errorText(error: unknown): string {

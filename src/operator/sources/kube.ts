@@ -2,15 +2,15 @@ import { apiGroup, apiVersion, servedVersion } from '../../api/metadata.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { EventRecorder } from '../events.ts'
-import { KubeStatusError, type KubeClient } from '../kube.ts'
+import { type KubeClient, KubeStatusError } from '../kube.ts'
 import type { ObjectCache } from '../object-cache.ts'
 import {
   formatKey,
-  parseKey,
   type ObjectByKind,
   type ObjectKey,
   type ObjectKind,
   type ObjectRef,
+  parseKey,
   type StatusByKind,
 } from '../objects.ts'
 import { parseObjectOf } from '../parse-object.ts'
@@ -48,7 +48,10 @@ export class KubeSource implements Source {
 
   constructor(options: KubeSourceOptions) {
     this.#options = options
-    this.#reflectors = { LockedBucket: this.#reflector('LockedBucket'), RetentionPolicy: this.#reflector('RetentionPolicy') }
+    this.#reflectors = {
+      LockedBucket: this.#reflector('LockedBucket'),
+      RetentionPolicy: this.#reflector('RetentionPolicy'),
+    }
     const { client, clock, log, instance } = options
     this.#events = new EventRecorder({ client, clock, log, component: fieldManager, instance, apiVersion })
   }
@@ -139,7 +142,10 @@ export class KubeSource implements Source {
     )
   }
 
-  /** Takes the answer, which may be newer than the cache, and tells what was held back: ours if nothing came after it. */
+  /**
+   * Takes the answer, which may be newer than the cache, and tells what was held back: ours if nothing came
+   * after it.
+   */
   #settleWrite<Kind extends ObjectKind>(
     ref: ObjectRef,
     { written, isTold }: { written: ObjectByKind[Kind] | null; isTold: boolean },
@@ -181,7 +187,8 @@ export class KubeSource implements Source {
 /** The uid of kube-system: as old as the cluster and its only lasting name (DESIGN 5: `cluster.id`). */
 export async function readClusterId(client: KubeClient, signal: AbortSignal): Promise<string> {
   const namespace = await client.send({ method: 'GET', path: '/api/v1/namespaces/kube-system' }, signal)
-  const metadata: unknown = typeof namespace === 'object' && namespace !== null ? Reflect.get(namespace, 'metadata') : null
+  const metadata: unknown =
+    typeof namespace === 'object' && namespace !== null ? Reflect.get(namespace, 'metadata') : null
   const uid: unknown = typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'uid') : null
   if (typeof uid !== 'string' || uid === '') throw new Error('the namespace kube-system has no uid')
   return uid

@@ -13,22 +13,27 @@ export type ManifestFile = {
 }
 
 /**
- * `isSettled: false`: something is being written right now, so look again soon; what is returned is the last state.
- * `unreadable`: the folder itself; nothing that was seen before is gone because of it.
+ * `isSettled: false`: something is being written right now, so look again soon; what is returned is the last
+ * state. `unreadable`: the folder itself; nothing that was seen before is gone because of it.
  */
 export type Look =
   | { readonly kind: 'files'; readonly files: readonly ManifestFile[]; readonly isSettled: boolean }
   | { readonly kind: 'unreadable'; readonly message: string }
 
-type Seen = { readonly signature: string; readonly taken: ManifestFile | null; readonly takenSignature: string }
+type Seen = {
+  readonly signature: string
+  readonly taken: ManifestFile | null
+  readonly takenSignature: string
+}
 type FileState = { readonly signature: string; readonly sizeBytes: number }
 
 const manifestName = /^[^.].*\.(yaml|yml|json)$/
 
 /**
- * The manifests of a folder. A file counts only when two looks in a row saw the same file (inode, size, times), and
- * is gone only when two looks missed it: editors, `cp` and a swapped `..data` link are caught in the act otherwise, and half
- * a manifest may well be valid. Links are followed, names beginning with a dot are not manifests.
+ * The manifests of a folder. A file counts only when two looks in a row saw the same file (inode, size,
+ * times), and is gone only when two looks missed it: editors, `cp` and a swapped `..data` link are caught in
+ * the act otherwise, and half a manifest may well be valid. Links are followed, names beginning with a dot
+ * are not manifests.
  */
 export class ManifestFiles {
   readonly #directory: string
@@ -46,7 +51,10 @@ export class ManifestFiles {
       return { kind: 'unreadable', message: `${this.#directory}: ${errorText(error)}` }
     }
     if (names.length > limits.manifestFilesMax) {
-      return { kind: 'unreadable', message: `${this.#directory} has more than ${limits.manifestFilesMax} manifests` }
+      return {
+        kind: 'unreadable',
+        message: `${this.#directory} has more than ${limits.manifestFilesMax} manifests`,
+      }
     }
     const next = new Map<string, Seen>()
     for (const name of names) {
@@ -54,7 +62,8 @@ export class ManifestFiles {
       if (state !== null) next.set(name, await this.#lookAt(name, state))
     }
     const vanished = this.#keepVanished(next)
-    const isSettled = !vanished && [...next.values()].every(({ signature, takenSignature }) => signature === takenSignature)
+    const isSettled =
+      !vanished && [...next.values()].every(({ signature, takenSignature }) => signature === takenSignature)
     this.#seen = next
     const files = [...next.values()].flatMap(({ taken }) => (taken === null ? [] : [taken]))
     return { kind: 'files', files: files.sort(byName), isSettled }

@@ -12,14 +12,17 @@ export type EventRecord = {
  * `conflict`: the object changed since it was read, so the status was computed from an older one: read again.
  * `gone`: there is nothing to write to.
  */
-export type WriteResult = { readonly kind: 'written' } | { readonly kind: 'conflict' } | { readonly kind: 'gone' }
+export type WriteResult =
+  | { readonly kind: 'written' }
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'gone' }
 
 /** `ownStatus`: nothing but the status that we wrote ourselves has changed. */
 export type Change = ObjectRef & { readonly cause: 'object' | 'ownStatus' }
 
 /**
- * Where the objects come from. Level-triggered: a listener is told that something changed, never what; the cache says
- * what is. The kube source and the directory source are the implementations.
+ * Where the objects come from. Level-triggered: a listener is told that something changed, never what; the
+ * cache says what is. The kube source and the directory source are the implementations.
  */
 export interface Source {
   /** Resolves when the cache holds everything that exists; goes on by itself until the signal is aborted. */
@@ -28,7 +31,10 @@ export interface Source {
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][]
   /** Tells of every addition, change (spec, metadata or status) and deletion; the result unsubscribes. */
   subscribe(listener: (changed: Change) => void): () => void
-  /** Replaces the status if the object is still the one that was read. Errors: the API server's, to be retried. */
+  /**
+   * Replaces the status if the object is still the one that was read. Errors: the API server's, to be
+   * retried.
+   */
   writeStatus<Kind extends ObjectKind>(
     object: ObjectByKind[Kind],
     status: StatusByKind[Kind],

@@ -2,12 +2,16 @@ import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises
 import { join } from 'node:path'
 import type { Log } from '../../lib/log.ts'
 import { errorCode, syncDirectory } from '../../platform/files.ts'
-import { objectKinds, type ObjectRef } from '../objects.ts'
-import { parseObject, type AnyObject } from '../parse-object.ts'
+import { type ObjectRef, objectKinds } from '../objects.ts'
+import { type AnyObject, parseObject } from '../parse-object.ts'
 import { formatYaml, parseYaml } from './yaml.ts'
 
 /** What a name had before it was deleted: a re-created object keeps its uid and goes on counting. */
-export type Tombstone = { readonly uid: string; readonly generation: number; readonly resourceVersion: string }
+export type Tombstone = {
+  readonly uid: string
+  readonly generation: number
+  readonly resourceVersion: string
+}
 
 export type LoadedState = {
   readonly objects: readonly AnyObject[]
@@ -15,9 +19,9 @@ export type LoadedState = {
 }
 
 /**
- * The accepted objects with their status, one file each: `<kind>/<namespace>.<name>.yaml`. It is what an API server keeps in
- * etcd: a restart compares the manifests with it, so that weakening a policy while nothing ran is refused as well. Deleted
- * ones leave a line in `deleted/`.
+ * The accepted objects with their status, one file each: `<kind>/<namespace>.<name>.yaml`. It is what an API
+ * server keeps in etcd: a restart compares the manifests with it, so that weakening a policy while nothing
+ * ran is refused as well. Deleted ones leave a line in `deleted/`.
  */
 export class StateFiles {
   readonly #directory: string
@@ -29,7 +33,10 @@ export class StateFiles {
     this.#log = log
   }
 
-  /** Makes the folders. A file that cannot be read is reported and left out: the server's own floor still holds. */
+  /**
+   * Makes the folders. A file that cannot be read is reported and left out: the server's own floor still
+   * holds.
+   */
   async load(): Promise<LoadedState> {
     const objects: AnyObject[] = []
     const tombstones = new Map<string, Tombstone>()
@@ -84,7 +91,8 @@ export class StateFiles {
       if (file.endsWith('.part')) await unlink(path)
       if (!file.endsWith('.yaml')) continue
       const parsed = parseYaml(await readFile(path, 'utf8'))
-      if (parsed.kind === 'ok') found.push({ name: file.slice(0, -'.yaml'.length), path, value: parsed.documents[0] })
+      if (parsed.kind === 'ok')
+        found.push({ name: file.slice(0, -'.yaml'.length), path, value: parsed.documents[0] })
       else this.#log.warn({ path, error: parsed.message }, 'a file of the accepted state cannot be read')
     }
     return found
@@ -119,6 +127,7 @@ function parseTombstone(value: unknown): Tombstone | null {
   const uid: unknown = Reflect.get(value, 'uid')
   const generation: unknown = Reflect.get(value, 'generation')
   const resourceVersion: unknown = Reflect.get(value, 'resourceVersion')
-  if (typeof uid !== 'string' || typeof generation !== 'number' || typeof resourceVersion !== 'string') return null
+  if (typeof uid !== 'string' || typeof generation !== 'number' || typeof resourceVersion !== 'string')
+    return null
   return { uid, generation, resourceVersion }
 }

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   bucketYaml,
+  type Folder,
   makeFolder,
   policyYaml,
+  type RunningSource,
   startSource,
   until,
-  type Folder,
-  type RunningSource,
 } from './directory-fixtures.ts'
 
 const policyKey = { namespace: 'default', name: 'keep' }
@@ -37,7 +37,10 @@ function write(name: string, text: string): Promise<void> {
 }
 
 test('DirectorySource: a file of several documents, all are there when start resolves, with uid and generation 1', async () => {
-  await write('all.yaml', `${policyYaml('keep', '{mode: COMPLIANCE, days: 30}')}---\n${bucketYaml('backups', 'keep')}`)
+  await write(
+    'all.yaml',
+    `${policyYaml('keep', '{mode: COMPLIANCE, days: 30}')}---\n${bucketYaml('backups', 'keep')}`,
+  )
   await write('notes.txt', 'not a manifest')
   await write('.hidden.yaml', policyYaml('hidden', '{mode: GOVERNANCE, days: 1}'))
   const { source, problems } = await start()
@@ -86,7 +89,10 @@ test('DirectorySource: a COMPLIANCE policy made shorter, the accepted one stays 
       message: expect.stringMatching(/spec\.defaultRetention.*COMPLIANCE.*longer/),
     },
   ])
-  expect(source.get('RetentionPolicy', policyKey)?.spec.defaultRetention).toEqual({ mode: 'COMPLIANCE', days: 30 })
+  expect(source.get('RetentionPolicy', policyKey)?.spec.defaultRetention).toEqual({
+    mode: 'COMPLIANCE',
+    days: 30,
+  })
   expect(source.get('RetentionPolicy', policyKey)?.metadata.generation).toBe(1)
   await write('b.yaml', policyYaml('seen', '{mode: GOVERNANCE, days: 1}'))
   await until(() => source.get('RetentionPolicy', { namespace: 'default', name: 'seen' }) !== null)
@@ -116,7 +122,10 @@ test('DirectorySource: half a manifest that does not parse, the last good object
   await write('a.yaml', whole.slice(0, -12))
   await until(() => problems.length > 0)
   expect(problems).toMatchObject([{ kind: 'file', file: 'a.yaml' }])
-  expect(source.get('RetentionPolicy', policyKey)?.spec.defaultRetention).toEqual({ mode: 'COMPLIANCE', days: 30 })
+  expect(source.get('RetentionPolicy', policyKey)?.spec.defaultRetention).toEqual({
+    mode: 'COMPLIANCE',
+    days: 30,
+  })
   await write('a.yaml', policyYaml('keep', '{mode: COMPLIANCE, days: 60}'))
   await until(() => source.get('RetentionPolicy', policyKey)?.metadata.generation === 2)
   expect(changes.filter(({ cause }) => cause === 'object')).toHaveLength(2)
@@ -203,7 +212,9 @@ test('DirectorySource: one object in two files, the first by name wins and the o
   await write('b.yaml', policyYaml('keep', '{mode: GOVERNANCE, days: 20}'))
   const { source, problems } = await start()
   expect(source.get('RetentionPolicy', policyKey)?.spec.defaultRetention.days).toBe(10)
-  expect(problems).toMatchObject([{ kind: 'duplicate', file: 'b.yaml', message: expect.stringContaining('a.yaml') }])
+  expect(problems).toMatchObject([
+    { kind: 'duplicate', file: 'b.yaml', message: expect.stringContaining('a.yaml') },
+  ])
 })
 
 test('DirectorySource: the folder disappears, the objects stay and it is said', async () => {
@@ -222,10 +233,14 @@ test('DirectorySource: a status computed from an older object, it is refused as 
   if (stale === null) throw new Error('the policy is not there')
   await write('a.yaml', policyYaml('keep', '{mode: COMPLIANCE, days: 31}'))
   await until(() => source.get('RetentionPolicy', policyKey)?.metadata.generation === 2)
-  expect(await source.writeStatus<'RetentionPolicy'>(stale, { observedGeneration: 1 })).toEqual({ kind: 'conflict' })
+  expect(await source.writeStatus<'RetentionPolicy'>(stale, { observedGeneration: 1 })).toEqual({
+    kind: 'conflict',
+  })
   const fresh = source.get('RetentionPolicy', policyKey)
   if (fresh === null) throw new Error('the policy is not there')
-  expect(await source.writeStatus<'RetentionPolicy'>(fresh, { observedGeneration: 2 })).toEqual({ kind: 'written' })
+  expect(await source.writeStatus<'RetentionPolicy'>(fresh, { observedGeneration: 2 })).toEqual({
+    kind: 'written',
+  })
   expect(changes.at(-1)).toEqual({ kind: 'RetentionPolicy', ...policyKey, cause: 'ownStatus' })
   const text = await readFile(join(folder.state, 'RetentionPolicy', 'default.keep.yaml'), 'utf8')
   expect(text).toContain('observedGeneration: 2')

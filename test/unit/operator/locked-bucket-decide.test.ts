@@ -46,8 +46,14 @@ test('decide: the server has this policy and generation as it is, nothing is ask
 
 const changes = [
   ['a newer generation of the policy', { policy: { ...policyOf(compliance30.spec, 2) } }],
-  ['another policy object of the same name', { policy: { ...compliance30, metadata: { ...compliance30.metadata, uid: 'new' } } }],
-  ['another incarnation of the LockedBucket', { object: { ...bucketOf(), metadata: { ...bucketOf().metadata, uid: 'new' } } }],
+  [
+    'another policy object of the same name',
+    { policy: { ...compliance30, metadata: { ...compliance30.metadata, uid: 'new' } } },
+  ],
+  [
+    'another incarnation of the LockedBucket',
+    { object: { ...bucketOf(), metadata: { ...bucketOf().metadata, uid: 'new' } } },
+  ],
 ] as const
 for (const [title, different] of changes) {
   test(`decide: ${title}, it is applied as a change`, () => {
@@ -64,7 +70,10 @@ test('decide: a bucket of somebody else, the server is asked and judges', () => 
 
 const weaker = [
   ['a shorter default', { objectLock: { status: 'Enabled', retention: governance(7) } }],
-  ['no default', { objectLock: { status: 'Enabled', retention: { defaultRetention: null, prefixRules: [] } } }],
+  [
+    'no default',
+    { objectLock: { status: 'Enabled', retention: { defaultRetention: null, prefixRules: [] } } },
+  ],
   ['no Object Lock', { objectLock: null }],
   ['a frozen bucket', { objectLock: { status: 'Frozen', retention: governance(30) } }],
   ['suspended versioning', { versioning: 'Suspended' }],
@@ -82,7 +91,10 @@ test("decide: a longer default behind the operator's back, it is left alone", ()
 })
 
 test('decide: a prefix rule is missing at the server, it is corrected', () => {
-  const policy = policyOf({ defaultRetention: { mode: 'GOVERNANCE', days: 30 }, rules: [{ prefix: 'audit/', days: 90 }] })
+  const policy = policyOf({
+    defaultRetention: { mode: 'GOVERNANCE', days: 30 },
+    rules: [{ prefix: 'audit/', days: 90 }],
+  })
   const facts = factsOf(policy, { objectLock: { status: 'Enabled', retention: governance(30) } })
   expect(decideLockedBucket(snapshotOf(seen(facts), policy))).toMatchObject([{ cause: 'drift' }])
 })

@@ -51,7 +51,10 @@ export function bucketOf(status?: LockedBucketStatus): LockedBucket {
 }
 
 /** The facts of a bucket that has exactly what the policy asks for, and what differs from that. */
-export function factsOf(policy: RetentionPolicy, different: Partial<BucketFactsAnswer> = {}): BucketFactsAnswer {
+export function factsOf(
+  policy: RetentionPolicy,
+  different: Partial<BucketFactsAnswer> = {},
+): BucketFactsAnswer {
   const retention = toBucketRetention(policy.spec)
   const { namespace, name, uid, generation } = policy.metadata
   return {

@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { LockedBucketStatus } from '../../../src/api/LockedBucket.ts'
-import { ServerRefusedError, ServerUnreachableError, type ApplyBucketAnswer } from '../../../src/client/lock-server.ts'
+import {
+  type ApplyBucketAnswer,
+  ServerRefusedError,
+  ServerUnreachableError,
+} from '../../../src/client/lock-server.ts'
 import { addMs, durationMs } from '../../../src/lib/units.ts'
-import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 import type { LockedBucketSnapshot } from '../../../src/operator/controllers/locked-bucket-decide.ts'
+import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 import {
   bucketOf,
   clusterId,
@@ -21,10 +25,16 @@ const silent = { kind: 'failed', error: new ServerUnreachableError('connect ECON
 const stronger = factsOf(governance30, {
   objectLock: {
     status: 'Enabled',
-    retention: { defaultRetention: { mode: 'GOVERNANCE', period: { unit: 'DAYS', count: 60 } }, prefixRules: [] },
+    retention: {
+      defaultRetention: { mode: 'GOVERNANCE', period: { unit: 'DAYS', count: 60 } },
+      prefixRules: [],
+    },
   },
 })
-const applied = (change: 'created' | 'adopted' | 'updated' | 'unchanged'): ApplyBucketAnswer => ({ kind: 'applied', change })
+const applied = (change: 'created' | 'adopted' | 'updated' | 'unchanged'): ApplyBucketAnswer => ({
+  kind: 'applied',
+  change,
+})
 
 /** Conditions as `Type=Status Reason`, which is what everything that reads them looks at. */
 function shown(status: LockedBucketStatus | null): readonly string[] {
@@ -48,7 +58,12 @@ const rows = [
     title: 'created and read back',
     snapshot: created,
     outcome: outcomeOf(created, applied('created'), seen(factsOf(compliance30))),
-    conditions: ['Ready=True Enforced', 'ObjectLockEnforced=True ReadBack', 'DeletionProtected=False NoLockedVersions', 'Drifted=False InSync'],
+    conditions: [
+      'Ready=True Enforced',
+      'ObjectLockEnforced=True ReadBack',
+      'DeletionProtected=False NoLockedVersions',
+      'Drifted=False InSync',
+    ],
     events: ['BucketCreated'],
     next: 'done',
   },
@@ -56,7 +71,12 @@ const rows = [
     title: 'nothing to do',
     snapshot: inSync,
     outcome: outcomeOf(inSync, null),
-    conditions: ['Ready=True Enforced', 'ObjectLockEnforced=True ReadBack', 'DeletionProtected=False NoLockedVersions', 'Drifted=False InSync'],
+    conditions: [
+      'Ready=True Enforced',
+      'ObjectLockEnforced=True ReadBack',
+      'DeletionProtected=False NoLockedVersions',
+      'Drifted=False InSync',
+    ],
     events: [],
     next: 'done',
   },
@@ -151,7 +171,11 @@ const rows = [
   {
     title: 'the bucket exists and may not be adopted',
     snapshot: created,
-    outcome: outcomeOf(created, { kind: 'nameConflict', owner: null }, seen(factsOf(compliance30, { owner: null }))),
+    outcome: outcomeOf(
+      created,
+      { kind: 'nameConflict', owner: null },
+      seen(factsOf(compliance30, { owner: null })),
+    ),
     conditions: [
       'Ready=False AdoptionRefused',
       'Stalled=True AdoptionRefused',
@@ -164,9 +188,15 @@ const rows = [
   },
   {
     title: 'the server keeps a stronger COMPLIANCE retention',
-    snapshot: snapshotOf(seen(factsOf(compliance30)), policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 7 } }, 2)),
+    snapshot: snapshotOf(
+      seen(factsOf(compliance30)),
+      policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 7 } }, 2),
+    ),
     outcome: outcomeOf(
-      snapshotOf(seen(factsOf(compliance30)), policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 7 } }, 2)),
+      snapshotOf(
+        seen(factsOf(compliance30)),
+        policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 7 } }, 2),
+      ),
       { kind: 'wouldShorten', aspects: ['default retention'] },
     ),
     conditions: [
@@ -183,7 +213,12 @@ const rows = [
     title: "a stronger GOVERNANCE rule behind the operator's back",
     snapshot: snapshotOf(seen(stronger), governance30),
     outcome: outcomeOf(snapshotOf(seen(stronger), governance30), null),
-    conditions: ['Ready=True Enforced', 'ObjectLockEnforced=True RuleDiffers', 'DeletionProtected=False NoLockedVersions', 'Drifted=True ServerStronger'],
+    conditions: [
+      'Ready=True Enforced',
+      'ObjectLockEnforced=True RuleDiffers',
+      'DeletionProtected=False NoLockedVersions',
+      'Drifted=True ServerStronger',
+    ],
     events: ['DriftDetected'],
     next: 'done',
   },
@@ -222,19 +257,34 @@ describe('status of a LockedBucket', () => {
 
 test('LockedBucket: a drift that was corrected, the event says so and the status is in sync', () => {
   const weak = factsOf(governance30, { objectLock: null })
-  const snapshot = snapshotOf(seen(weak), governance30, bucketOf(settled(snapshotOf(seen(factsOf(governance30)), governance30))))
-  const report = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, applied('updated'), seen(factsOf(governance30))))
+  const snapshot = snapshotOf(
+    seen(weak),
+    governance30,
+    bucketOf(settled(snapshotOf(seen(factsOf(governance30)), governance30))),
+  )
+  const report = lockedBucketReport(
+    nowMs,
+    snapshot,
+    outcomeOf(snapshot, applied('updated'), seen(factsOf(governance30))),
+  )
   expect(report.events.map(({ reason }) => reason)).toEqual(['DriftCorrected'])
   expect(report.status).toBeNull()
 })
 
 test('LockedBucket: the epoch is stale, nothing is said at all', () => {
   const outcome = outcomeOf(created, { kind: 'staleEpoch', epoch: 8 })
-  expect(lockedBucketReport(nowMs, created, outcome)).toEqual({ status: null, events: [], next: { kind: 'done' } })
+  expect(lockedBucketReport(nowMs, created, outcome)).toEqual({
+    status: null,
+    events: [],
+    next: { kind: 'done' },
+  })
 })
 
 test('LockedBucket: what the server answered, the status body is that and nothing of the spec', () => {
-  const policy = policyOf({ defaultRetention: { mode: 'COMPLIANCE', days: 30 }, rules: [{ prefix: 'audit/', years: 1 }] })
+  const policy = policyOf({
+    defaultRetention: { mode: 'COMPLIANCE', days: 30 },
+    rules: [{ prefix: 'audit/', years: 1 }],
+  })
   const facts = factsOf(policy, {
     lockedVersionCount: 3,
     legalHoldCount: 1,
@@ -242,7 +292,12 @@ test('LockedBucket: what the server answered, the status body is that and nothin
   })
   const retention = { mode: 'COMPLIANCE', days: 30, rules: [{ prefix: 'audit/', years: 1 }] }
   expect(settled(snapshotOf(seen(facts), policy))).toMatchObject({
-    bucket: { name: 'backups', endpoint: 'http://127.0.0.1:9000', region: 'us-east-1', uid: '00000000000000aa' },
+    bucket: {
+      name: 'backups',
+      endpoint: 'http://127.0.0.1:9000',
+      region: 'us-east-1',
+      uid: '00000000000000aa',
+    },
     objectLock: { retention: '30 days, 1 rule', ...retention },
     floor: retention,
     policy: { name: 'keep', uid: 'policy-uid', generation: 1 },
@@ -258,7 +313,12 @@ test('LockedBucket: the server falls silent, the last answer stays with its time
   const before = settled(snapshotOf(seen(factsOf(compliance30, { lockedVersionCount: 2 }))))
   const snapshot = snapshotOf(silent, compliance30, bucketOf(before))
   const { status } = lockedBucketReport(addMs(nowMs, durationMs(60_000)), snapshot, outcomeOf(snapshot, null))
-  expect(status).toMatchObject({ bucket: before.bucket, lockedVersions: 2, lastVerifiedTime: '2026-11-21T12:00:00Z', deletionProtected: true })
+  expect(status).toMatchObject({
+    bucket: before.bucket,
+    lockedVersions: 2,
+    lastVerifiedTime: '2026-11-21T12:00:00Z',
+    deletionProtected: true,
+  })
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
   expect(ready).toMatchObject({ status: 'False', lastTransitionTime: '2026-11-21T12:01:00Z' })
 })
@@ -273,7 +333,7 @@ test('LockedBucket: still silent with another error text, nothing is written and
 
 describe('writes of a LockedBucket status', () => {
   const before = settled(snapshotOf(seen(factsOf(compliance30, { lockedVersionCount: 2 }))))
-  const after = (facts: Parameters<typeof seen>[0], afterMs: number) => {
+  const statusLater = (facts: Parameters<typeof seen>[0], afterMs: number) => {
     const snapshot = snapshotOf(seen(facts), compliance30, bucketOf(before))
     return lockedBucketReport(addMs(nowMs, durationMs(afterMs)), snapshot, outcomeOf(snapshot, null)).status
   }
@@ -282,22 +342,24 @@ describe('writes of a LockedBucket status', () => {
   const free = factsOf(compliance30, { lockedVersionCount: 0 })
 
   test('LockedBucket: nothing changed, no write before six hours', () => {
-    expect(after(same, 6 * 3_600_000 - 1000)).toBeNull()
-    expect(after(same, 6 * 3_600_000)).not.toBeNull()
+    expect(statusLater(same, 6 * 3_600_000 - 1000)).toBeNull()
+    expect(statusLater(same, 6 * 3_600_000)).not.toBeNull()
   })
 
   test('LockedBucket: only counts changed, no write before five minutes', () => {
-    expect(after(more, 299_000)).toBeNull()
-    expect(after(more, 300_000)?.lockedVersions).toBe(3)
+    expect(statusLater(more, 299_000)).toBeNull()
+    expect(statusLater(more, 300_000)?.lockedVersions).toBe(3)
   })
 
   test('LockedBucket: the last lock is gone, it is written at once', () => {
-    expect(after(free, 1000)).toMatchObject({ deletionProtected: false, lockedVersions: 0 })
+    expect(statusLater(free, 1000)).toMatchObject({ deletionProtected: false, lockedVersions: 0 })
   })
 
   test('LockedBucket: a condition keeps its status, its time stays', () => {
-    const written = after(more, 300_000)
-    expect(written?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime).toBe('2026-11-21T12:00:00Z')
+    const written = statusLater(more, 300_000)
+    expect(written?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime).toBe(
+      '2026-11-21T12:00:00Z',
+    )
   })
 
   test('LockedBucket: the spec changed without effect, the new generation is observed', () => {

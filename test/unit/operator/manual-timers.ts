@@ -2,7 +2,10 @@ import type { Clock } from '../../../src/lib/clock.ts'
 import { epochMs } from '../../../src/lib/units.ts'
 import type { Timers } from '../../../src/operator/timers.ts'
 
-/** A clock and its timers, moved by hand: `advance` runs what is due in order and lets promises settle in between. */
+/**
+ * A clock and its timers, moved by hand: `advance` runs what is due in order and lets promises settle in
+ * between.
+ */
 export class ManualTime implements Timers, Clock {
   #nowMs = 0
   #sequence = 0

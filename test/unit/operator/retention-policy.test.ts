@@ -9,7 +9,12 @@ function shown(report: ReturnType<typeof retentionPolicyReport>): readonly strin
 test('RetentionPolicy: valid and used, Ready with the count and the names of its buckets', () => {
   const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a', 'b'] })
   expect(shown(report)).toEqual(['Ready=True Accepted', 'DeletionProtected=True Referenced'])
-  expect(report.status).toMatchObject({ bucketCount: 2, deletionProtected: true, retention: '30 days', observedGeneration: 1 })
+  expect(report.status).toMatchObject({
+    bucketCount: 2,
+    deletionProtected: true,
+    retention: '30 days',
+    observedGeneration: 1,
+  })
   expect(report.status?.conditions?.[1]?.message).toBe('2 LockedBuckets refer to it: a, b')
   expect(report.next.kind).toBe('done')
 })
@@ -39,6 +44,7 @@ test('RetentionPolicy: nothing changed, nothing is written', () => {
   const object = { ...compliance30, status: first.status }
   expect(retentionPolicyReport(nowMs, { object, bucketNames: ['a'] }).status).toBeNull()
   expect(retentionPolicyReport(nowMs, { object, bucketNames: ['a', 'b'] }).status?.bucketCount).toBe(2)
+  expect(first.status.conditions?.[1]?.message).toBe('One LockedBucket refers to it: a')
 })
 
 test('RetentionPolicy: thousands of buckets, the message names five', () => {

@@ -2,14 +2,19 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
-import { StatusConflictError, type Next, type Reconciler, type Watch } from '../../../src/operator/controller.ts'
+import {
+  type Next,
+  type Reconciler,
+  StatusConflictError,
+  type Watch,
+} from '../../../src/operator/controller.ts'
 import { OperatorMetrics } from '../../../src/operator/metrics.ts'
 import type { ObjectKey } from '../../../src/operator/objects.ts'
 import { runController } from '../../../src/operator/runner.ts'
 import { DirectorySource } from '../../../src/operator/sources/directory.ts'
 import type { Change, Source } from '../../../src/operator/sources/source.ts'
 import { systemTimers } from '../../../src/operator/timers.ts'
-import { makeFolder, policyYaml, type Folder } from './directory-fixtures.ts'
+import { type Folder, makeFolder, policyYaml } from './directory-fixtures.ts'
 import { ManualTime, settle } from './manual-timers.ts'
 
 const verifyIntervalMs = 600_000
@@ -61,7 +66,12 @@ async function rigOf(
   })
   const time = new ManualTime()
   const metrics = new OperatorMetrics()
-  const reconciler: Reconciler = { name: 'test', kind: 'RetentionPolicy', watches: options.watches ?? [], reconcile: (key, signal) => reconcile(key, signal, time) }
+  const reconciler: Reconciler = {
+    name: 'test',
+    kind: 'RetentionPolicy',
+    watches: options.watches ?? [],
+    reconcile: (key, signal) => reconcile(key, signal, time),
+  }
   const abort = new AbortController()
   const running = runController(
     reconciler,
@@ -246,7 +256,11 @@ test('runController: a reconcile beyond its deadline, its signal is aborted and 
 
 test('runController: many changes of a watched object, they are one piece of work after the delay', async () => {
   let count = 0
-  const watch: Watch = { kind: 'LockedBucket', delayMs: 200, keys: () => [{ namespace: 'default', name: 'a' }] }
+  const watch: Watch = {
+    kind: 'LockedBucket',
+    delayMs: 200,
+    keys: () => [{ namespace: 'default', name: 'a' }],
+  }
   const rig = await rigOf(
     ['a'],
     async () => {

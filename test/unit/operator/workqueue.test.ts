@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
 import { TokenBucket } from '../../../src/operator/rate-limit.ts'
@@ -155,4 +156,43 @@ test('Workqueue: shutDown while a worker waits, the worker is told', async () =>
   const waiting = queue.get()
   await queue.shutDown()
   expect(await waiting).toBeNull()
+})
+
+test('Workqueue: any order of adds and dones by three workers, no key is lost and none is worked on twice at once', async () => {
+  const step = fc.record({ kind: fc.constantFrom('add', 'done'), index: fc.nat(5) })
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const queue = queueOf(new ManualTime())
+      const working: string[] = []
+      const owed = new Set<string>()
+      const work = (): void => {
+        void queue.get().then((key) => {
+          if (key === null) return
+          expect(working).not.toContain(key)
+          working.push(key)
+          owed.delete(key)
+        })
+      }
+      const finish = async (key: string): Promise<void> => {
+        working.splice(working.indexOf(key), 1)
+        queue.done(key)
+        work()
+        await Promise.resolve()
+      }
+      for (let worker = 0; worker < 3; worker += 1) work()
+      for (const { kind, index } of steps) {
+        const running = working[index]
+        if (kind === 'add') {
+          owed.add(`key-${index}`)
+          queue.add(`key-${index}`)
+          await Promise.resolve()
+        } else if (running !== undefined) await finish(running)
+      }
+      while (working.length > 0) await finish(working[0] ?? '')
+      expect([...owed]).toEqual([])
+      expect(queue.depth).toBe(0)
+      await queue.shutDown()
+    }),
+    { numRuns: 300 },
+  )
 })
