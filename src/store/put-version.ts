@@ -158,7 +158,9 @@ async function hasSource(transaction: KeyValueTransaction, input: PutVersion): P
   const row = versionKey(source.bucketId, source.key, source.order, source.versionId)
   const value = await transaction.get(row)
   if (value === null) return false
-  return decodeVersion(row, value).object?.content.listId === source.object?.content.listId
+  const { object } = decodeVersion(row, value)
+  assert(object?.content.listId === source.object?.content.listId, 'a version keeps its content')
+  return true
 }
 
 function createRequest(

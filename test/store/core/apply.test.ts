@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { DefaultRetention, RetentionPeriod } from '../../../src/lock/types.ts'
+import { weakerAspects } from '../../../src/store/apply-bucket.ts'
 import type { ApplyBucket, ApplyBucketResult } from '../../../src/store/store.ts'
+import { bucketRecord } from '../../support/records.ts'
 import { engines } from '../base/support.ts'
 import { actor, openRig, type Rig } from './rig.ts'
 
@@ -12,6 +14,32 @@ const noBounds = { minimum: null, maximum: null }
 const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 
 type Wish = Partial<Omit<ApplyBucket, 'policy'>> & { readonly policy?: Partial<ApplyBucket['policy']> }
+
+describe('weakerAspects', () => {
+  test('a default rule below the floor, however it came there: the floor is still what counts', () => {
+    const floor = { defaultRetention: compliance(10), prefixRules: [] }
+    const policy = {
+      namespace: 'n',
+      name: 'p',
+      uid: 'u',
+      generation: 1,
+      mode: 'COMPLIANCE',
+      bounds: noBounds,
+      floor,
+    } as const
+    const bucket = bucketRecord({ objectLock: 'Enabled', days: 5 })
+    const current = { ...bucket, policy }
+    const next = {
+      ...bucket,
+      policy: { ...policy, floor: null },
+      objectLock: { status: 'Enabled', retention: { defaultRetention: compliance(7), prefixRules: [] } },
+    } as const
+    expect(weakerAspects(current, next)).toHaveLength(1)
+    expect(weakerAspects(current, { ...next, objectLock: { status: 'Enabled', retention: floor } })).toEqual(
+      [],
+    )
+  })
+})
 
 for (const engine of engines) {
   describe(`apply on ${engine.name}`, () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { DefaultRetention } from '../../../src/lock/types.ts'
+import { uploadKey } from '../../../src/store/keys.ts'
 import { engines } from '../base/support.ts'
 import { actor, dayInMs, openRig, type Rig } from './rig.ts'
 
@@ -85,6 +86,11 @@ for (const engine of engines) {
         bucket: 'ledger',
       })
       await rig.remove({ key: 'a', versionId: marker.kind === 'deleted' ? marker.versionId : null })
+      const { bucket } = await create('ledger')
+      const row = uploadKey(bucket.id, 'k', 'U')
+      await rig.kv.transact(async (transaction) => transaction.put(row, Uint8Array.of(1)))
+      expect(await rig.buckets.delete(actor, 'ledger')).toEqual({ kind: 'notEmpty' })
+      await rig.kv.transact(async (transaction) => transaction.delete(row))
       expect(await rig.buckets.delete(actor, 'ledger')).toEqual({ kind: 'deleted' })
       expect(await rig.buckets.read('ledger')).toBeNull()
       expect((await rig.rows()).filter((row) => !row.startsWith('6d'))).toEqual([])

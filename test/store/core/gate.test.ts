@@ -43,8 +43,8 @@ for (const engine of engines) {
       return { bucket: 'ledger', key: version.key, versionId }
     }
 
-    function remove(version: VersionRecord, bypassGovernance: boolean) {
-      return rig.versions.delete(actor, { ...address(version), bypassGovernance })
+    function remove(version: VersionRecord, bypassGovernance: boolean, bucketName = 'ledger') {
+      return rig.versions.delete(actor, { ...address(version), bucket: bucketName, bypassGovernance })
     }
 
     function retain(
@@ -175,6 +175,12 @@ for (const engine of engines) {
       await damage(currentKey(bucket.id, 'held'), () => '{}')
       await expectRefused(() => rig.put({ key: 'held' }), 'LockStateUnknown')
       await damage(nullKey(bucket.id, 'null'), () => 'x')
+      await expectRefused(() => remove(nullVersion, true), 'LockStateUnknown')
+    })
+
+    test('a null row that names another version: that version is not reached through it', async () => {
+      const free = await put('null', {})
+      await damage(nullKey(bucket.id, 'null'), () => free.versionId)
       await expectRefused(() => remove(nullVersion, true), 'LockStateUnknown')
     })
 
@@ -330,23 +336,22 @@ for (const engine of engines) {
       }
     })
 
-    test('a remembered bucket id: a bucket created again is found at its new place', async () => {
-      const create = () =>
-        rig.buckets.create(actor, {
-          name: 'again',
-          accountId: actor.accountId,
-          region: 'r',
-          objectLock: 'none',
-        })
-      await create()
-      await rig.put({ bucket: 'again', key: 'a' })
-      await rig.remove({ bucket: 'again', key: 'a' })
-      await rig.buckets.delete(actor, 'again')
-      await create()
-      await rig.buckets.putVersioning(actor, 'again', 'Enabled')
-      const result = await rig.put({ bucket: 'again', key: 'a' })
-      expect(result).toMatchObject({ kind: 'put', version: { isNull: false } })
-      expect(await rig.remove({ bucket: 'again', key: 'a' })).toMatchObject({ isDeleteMarker: true })
-    })
+    for (const versioning of ['Unversioned', 'Enabled'] as const) {
+      test(`a remembered bucket id: a bucket created again, ${versioning}, is found at its new place`, async () => {
+        const input = { name: 'again', accountId: actor.accountId, region: 'r', objectLock: 'none' } as const
+        for (const _round of [1, 2]) {
+          await rig.buckets.create(actor, input)
+          if (versioning === 'Enabled') await rig.buckets.putVersioning(actor, 'again', 'Enabled')
+          const written = []
+          for (const _write of [1, 2]) written.push(await rig.put({ bucket: 'again', key: 'a' }))
+          const versions = versioning === 'Enabled' ? written : written.slice(1)
+          for (const result of versions) {
+            if (result.kind !== 'put') throw new Error(result.kind)
+            expect(await remove(result.version, false, 'again')).toMatchObject({ kind: 'deleted' })
+          }
+          expect(await rig.buckets.delete(actor, 'again')).toEqual({ kind: 'deleted' })
+        }
+      })
+    }
   })
 }
