@@ -5,14 +5,29 @@ import { limits } from '../../../src/lib/limits.ts'
 import { epochMs } from '../../../src/lib/units.ts'
 import { encodePart } from '../../../src/store/codec.ts'
 import { partKey } from '../../../src/store/keys.ts'
-import type { KeyValue, KeyValueTransaction } from '../../../src/store/kv/contract.ts'
+import {
+  type KeyValue,
+  type KeyValueTransaction,
+  TransactionConflictError,
+} from '../../../src/store/kv/contract.ts'
 import { putFileRows } from '../../../src/store/list-rows.ts'
 import type { ListUploads } from '../../../src/store/list-uploads.ts'
 import type { CompletePart } from '../../../src/store/store.ts'
 import { changeCounterKey } from '../../../src/store/upload-rows.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
-import { tableRows } from './consistency.ts'
-import { type Address, anyParts, createUpload, openRig, partBytes, type Rig, removeVersion } from './rig.ts'
+import { expectClean, tableRows } from './consistency.ts'
+import {
+  type Address,
+  anyParts,
+  createUpload,
+  openRig,
+  partBytes,
+  pattern,
+  putPart,
+  type Rig,
+  readBytes,
+  removeVersion,
+} from './rig.ts'
 import { actor, engines, startMs } from './support.ts'
 
 /** What transactions read and wrote, at most in one of them. */
@@ -154,6 +169,76 @@ describe('an upload of 10,000 parts', () => {
     expect(await tableRows(rig.kv, 'file')).toEqual([])
     expect(await tableRows(rig.kv, 'list')).toEqual([])
   }, 120_000)
+})
+
+describe.each(engines)('a part that changes after Complete has read it, on $name', (engine) => {
+  let rig: Rig
+  beforeEach(async () => {
+    rig = await openRig(engine)
+  })
+  afterEach(() => rig.close())
+
+  /** Complete, with `between` right before its transaction. */
+  function completeWith(between: () => Promise<unknown>) {
+    let isFirst = true
+    const kv: KeyValue = {
+      ...rig.kv,
+      transact: async (work) => {
+        if (isFirst) {
+          isFirst = false
+          await between()
+        }
+        return rig.kv.transact(work)
+      },
+    }
+    return createUploads({ ...rig.context, kv })
+  }
+
+  test.each([
+    ['by other bytes, is an invalid part', 2, 'invalidPart'],
+    ['by the same bytes, is completed with the body that is there now', 1, 'completed'],
+  ])('Complete: a part replaced %s', async (_, seed, outcome) => {
+    const address = await createUpload(rig.uploads, 'a')
+    const part = await putPart(rig, address, { partNumber: 1, bytes: pattern(300, 1) })
+    const uploads = completeWith(() => putPart(rig, address, { partNumber: 1, bytes: pattern(300, seed) }))
+    const input = { ...address, parts: [part], checksum: null, precondition: anyParts }
+    const done = await uploads.complete(actor, input)
+    expect(done.kind).toBe(outcome)
+    if (done.kind !== 'completed') await rig.uploads.abort(actor, address)
+    // The replaced body goes: a version that named it would have lost its bytes.
+    await rig.collect()
+    await expectClean(rig.kv, rig.directory)
+    if (done.kind !== 'completed') return
+    expect((await readBytes(rig.versions, done.version)).equals(pattern(300, 1))).toBe(true)
+  })
+
+  test('Complete: an upload that is aborted meanwhile, is noSuchUpload', async () => {
+    const address = await createUpload(rig.uploads, 'a')
+    const part = await putPart(rig, address, { partNumber: 1, bytes: pattern(300, 1) })
+    const uploads = completeWith(() => rig.uploads.abort(actor, address))
+    const input = { ...address, parts: [part], checksum: null, precondition: anyParts }
+    expect(await uploads.complete(actor, input)).toEqual({ kind: 'noSuchUpload' })
+    await rig.collect()
+    await expectClean(rig.kv, rig.directory)
+  })
+
+  test('Complete: parts that change at every attempt, end in a conflict that the client may retry', async () => {
+    const address = await createUpload(rig.uploads, 'a')
+    const part = await putPart(rig, address, { partNumber: 1, bytes: pattern(300, 1) })
+    let count = 0
+    const kv: KeyValue = {
+      ...rig.kv,
+      transact: async (work) => {
+        count += 1
+        await putPart(rig, address, { partNumber: 1, bytes: pattern(300, 1) })
+        return rig.kv.transact(work)
+      },
+    }
+    const uploads = createUploads({ ...rig.context, kv })
+    const input = { ...address, parts: [part], checksum: null, precondition: anyParts }
+    await expect(uploads.complete(actor, input)).rejects.toBeInstanceOf(TransactionConflictError)
+    expect(count).toBe(limits.completeAttemptsMax)
+  })
 })
 
 describe.each(engines)('ListMultipartUploads on $name', (engine) => {
