@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { silentLog } from '../../src/lib/log.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { openVolumeOwner } from '../../src/server/open-volume.ts'
 import type { SigningCredentials } from '../../src/sigv4/sign.ts'
 import type { Answer, SendOptions } from '../support/s3-client.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -196,6 +199,35 @@ describe('statements', () => {
     expect((await operator({ method: 'PUT', path: '/operator-bucket' })).code).toBe('AccessDenied')
   })
 })
+
+describe('the audit log', () => {
+  test('I23 Identity: a denied write, in the log with who and why; a denied read is not', async () => {
+    await send('READER', { method: 'PUT', path: `${bucket}/audited`, body: 'x' })
+    await send('WRITER', { method: 'GET', path: `${bucket}/audited` })
+    await server.terminate()
+    const records = await auditRecords()
+    await server.start()
+    const denied = records.filter((record) => record['key'] === 'audited')
+    expect(denied).toHaveLength(1)
+    expect(denied[0]).toMatchObject({
+      bucket: 'identity-bucket',
+      verdict: 'deny',
+      rule: 'NoStatement',
+      actor: { accessKeyId: 'READER', accountId: account, operation: 'PutObject' },
+    })
+  })
+})
+
+async function auditRecords(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const log = silentLog
+  const owner = await openVolumeOwner({ directory: server.dataDirectory, clock: systemClock(), log })
+  try {
+    const entriesFound = await owner.store.audit.list({ afterSequence: 0, limit: 500 })
+    return entriesFound.map((found) => found.record)
+  } finally {
+    await owner.close()
+  }
+}
 
 describe('the file of access keys', () => {
   test('Access keys: a key that is taken out, refused by the next request of every worker', async () => {

@@ -145,7 +145,14 @@ function withHoistedHeaders(head: RequestHead): RequestHead {
   return { ...head, headers, query: head.query.filter(([name]) => !isHoisted(name)) }
 }
 
+/**
+ * Checksums are left out, as on AWS: SDKs sign that of the empty body into every URL, since they do not know
+ * the body that will be sent (aws-sdk-js-v3 since 3.729). Where a checksum is demanded, it must come as a
+ * header.
+ */
 function isHoisted(name: string): boolean {
   const lower = name.toLowerCase()
+  if (lower === 'x-amz-sdk-checksum-algorithm') return false
+  if (lower.startsWith('x-amz-checksum-') && lower !== 'x-amz-checksum-mode') return false
   return lower.startsWith('x-amz-') && !signatureNames.has(lower)
 }

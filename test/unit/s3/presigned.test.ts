@@ -107,6 +107,20 @@ describe('presigned', () => {
     expect(head.query).toContainEqual(['versionId', 'v'])
   })
 
+  test('Authenticate: checksum parameters that SDKs sign for an empty body, no headers', () => {
+    const query = {
+      'x-amz-checksum-crc32': 'AAAAAA==',
+      'x-amz-sdk-checksum-algorithm': 'CRC32',
+      'x-amz-checksum-mode': 'ENABLED',
+    }
+    const { headers } = judge({ ...get, query }).head
+    expect([headers['x-amz-checksum-crc32'], headers['x-amz-sdk-checksum-algorithm']]).toEqual([
+      undefined,
+      undefined,
+    ])
+    expect(headers['x-amz-checksum-mode']).toBe('ENABLED')
+  })
+
   test('Authenticate: the same header and parameter with two values, InvalidArgument', () => {
     const query = { 'x-amz-object-lock-mode': 'COMPLIANCE' }
     const same = judge({ ...get, query, headers: { 'x-amz-object-lock-mode': 'COMPLIANCE' } })
