@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { assert } from '../lib/assert.ts'
 import type { OperatorMetrics } from './metrics.ts'
 
 export type HealthOptions = {
@@ -23,7 +23,8 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
     response.end(text)
   })
   await listen(server, options)
-  const address = server.address() as AddressInfo
+  const address = server.address()
+  assert(typeof address === 'object' && address !== null, 'a listening server has an address')
   return {
     port: address.port,
     close: () =>

@@ -1,5 +1,4 @@
 import type { LockServer } from '../client/lock-server.ts'
-import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
@@ -43,10 +42,9 @@ export const retentionPolicyWorkers = 1
  */
 export async function runOperator(options: OperatorOptions): Promise<void> {
   const { source, clock, log, verifyIntervalMs, signal, timers = systemTimers } = options
-  assert(
-    verifyIntervalMs >= limits.verifyIntervalMsMin && verifyIntervalMs <= limits.verifyIntervalMsMax,
-    'the verify interval is in bounds',
-  )
+  if (verifyIntervalMs < limits.verifyIntervalMsMin || verifyIntervalMs > limits.verifyIntervalMsMax) {
+    throw new RangeError('the verify interval must be within 100 ms and 24 h')
+  }
   const epoch = await acquireLeadership({ ...options, timers }, signal)
   if (epoch === null) return
   const stop = new AbortController()
