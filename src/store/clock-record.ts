@@ -1,7 +1,8 @@
 /**
  * Trusted time as a pure function of what is stored and what the machine's clock says (DESIGN 7). The stored mark
- * is the anchor; the rest follows from uptime, which nobody can set, and from as much of the wall clock as slew and
- * budget let in. Nothing here goes back: see the properties in test/store/base/trusted-clock.test.ts.
+ * is the anchor. Within a boot the rest follows from uptime, which nobody can set, and a slow slew: a wall clock that
+ * steps while the machine runs moves nothing. What passed while it was off only the wall clock can say: that much is
+ * owed, and let in as far as the budget goes. Nothing here goes back: see the properties in test/store/base/trusted-clock.test.ts.
  */
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
@@ -18,6 +19,8 @@ export type ClockRecord = {
   readonly budgetMs: number
   /** Up to this instant of trusted time the budget's refill is credited. */
   readonly budgetRefilledMs: EpochMs
+  /** How far the wall clock was ahead when this boot began, less what was let in since. */
+  readonly owedMs: number
   /** Signed: how far trusted time is led towards the wall clock, at limits.clockSlewPpmMax. */
   readonly slewMs: number
 }
@@ -33,6 +36,7 @@ export function firstClockRecord({ wallMs, uptimeMs, bootId }: ClockReading): Cl
     bootId,
     budgetMs: limits.clockBudgetMsMax,
     budgetRefilledMs: wallMs,
+    owedMs: 0,
     slewMs: 0,
   }
 }
@@ -44,8 +48,8 @@ export function trustedNow(record: ClockRecord, reading: ClockReading): TrustedN
     trustedMs,
     wallMs,
     requestMs: laterOf(trustedMs, wallMs),
-    // What the budget covers is let in by the next tick; only what lies beyond it is suspect.
-    suspect: wallMs - trustedMs > record.budgetMs + limits.clockSuspectMsMin,
+    // What the next tick lets in is not suspect, only what lies beyond it.
+    suspect: wallMs - trustedMs > admissibleMs(record, reading, record.budgetMs) + limits.clockSuspectMsMin,
   }
 }
 
@@ -55,12 +59,12 @@ export function clockReport(record: ClockRecord, reading: ClockReading): ClockRe
   return { ...now, markMs: record.markMs, bootId: record.bootId, budgetMs: record.budgetMs, behindMs }
 }
 
-/** Sets the mark anew: credits the refill, lets a forward step in as far as the budget goes, leads the rest. */
+/** Sets the mark anew: credits the refill, lets in what is owed as far as the budget goes, leads the rest. */
 export function tickClock(record: ClockRecord, reading: ClockReading): ClockRecord {
   const trustedMs = trustedTime(record, reading)
   const refilled = refillBudget(record, trustedMs)
-  const aheadMs = reading.wallMs - trustedMs
-  const drawnMs = aheadMs > limits.clockStepMsMin ? Math.min(aheadMs, refilled.budgetMs) : 0
+  const admittedMs = admissibleMs(record, reading, refilled.budgetMs)
+  const drawnMs = admittedMs > limits.clockStepMsMin ? admittedMs : 0
   const markMs = laterInstant(trustedMs, drawnMs)
   assert(markMs >= record.markMs, 'trusted time never goes back')
   return {
@@ -70,6 +74,7 @@ export function tickClock(record: ClockRecord, reading: ClockReading): ClockReco
     budgetMs: refilled.budgetMs - drawnMs,
     // A drawn step earns no refill: only time that passed does.
     budgetRefilledMs: laterInstant(refilled.budgetRefilledMs, drawnMs),
+    owedMs: owedMs(record, reading) - drawnMs,
     slewMs: reading.wallMs - markMs,
   }
 }
@@ -87,6 +92,7 @@ export function acceptClock(record: ClockRecord, reading: ClockReading, untilMs:
     markUptimeMs: reading.uptimeMs,
     bootId: reading.bootId,
     ...refilled,
+    owedMs: Math.min(owedMs(record, reading), reading.wallMs - untilMs),
     slewMs: reading.wallMs - untilMs,
   }
 }
@@ -101,6 +107,17 @@ function trustedTime(record: ClockRecord, reading: ClockReading): EpochMs {
   const slewMsMax = Math.floor((elapsedMs * limits.clockSlewPpmMax) / 1_000_000)
   const slewedMs = Math.sign(record.slewMs) * Math.min(Math.abs(record.slewMs), slewMsMax)
   return laterInstant(record.markMs, elapsedMs + slewedMs)
+}
+
+/** How much of the wall clock's lead the next tick may let in. */
+function admissibleMs(record: ClockRecord, reading: ClockReading, budgetMs: number): number {
+  return Math.min(owedMs(record, reading), budgetMs)
+}
+
+/** All of the lead at the first look in a boot; after that what is left of it, never a lead that came later. */
+function owedMs(record: ClockRecord, reading: ClockReading): number {
+  const aheadMs = Math.max(0, reading.wallMs - trustedTime(record, reading))
+  return reading.bootId === record.bootId ? Math.min(aheadMs, record.owedMs) : aheadMs
 }
 
 type Budget = Pick<ClockRecord, 'budgetMs' | 'budgetRefilledMs'>

@@ -34,6 +34,7 @@ const clockCodec = rowCodec<ClockRecord>(
     bootId: text,
     budgetMs: count,
     budgetRefilledMs: instant,
+    owedMs: count,
     slewMs: signed,
   }),
 )

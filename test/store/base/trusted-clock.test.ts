@@ -44,19 +44,49 @@ describe('trusted clock', () => {
     expect(await trusted()).toBe(400 * dayMs)
   })
 
-  test('TrustedClock: the wall clock set forward in one boot, moves nothing before the tick and a day at it', async () => {
+  test('TrustedClock: the wall clock set forward while the machine runs, moves nothing but the slew', async () => {
     const { clock, store, trusted } = await open()
-    clock.wall += 10 * dayMs
+    clock.wall += 3650 * dayMs
     expect(await trusted()).toBe(0)
-    expect(await store.now()).toMatchObject({ suspect: true, requestMs: startMs + 10 * dayMs })
+    expect(await store.now()).toMatchObject({ suspect: true, requestMs: startMs + 3650 * dayMs })
+    const report = await store.tick()
+    expect(report).toMatchObject({
+      trustedMs: startMs,
+      budgetMs: 24 * hourMs,
+      suspect: true,
+      behindMs: 3650 * dayMs,
+    })
+    for (let count = 0; count < 60; count += 1) {
+      clock.pass(minuteMs)
+      await store.tick()
+    }
+    expect(await trusted()).toBe(hourMs + hourMs / 1000)
+  })
+
+  test('TrustedClock: a jump over a reboot, lets a day in at once and the rest only as the budget comes back', async () => {
+    const { clock, store, trusted } = await open()
+    clock.reboot(10 * dayMs)
     expect(await store.tick()).toMatchObject({
       trustedMs: startMs + dayMs,
       budgetMs: 0,
       suspect: true,
       behindMs: 9 * dayMs,
     })
+    expect(await store.tick()).toMatchObject({ trustedMs: startMs + dayMs })
+    clock.pass(30 * dayMs)
+    const slewMs = (30 * dayMs) / 1000
+    const passedMs = 30 * dayMs + slewMs
     await store.tick()
-    expect(await trusted()).toBe(dayMs)
+    expect(await trusted()).toBe(dayMs + passedMs + 24 * hourMs)
+    // Nine days were owed: no step that comes later is let in with them.
+    clock.wall += 1000 * dayMs
+    for (let count = 0; count < 40; count += 1) {
+      clock.pass(30 * dayMs)
+      await store.tick()
+    }
+    const lagMs = clock.wall - startMs - (await trusted())
+    expect(lagMs).toBeGreaterThan(1000 * dayMs - 2 * 41 * slewMs)
+    expect(await store.report()).toMatchObject({ budgetMs: 24 * hourMs, suspect: true })
   })
 
   test('TrustedClock: the wall clock set back, moves nothing back and slows by 1,000 ppm at most', async () => {
@@ -156,9 +186,14 @@ describe('trusted clock', () => {
     expect(await trusted()).toBe(30 * dayMs + 100_000 + 500)
   })
 
-  test('TrustedClock: suspect, begins beyond budget and tolerance, to the millisecond', async () => {
+  test('TrustedClock: suspect, begins beyond the tolerance, over a reboot beyond budget and tolerance, to the millisecond', async () => {
     const { clock, store } = await open()
-    clock.wall += limits.clockBudgetMsMax + limits.clockSuspectMsMin
+    clock.wall += limits.clockSuspectMsMin
+    expect((await store.now()).suspect).toBe(false)
+    clock.wall += 1
+    expect((await store.now()).suspect).toBe(true)
+    clock.wall = startMs
+    clock.reboot(limits.clockBudgetMsMax + limits.clockSuspectMsMin)
     expect((await store.now()).suspect).toBe(false)
     clock.wall += 1
     expect((await store.now()).suspect).toBe(true)
