@@ -167,17 +167,17 @@ describe('PutObject: checksums', () => {
   it.each(['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const)(
     'PutObject: a %s is verified, stored and shown on demand',
     async (algorithm) => {
-      const valueOf = async (body: string) => {
+      const checksumOf = async (body: string) => {
         const checksum = await createChecksum(algorithm)
         checksum.update(Buffer.from(body))
         return encodeDigest(checksum.digest())
       }
       const bucket = await bench.bucket('locked', { key: owner })
       const header = `x-amz-checksum-${algorithm.toLowerCase()}`
-      const wrong = await valueOf('other')
+      const wrong = await checksumOf('other')
       const denied = await bench.unchanged(bucket, () => put(bucket, { [header]: wrong }))
       expect([denied.status, denied.code]).toEqual([400, 'BadDigest'])
-      const right = await valueOf('bytes')
+      const right = await checksumOf('bytes')
       const { status, headers } = await put(bucket, { [header]: right })
       expect([status, headers[header], headers['x-amz-checksum-type']]).toEqual([200, right, 'FULL_OBJECT'])
       const request = { method: 'GET', path: `/${bucket}/key`, key: owner }

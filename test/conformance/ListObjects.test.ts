@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest'
+import { accessKey, conformance, elements, refusal, refused } from '../support/conformance.ts'
+
+const owner = accessKey('owner', null)
+const reader = accessKey('reader', ['s3:GetObject'])
+const bench = conformance({ accessKeys: [owner, reader] })
+
+const list = (bucket: string, query: Record<string, string> = {}, key = owner) =>
+  bench.send({ method: 'GET', path: `/${bucket}`, query, key })
+
+async function filled() {
+  const bucket = await bench.bucket('enabled', { key: owner })
+  for (const key of ['a', 'b/1', 'b/2', 'c']) await bench.put(bucket, key, { key: owner })
+  return bucket
+}
+
+it('ListObjects: keys in byte order with their owner', async () => {
+  const answer = await list(await filled())
+  expect([answer.status, elements(answer, 'Key'), answer.element('Marker')]).toEqual([
+    200,
+    ['a', 'b/1', 'b/2', 'c'],
+    '',
+  ])
+  expect(elements(answer, 'ID')).toEqual(Array(4).fill(owner.accountId))
+  expect(answer.text).not.toContain('NextMarker')
+})
+
+it('ListObjects: with a delimiter NextMarker leads on, over a common prefix as well', async () => {
+  const bucket = await filled()
+  const first = await list(bucket, { delimiter: '/', 'max-keys': '2' })
+  expect([elements(first, 'Key'), first.element('IsTruncated'), first.element('NextMarker')]).toEqual([
+    ['a'],
+    'true',
+    'b/',
+  ])
+  const second = await list(bucket, { delimiter: '/', 'max-keys': '2', marker: 'b/' })
+  expect([elements(second, 'Key'), second.element('IsTruncated')]).toEqual([['c'], 'false'])
+})
+
+it('ListObjects: without a delimiter the last key is the marker', async () => {
+  const bucket = await filled()
+  const first = await list(bucket, { 'max-keys': '2' })
+  expect([first.element('IsTruncated'), first.element('NextMarker')]).toEqual(['true', null])
+  expect(elements(await list(bucket, { marker: 'b/1' }), 'Key')).toEqual(['b/2', 'c'])
+})
+
+it('ListObjects: other permissions do not stand for s3:ListBucket', async () => {
+  expect(refusal(await list(await filled(), {}, reader))).toEqual(refused.forbidden)
+})

@@ -1,0 +1,4 @@
+import { describeBadRequests } from './runner.ts'
+import { signatures } from './signatures.ts'
+
+describeBadRequests('signatures', signatures)

@@ -1,0 +1,4 @@
+import { describeBadRequests } from './runner.ts'
+import { targets } from './targets.ts'
+
+describeBadRequests('targets', targets)
