@@ -254,3 +254,27 @@ test('DirectorySource: a state file that cannot be read, it is left out and the 
   const { source } = await start()
   expect(source.get('RetentionPolicy', policyKey)?.metadata.generation).toBe(1)
 })
+
+test('DirectorySource: only an annotation changes, the object changes and its generation stays', async () => {
+  await write('a.yaml', policyYaml('keep', '{mode: GOVERNANCE, days: 1}'))
+  const { source } = await start()
+  const before = source.get('RetentionPolicy', policyKey)
+  const annotated = policyYaml('keep', '{mode: GOVERNANCE, days: 1}').replace(
+    '{name: keep}',
+    '{name: keep, annotations: {note: seen}}',
+  )
+  await write('a.yaml', annotated)
+  await until(() => source.get('RetentionPolicy', policyKey)?.metadata.annotations !== undefined)
+  const after = source.get('RetentionPolicy', policyKey)
+  expect(after?.metadata.generation).toBe(1)
+  expect(after?.metadata.resourceVersion).not.toBe(before?.metadata.resourceVersion)
+})
+
+test('DirectorySource: the first of two files for an object is half-written, the second does not take it over', async () => {
+  await write('a.yaml', policyYaml('keep', '{mode: GOVERNANCE, days: 10}'))
+  await write('b.yaml', policyYaml('keep', '{mode: GOVERNANCE, days: 20}'))
+  const { source, problems } = await start()
+  await write('a.yaml', '{half')
+  await until(() => problems.some(({ kind, file }) => kind === 'file' && file === 'a.yaml'))
+  expect(source.get('RetentionPolicy', policyKey)?.spec.defaultRetention.days).toBe(10)
+})

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { LockedBucketStatus } from '../../../src/api/LockedBucket.ts'
+import { toBucketRetention } from '../../../src/api/RetentionPolicy.ts'
 import {
   type ApplyBucketAnswer,
   ServerRefusedError,
@@ -253,6 +254,45 @@ describe('status of a LockedBucket', () => {
       }
     })
   }
+})
+
+const theirs = factsOf(compliance30, { owner: { clusterId, namespace: 'other', name: 'theirs', uid: 'x' } })
+const frozen = { status: 'Frozen' as const, retention: toBucketRetention(compliance30.spec) }
+
+const evidence = [
+  ['a frozen bucket', { objectLock: frozen }, 'False Frozen'],
+  ['suspended versioning', { versioning: 'Suspended' as const }, 'False ObjectLockMissing'],
+  ['no Object Lock', { objectLock: null }, 'False ObjectLockMissing'],
+] as const
+for (const [title, different, expected] of evidence) {
+  test(`LockedBucket: ${title} at the read-back, ObjectLockEnforced=${expected} and not Ready`, () => {
+    const facts = factsOf(compliance30, different)
+    const { status } = lockedBucketReport(nowMs, created, outcomeOf(created, applied('updated'), seen(facts)))
+    expect(shown(status)).toContain(`ObjectLockEnforced=${expected}`)
+    expect(shown(status)).toContain('Ready=False NotVerified')
+  })
+}
+
+test("LockedBucket: the bucket is somebody else's and there is no policy, nothing of it is shown", () => {
+  const snapshot = snapshotOf(seen(theirs), null)
+  const { status } = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null))
+  expect(status?.bucket).toBeUndefined()
+  expect(status?.objectLock).toBeUndefined()
+  expect(shown(status)).toContain('ObjectLockEnforced=False BucketMissing')
+})
+
+test('LockedBucket: only a legal hold or only a retention is left, the object is protected', () => {
+  for (const different of [{ legalHoldCount: 1 }, { lockedVersionCount: 1 }]) {
+    const status = settled(snapshotOf(seen(factsOf(compliance30, different))))
+    expect(shown(status)).toContain('DeletionProtected=True LockedVersions')
+    expect(status.deletionProtected).toBe(true)
+  }
+})
+
+test('LockedBucket: a drift that lasts, it is told once', () => {
+  const first = snapshotOf(seen(stronger), governance30)
+  const again = snapshotOf(seen(stronger), governance30, bucketOf(settled(first)))
+  expect(lockedBucketReport(nowMs, again, outcomeOf(again, null))).toMatchObject({ status: null, events: [] })
 })
 
 test('LockedBucket: a drift that was corrected, the event says so and the status is in sync', () => {
