@@ -46,9 +46,6 @@ export type DecisionFacts = {
   readonly detail?: AuditDetail
 }
 
-/** A refusal with the record that must be durable before it is answered. */
-export type Refusal<Answer> = { readonly answer: Answer; readonly record: AuditFields }
-
 export function auditFields(subject: Subject, now: TrustedNow, facts: DecisionFacts): AuditFields {
   return {
     trustedMs: now.trustedMs,

@@ -81,13 +81,17 @@ export function shape<Fields extends Shape>(fields: Fields): Decode<Shaped<Field
   const names = Object.keys(fields)
   return (value, where) => {
     const object = plainObject(value, where)
+    const decoded: Record<string, unknown> = {}
+    let knownCount = 0
+    for (const name of names) {
+      const isThere = Object.hasOwn(object, name)
+      if (isThere) knownCount += 1
+      const decode = fields[name] as Decode<unknown>
+      decoded[name] = decode(isThere ? object[name] : undefined, `${where}.${name}`)
+    }
+    if (Object.keys(object).length === knownCount) return decoded as Shaped<Fields>
     const unknownName = Object.keys(object).find((name) => !Object.hasOwn(fields, name))
-    if (unknownName !== undefined) return corrupt(`${where}.${unknownName}`, 'absent: no such field is known')
-    const decoded = names.map((name) => {
-      const item = Object.hasOwn(object, name) ? object[name] : undefined
-      return [name, (fields[name] as Decode<unknown>)(item, `${where}.${name}`)]
-    })
-    return Object.fromEntries(decoded) as Shaped<Fields>
+    return corrupt(`${where}.${unknownName}`, 'absent: no such field is known')
   }
 }
 

@@ -177,10 +177,6 @@ export function listKey(listId: string, chunkIndex: number): Uint8Array {
   return tuple('list', text(listId), uint32(chunkIndex))
 }
 
-export function listPrefix(listId: string): Uint8Array {
-  return tuple('list', text(listId))
-}
-
 export function listRefKey(listId: string, versionId: VersionId): Uint8Array {
   return tuple('listRef', text(listId), text(versionId))
 }
@@ -196,10 +192,6 @@ export function parseListRefKey(row: Uint8Array): { readonly listId: string; rea
 
 export function fileKey(bodyId: string, chunkIndex: number): Uint8Array {
   return tuple('file', text(bodyId), uint32(chunkIndex))
-}
-
-export function filePrefix(bodyId: string): Uint8Array {
-  return tuple('file', text(bodyId))
 }
 
 export function parseFileKey(row: Uint8Array): { readonly bodyId: string; readonly chunkIndex: number } {
@@ -230,10 +222,6 @@ export function parseUploadKey(row: Uint8Array): UploadKeyParts {
 
 export function partKey(uploadId: string, partNumber: number): Uint8Array {
   return tuple('part', text(uploadId), uint32(partNumber))
-}
-
-export function partPrefix(uploadId: string): Uint8Array {
-  return tuple('part', text(uploadId))
 }
 
 export function parsePartKey(row: Uint8Array): { readonly uploadId: string; readonly partNumber: number } {

@@ -37,11 +37,11 @@ export function nextOrder(requestMs: EpochMs, current: { readonly order: number 
 
 export function versionIdOf(order: number, suffix: string): VersionId {
   assert(Number.isSafeInteger(order) && order >= 0, 'an order is a whole number')
-  let rest = BigInt(order)
+  let rest = order
   let head = ''
   for (let index = 0; index < orderLength; index += 1) {
-    head = `${digits[Number(rest % 32n)]}${head}`
-    rest /= 32n
+    head = `${digits[rest % 32]}${head}`
+    rest = Math.floor(rest / 32)
   }
   const versionId = head + suffix
   assert(idPattern.test(versionId), 'a version id is 32 letters and digits')
@@ -51,9 +51,12 @@ export function versionIdOf(order: number, suffix: string): VersionId {
 /** The order inside a version id; null if this server cannot have made the id. */
 export function orderOfVersionId(versionId: string): number | null {
   if (!idPattern.test(versionId)) return null
-  let order = 0n
-  for (const digit of versionId.slice(0, orderLength)) order = order * 32n + BigInt(digits.indexOf(digit))
-  return order <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(order) : null
+  let order = 0
+  for (let index = 0; index < orderLength; index += 1) {
+    order = order * 32 + digits.indexOf(versionId.charAt(index))
+  }
+  // Beyond the safe integers the sum is rounded, but never down to one.
+  return Number.isSafeInteger(order) ? order : null
 }
 
 /** The version id as S3 clients see it. */

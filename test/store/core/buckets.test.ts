@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { limits } from '../../../src/lib/limits.ts'
 import type { DefaultRetention } from '../../../src/lock/types.ts'
-import { uploadKey } from '../../../src/store/keys.ts'
+import { expiryKey, histogramKey, uploadKey } from '../../../src/store/keys.ts'
+import { dayIndexOf, expiryCodec } from '../../../src/store/stats.ts'
 import { engines } from '../base/support.ts'
 import { actor, dayInMs, openRig, type Rig } from './rig.ts'
 
@@ -155,6 +157,24 @@ for (const engine of engines) {
       expect(await seen()).toEqual([3, lastMs, 3])
       rig.clock.pass(1)
       expect(await seen()).toEqual([3, null, 3])
+    })
+
+    test('facts: more expiries today than are read one by one, the whole day counts as locked', async () => {
+      const { bucket } = await create('ledger', 'enabled')
+      const untilMs = rig.inDays(0.5)
+      const record = { key: 'k', mode: 'GOVERNANCE', legalHold: 'OFF', sizeBytes: 1 } as const
+      const value = expiryCodec.encode(record)
+      for (let written = 0; written <= limits.factsExpiryRowsMax; written += 1000) {
+        await rig.kv.transact(async (transaction) => {
+          for (let index = 0; index < 1000; index += 1) {
+            const offsetMs = written + index < 500 ? -1 : 1
+            transaction.put(expiryKey(bucket.id, untilMs + offsetMs, `V${written + index}`), value)
+          }
+          transaction.add(histogramKey(bucket.id, dayIndexOf(untilMs), 'GOVERNANCE', 'count'), 1000)
+        })
+      }
+      rig.clock.pass(dayInMs / 2)
+      expect(await rig.buckets.facts('ledger')).toMatchObject({ lockedVersionCount: 11_000 })
     })
   })
 }
