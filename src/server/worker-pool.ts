@@ -5,6 +5,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import type { Log } from '../lib/log.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import { closePassingConnections } from './passing-connections.ts'
 
 export type WorkerPoolOptions = {
   readonly workerModule: URL
@@ -69,6 +70,7 @@ export class WorkerPool {
     const startedMs = performance.now()
     const worker = cluster.fork(workerEnvironment)
     slot.worker = worker
+    closePassingConnections(worker)
     return new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.kind === 'loaded') send(worker, { kind: 'start', start: startOf(`w${index}`) })
