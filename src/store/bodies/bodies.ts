@@ -208,6 +208,8 @@ class FileBodies implements Bodies {
     // A failed store, or one with bodies still staged, leaves its folder: the next start looks closer.
     if (this.#failure !== null || this.#staged.size > 0) return
     this.#failure = new BodyStoreFailedError('the store of bodies is closed')
+    // Traces of a worker of the same name that died in this epoch: they are for the next start, too.
+    for await (const name of namesIn(this.#stage)) if (isBodyId(name)) return
     await this.#removeStageFolder(this.#stage)
   }
 

@@ -72,6 +72,16 @@ describe('the trace of a staged body', () => {
     expect((await readFile(bodyPath(underTest.directory, staged.bodyId))).equals(bytes)).toBe(true)
   })
 
+  test('close: of the follower of a worker that died in the same epoch, leaves the traces to the next start', async () => {
+    const unfinished = await stage(patternBytes(100_000))
+    const open = (epoch: string) =>
+      openBodies({ directory: underTest.directory, epoch, worker: 'w1', clock: fixedClock })
+    const follower = await open('e1')
+    await follower.close()
+    expect(await stageFiles()).toEqual([unfinished.bodyId])
+    expect(await (await open('e2')).stages()).toEqual([{ name: 'e1-w1', epoch: 'e1', worker: 'w1' }])
+  })
+
   test('stages: after a crash and a clean stop, names only what the crash left, which can be resolved', async () => {
     const unfinished = await stage(patternBytes(300_000))
     const kept = await stage(patternBytes(300_000))
