@@ -20,9 +20,7 @@ const rows = {
     status: 403,
     message: 'The AWS Access Key Id you provided does not exist in our records.',
   },
-  InvalidSecurity: { status: 403, message: 'The provided security credentials are not valid.' },
   InvalidToken: { status: 400, message: 'The provided token is malformed or otherwise invalid.' },
-  MissingSecurityHeader: { status: 400, message: 'Your request was missing a required header.' },
   RequestTimeTooSkewed: {
     status: 403,
     message: "The difference between the request time and the server's time is too large.",
@@ -53,10 +51,6 @@ const rows = {
     status: 400,
     message: 'The Content-MD5 or checksum value that you specified is not valid.',
   },
-  MalformedPOSTRequest: {
-    status: 400,
-    message: 'The body of your POST request is not well-formed multipart/form-data.',
-  },
   MalformedTrailerError: {
     status: 400,
     message:
@@ -84,21 +78,12 @@ const rows = {
   // Arguments.
   BadRequest: { status: 400, message: 'Bad Request' },
   AccessControlListNotSupported: { status: 400, message: 'The bucket does not allow ACLs' },
-  IllegalLocationConstraintException: {
-    status: 400,
-    message:
-      'The location constraint is incompatible for the region specific endpoint this request was sent to.',
-  },
   IllegalVersioningConfigurationException: {
     status: 400,
     message: 'The Versioning element must be specified',
   },
   InvalidArgument: { status: 400, message: 'Invalid Argument' },
   InvalidBucketName: { status: 400, message: 'The specified bucket is not valid.' },
-  InvalidEncryptionAlgorithmError: {
-    status: 400,
-    message: 'The encryption request that you specified is not valid. The valid value is AES256.',
-  },
   InvalidLocationConstraint: { status: 400, message: 'The specified location-constraint is not valid' },
   InvalidPart: {
     status: 400,
@@ -114,10 +99,8 @@ const rows = {
   },
   InvalidRange: { status: 416, message: 'The requested range is not satisfiable' },
   InvalidRequest: { status: 400, message: 'Invalid Request' },
-  InvalidRetentionPeriod: { status: 400, message: 'The retention period is not valid.' },
   InvalidStorageClass: { status: 400, message: 'The storage class you specified is not valid' },
   InvalidTag: { status: 400, message: 'The tag provided was not a valid tag.' },
-  InvalidTargetBucketForLogging: { status: 400, message: 'The target bucket for logging does not exist.' },
   InvalidURI: { status: 400, message: "Couldn't parse the specified URI." },
   KeyTooLongError: { status: 400, message: 'Your key is too long' },
   MetadataTooLarge: {
@@ -128,8 +111,6 @@ const rows = {
     status: 400,
     message: 'Your request header section exceeds the maximum allowed size.',
   },
-  TooManyBuckets: { status: 400, message: 'You have attempted to create more buckets than allowed.' },
-  UnexpectedContent: { status: 400, message: 'This request contains unsupported content.' },
 
   // State of buckets, keys and versions.
   BucketAlreadyExists: {
@@ -147,29 +128,17 @@ const rows = {
     status: 409,
     message: 'The bucket you tried to delete is not empty. You must delete all versions in the bucket.',
   },
-  ConditionalRequestConflict: {
-    status: 409,
-    message: 'The conditional request cannot succeed due to a conflicting operation against this resource.',
-  },
   InvalidBucketState: {
     status: 409,
     message: 'The request is not valid with the current state of the bucket.',
   },
-  InvalidObjectState: {
-    status: 403,
-    message: 'The operation is not valid for the current state of the object.',
-  },
   MethodNotAllowed: { status: 405, message: 'The specified method is not allowed against this resource.' },
   NoSuchBucket: { status: 404, message: 'The specified bucket does not exist' },
-  NoSuchBucketPolicy: { status: 404, message: 'The bucket policy does not exist' },
-  NoSuchCORSConfiguration: { status: 404, message: 'The CORS configuration does not exist' },
   NoSuchKey: { status: 404, message: 'The specified key does not exist.' },
-  NoSuchLifecycleConfiguration: { status: 404, message: 'The lifecycle configuration does not exist' },
   NoSuchObjectLockConfiguration: {
     status: 404,
     message: 'The specified object does not have a ObjectLock configuration',
   },
-  NoSuchTagSet: { status: 404, message: 'The TagSet does not exist' },
   NoSuchUpload: {
     status: 404,
     message:
@@ -186,15 +155,9 @@ const rows = {
     status: 409,
     message: 'A conflicting conditional operation is currently in progress against this resource. Try again.',
   },
-  OwnershipControlsNotFoundError: { status: 404, message: 'The bucket ownership controls were not found' },
   PreconditionFailed: {
     status: 412,
     message: 'At least one of the pre-conditions you specified did not hold',
-  },
-  QuotaExceeded: { status: 403, message: 'The quota of the bucket is exceeded.' },
-  ServerSideEncryptionConfigurationNotFoundError: {
-    status: 404,
-    message: 'The server side encryption configuration was not found',
   },
 
   // The server itself.
