@@ -47,18 +47,15 @@ export function parsePartNumber(query: URLSearchParams): number | null {
 
 type Headers = Readonly<Record<string, string>>
 
-export type ReadAnswer =
-  | { readonly kind: 'notModified'; readonly headers: Headers }
-  | {
-      readonly kind: 'bytes'
-      readonly status: 200 | 206
-      readonly headers: Headers
-      readonly version: ObjectVersion
-      /** null: the whole object. */
-      readonly range: ByteRange | null
-    }
+export type ReadAnswer = {
+  readonly status: 200 | 206
+  readonly headers: Headers
+  readonly version: ObjectVersion
+  /** null: the whole object. */
+  readonly range: ByteRange | null
+}
 
-/** Errors: those of `readObject`, PreconditionFailed, InvalidRange, InvalidPartNumber. */
+/** Errors: those of `readObject`, NotModified, PreconditionFailed, InvalidRange, InvalidPartNumber. */
 export async function answerRead(context: OperationContext, input: ReadInput): Promise<ReadAnswer> {
   const { request } = context
   const version = await readObject(context, input.versionId)
@@ -67,7 +64,7 @@ export async function answerRead(context: OperationContext, input: ReadInput): P
   if (condition.kind === 'failed') throw preconditionFailed(condition.condition)
   if (condition.kind === 'notModified') {
     const versionId = versionIdHeader(addressedBucket(context), version)
-    return { kind: 'notModified', headers: { ...validatorHeaders(version), ...versionId } }
+    throw new S3Error('NotModified', { headers: { ...validatorHeaders(version), ...versionId } })
   }
   const { sizeBytes } = version.object
   const part = input.partNumber === null ? null : await partOf(context, version, input.partNumber)
@@ -82,7 +79,7 @@ export async function answerRead(context: OperationContext, input: ReadInput): P
     ...(isWhole ? checksumHeaders(request, version) : { 'content-range': contentRange(range, sizeBytes) }),
     'content-length': String(isWhole ? sizeBytes : range.endByte - range.startByte),
   }
-  return { kind: 'bytes', status: isWhole ? 200 : 206, headers, version, range }
+  return { status: isWhole ? 200 : 206, headers, version, range }
 }
 
 type Part = { readonly range: ByteRange | null; readonly headers: Headers }

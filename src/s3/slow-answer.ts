@@ -26,14 +26,20 @@ export async function slowAnswer(request: S3Request, work: Promise<S3Response>):
 async function* keptAlive(request: S3Request, work: Promise<S3Response>): AsyncGenerator<Uint8Array> {
   yield Buffer.from(declaration)
   // Settled in any case, so that a failure while nobody waits is not unhandled.
-  const ended = work.then(bodyText, (error: unknown) => errorText(request, error))
+  const ended = work.then(
+    (response) => ({ text: bodyText(response), failure: null }),
+    (error: unknown) => ({ text: errorText(request, error), failure: error }),
+  )
   for (;;) {
     const next = await Promise.race([ended, pause()])
-    if (next === null) yield Buffer.from(' ')
-    else {
-      yield Buffer.from(next)
-      return
+    if (next === null) {
+      yield Buffer.from(' ')
+      continue
     }
+    yield Buffer.from(next.text)
+    // What is no expected failure is the pipeline's to judge: it may mean that the store is gone.
+    if (next.failure !== null && !(next.failure instanceof S3Error)) throw next.failure
+    return
   }
 }
 

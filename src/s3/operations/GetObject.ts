@@ -24,7 +24,6 @@ export const GetObject = defineOperation<ReadInput>({
 
 async function read(context: OperationContext, input: ReadInput): Promise<S3Response> {
   const answer = await answerRead(context, input)
-  if (answer.kind === 'notModified') return { status: 304, headers: answer.headers, body: null }
   const body = await openObject(context, answer.version, answer.range)
   return { status: answer.status, headers: answer.headers, body }
 }

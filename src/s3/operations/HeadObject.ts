@@ -11,10 +11,6 @@ export const HeadObject = defineOperation<ReadInput>({
   parse: parseRead,
   handle: async (context, input) => {
     const answer = await answerRead(context, input)
-    return {
-      status: answer.kind === 'notModified' ? 304 : answer.status,
-      headers: answer.headers,
-      body: null,
-    }
+    return { status: answer.status, headers: answer.headers, body: null }
   },
 })
