@@ -171,8 +171,9 @@ export const limits = {
   kubeWatchSecondsMax: 600,
   kubeRequestMsMax: 30_000,
   kubeRequestAttemptsMax: 4,
-  kubeRequestsPerSecond: 20,
-  kubeRequestsBurst: 40,
+  /** The API server's own priority and fairness is the judge; this only keeps a bug of ours from being a flood. */
+  kubeRequestsPerSecond: 100,
+  kubeRequestsBurst: 200,
   /** One watch line or list page: an object of 1.5 MiB (etcd's bound) with room for its wrapping. */
   kubeLineLengthMax: 4 * 1024 ** 2,
   /** A list page of 500 objects of that size would be 2 GiB: what a page may really take. */
