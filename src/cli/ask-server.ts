@@ -1,8 +1,8 @@
 /** What the commands that ask a running server share: settings, root's key, one connection, exit codes. */
 import { connectLockServer } from '../client/connect.ts'
 import { type LockServer, ServerRefusedError, ServerUnreachableError } from '../client/lock-server.ts'
-import { readSettings } from '../config/read-settings.ts'
 import { systemClock } from '../platform/clock.ts'
+import { commandSettings } from './command-settings.ts'
 import {
   type Credentials,
   CredentialsError,
@@ -26,15 +26,8 @@ export async function askServer(
   argv: readonly string[],
   ask: (server: LockServer, positionals: readonly string[]) => Promise<number>,
 ): Promise<number> {
-  const settings = readSettings({ ...line, names }, argv)
-  if (settings.kind === 'help') {
-    process.stdout.write(settings.text)
-    return 0
-  }
-  if (settings.kind === 'bad') {
-    process.stderr.write(`${settings.message}\n`)
-    return 2
-  }
+  const settings = commandSettings({ ...line, names }, argv)
+  if (settings.kind === 'exit') return settings.code
   const { values, positionals } = settings
   try {
     const credentials = await rootCredentials(values)

@@ -1,7 +1,6 @@
 import { hostname } from 'node:os'
 import { connectLockServer } from '../client/connect.ts'
 import { ServerRefusedError } from '../client/lock-server.ts'
-import { readSettings } from '../config/read-settings.ts'
 import type { SettingValues } from '../config/settings.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
@@ -15,6 +14,7 @@ import { KubeSource, readClusterId } from '../operator/sources/kube.ts'
 import { sleep, systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
+import { commandSettings } from './command-settings.ts'
 import { CredentialsError, credentialsOf } from './credentials.ts'
 
 const names = [
@@ -44,15 +44,8 @@ const serverTimeoutMs = 10_000
  */
 export async function operatorCommand(argv: readonly string[]): Promise<number> {
   const summary = 'Runs the controllers against kube-apiserver and a lock server.'
-  const settings = readSettings({ command: 'holdfast operator', summary, names }, argv)
-  if (settings.kind === 'help') {
-    process.stdout.write(settings.text)
-    return 0
-  }
-  if (settings.kind === 'bad') {
-    process.stderr.write(`${settings.message}\n`)
-    return 2
-  }
+  const settings = commandSettings({ command: 'holdfast operator', summary, names }, argv)
+  if (settings.kind === 'exit') return settings.code
   const log = createLog({ level: settings.values.logLevel, component: 'operator' })
   const stop = new AbortController()
   const onSignal = () => stop.abort()

@@ -1,7 +1,7 @@
-import { readSettings } from '../config/read-settings.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
 import { startServer } from '../server/supervisor.ts'
+import { commandSettings } from './command-settings.ts'
 import { CredentialsError, credentialsOf } from './credentials.ts'
 import { serverFailure, serverOptions, serverSettingNames, workerModule } from './server-options.ts'
 
@@ -10,15 +10,8 @@ const names = [...serverSettingNames, 'operatorAccessKeyId', 'operatorSecretAcce
 /** `holdfast server`: until SIGTERM, then running requests are finished. Exit codes: 0 stopped, 1 failed, 2 wrong use. */
 export async function serverCommand(argv: readonly string[]): Promise<number> {
   const summary = 'The S3 lock server: S3 API, admin API, health. Keys come from the environment.'
-  const settings = readSettings({ command: 'holdfast server', summary, names }, argv)
-  if (settings.kind === 'help') {
-    process.stdout.write(settings.text)
-    return 0
-  }
-  if (settings.kind === 'bad') {
-    process.stderr.write(`${settings.message}\n`)
-    return 2
-  }
+  const settings = commandSettings({ command: 'holdfast server', summary, names }, argv)
+  if (settings.kind === 'exit') return settings.code
   const { values } = settings
   const log = createLog({ level: values.logLevel, component: 'server' })
   const stopped = new Promise<null>((resolve) => {

@@ -2,7 +2,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connectLockServer } from '../client/connect.ts'
-import { readSettings } from '../config/read-settings.ts'
 import type { SettingValues } from '../config/settings.ts'
 import type { Log } from '../lib/log.ts'
 import { runOperator } from '../operator/run-operator.ts'
@@ -11,6 +10,7 @@ import { systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
 import { type RunningServer, startServer } from '../server/supervisor.ts'
+import { commandSettings } from './command-settings.ts'
 import {
   type Credentials,
   credentialsOf,
@@ -38,15 +38,8 @@ const initial = {
 /** Runs until SIGINT or SIGTERM. Exit codes: 0 stopped, 1 failed, 2 wrong use. */
 export async function standaloneCommand(argv: readonly string[]): Promise<number> {
   const summary = 'A lock server and the controllers on one machine, fed from a folder of manifests.'
-  const settings = readSettings({ command: 'holdfast standalone', summary, names, initial }, argv)
-  if (settings.kind === 'help') {
-    process.stdout.write(settings.text)
-    return 0
-  }
-  if (settings.kind === 'bad') {
-    process.stderr.write(`${settings.message}\n`)
-    return 2
-  }
+  const settings = commandSettings({ command: 'holdfast standalone', summary, names, initial }, argv)
+  if (settings.kind === 'exit') return settings.code
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal)
