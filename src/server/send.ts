@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import type { S3Response } from '../s3/operation.ts'
 import { ClientGoneError, expectsContinue } from './request-body.ts'
@@ -39,7 +40,7 @@ export async function sendResponse(
     ...(hasRest || identity.isLast ? { connection: 'close' } : {}),
   })
   try {
-    if (body !== null) await writeBody(response, body)
+    if (body !== null) await writeBody(response, body, answer.headers['content-length'])
     if (hasRest) await takeSomeRest(request)
     response.end()
     await finished(response)
@@ -47,7 +48,7 @@ export async function sendResponse(
     response.destroy()
     throw error
   } finally {
-    if (body !== null && isStream(body)) await body[Symbol.asyncIterator]().return?.()
+    if (answer.body !== null && isStream(answer.body)) await answer.body[Symbol.asyncIterator]().return?.()
   }
 }
 
@@ -70,15 +71,33 @@ function lengthHeader(
   return isStream(body) ? {} : { 'content-length': String(Buffer.byteLength(body)) }
 }
 
-async function writeBody(response: ServerResponse, body: Body): Promise<void> {
+/**
+ * A body of another length than the head said would be read as part of the next answer: the connection
+ * breaks.
+ */
+async function writeBody(
+  response: ServerResponse,
+  body: Body,
+  declaredLength: string | undefined,
+): Promise<void> {
   if (!isStream(body)) {
     response.write(body)
     return
   }
+  let sentBytes = 0
   for await (const piece of body) {
     if (response.destroyed) throw new ClientGoneError('the client left during the answer')
+    sentBytes += piece.length
+    assert(
+      declaredLength === undefined || sentBytes <= Number(declaredLength),
+      'a body is no longer than declared',
+    )
     if (!response.write(piece)) await drained(response)
   }
+  assert(
+    declaredLength === undefined || sentBytes === Number(declaredLength),
+    'a body is as long as declared',
+  )
 }
 
 /** Resolves when the socket takes bytes again. Errors: ClientGoneError. */

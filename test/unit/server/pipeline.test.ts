@@ -136,6 +136,20 @@ describe('answers', () => {
     expect(logged).toContain('an answer was broken off')
   })
 
+  for (const declared of ['2', '4']) {
+    test(`Pipeline: a body of 3 bytes that was declared as ${declared}, the connection breaks`, async () => {
+      handle = async () => ({
+        status: 200,
+        headers: { 'content-length': declared },
+        body: (async function* () {
+          yield Buffer.from('abc')
+        })(),
+      })
+      await expect(client.send(post)).rejects.toThrow()
+      expect(faults).toEqual(['fault AssertionError'])
+    })
+  }
+
   test('Pipeline: a body that nobody reads to its end, its source is closed', async () => {
     let isClosed = false
     handle = async () => ({
