@@ -39,6 +39,7 @@ const commands: Readonly<Record<string, Command>> = {
 
 /** Runs one command line and resolves to its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', ignoreGoneReader)
   const [name, ...rest] = argv
   if (name === undefined || name === 'help' || name === '--help') {
     process.stdout.write(usage())
@@ -50,6 +51,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     return 2
   }
   return (await command.load())(rest)
+}
+
+/** `holdfast standalone | head`: a reader that went away must not end a server in the middle of its work. */
+function ignoreGoneReader(error: Error): void {
+  if (!('code' in error) || error.code !== 'EPIPE') throw error
 }
 
 function usage(): string {

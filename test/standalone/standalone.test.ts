@@ -3,7 +3,7 @@ import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { GetObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { makeDirectory, root, type Standalone, startStandalone } from '../support/standalone.ts'
 
 const bothReady =
@@ -15,7 +15,7 @@ function edit(path: string, change: (text: string) => string): void {
   renameSync(`${path}.new`, path)
 }
 
-async function defaultRule(server: Standalone, bucket: string) {
+async function defaultRule(server: Standalone, bucket: string, { untilThere = false } = {}) {
   const { accessKeyId, secretAccessKey } = server.credentials()
   const client = new S3Client({
     endpoint: server.endpoint(),
@@ -23,7 +23,14 @@ async function defaultRule(server: Standalone, bucket: string) {
     credentials: { accessKeyId, secretAccessKey },
     forcePathStyle: true,
   })
-  const answer = await client.send(new GetObjectLockConfigurationCommand({ Bucket: bucket }))
+  const ask = () => client.send(new GetObjectLockConfigurationCommand({ Bucket: bucket }))
+  const isThere = () =>
+    ask().then(
+      () => true,
+      () => false,
+    )
+  if (untilThere) await vi.waitUntil(isThere, { timeout: 20_000 })
+  const answer = await ask()
   client.destroy()
   return answer.ObjectLockConfiguration?.Rule?.DefaultRetention
 }
@@ -129,6 +136,15 @@ describe('holdfast standalone', () => {
     const second = startStandalone(directory)
     await second.printed(bothReady)
     expect(await defaultRule(second, 'ledger')).toEqual({ Mode: 'COMPLIANCE', Days: 1 })
+  })
+
+  test('a reader of the output that goes away: the server goes on, and stops cleanly', async () => {
+    const server = startStandalone(makeDirectory())
+    await server.printed(/Admin API/)
+    server.closeOutput()
+    const rule = await defaultRule(server, 'ledger', { untilThere: true })
+    expect(rule).toEqual({ Mode: 'COMPLIANCE', Days: 1 })
+    expect(await server.end('SIGTERM')).toBe(0)
   })
 
   test('the same data twice: the second server is refused and told why', async () => {

@@ -19,6 +19,8 @@ export type Standalone = {
   readonly credentials: () => { accessKeyId: string; secretAccessKey: string }
   /** Sends the signal and resolves to the exit code. */
   readonly end: (signal: 'SIGINT' | 'SIGTERM' | 'SIGKILL') => Promise<number | null>
+  /** Closes our end of its output, as `| head` does. */
+  readonly closeOutput: () => void
   readonly exited: Promise<number | null>
 }
 
@@ -91,6 +93,9 @@ function watch(
     endpoint: () => /S3 endpoint\s+(\S+)/.exec(text)?.[1] ?? '',
     credentials: () => JSON.parse(readFileSync(join(paths.data, 'credentials.json'), 'utf8')),
     end,
+    closeOutput: () => {
+      child.stdout?.destroy()
+    },
     exited,
   }
 }
