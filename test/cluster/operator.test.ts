@@ -63,8 +63,11 @@ describe.runIf(address !== null)('the operator between a real API server and a r
       policy: { name: 'compliance', generation: 1 },
       deletionProtected: false,
     })
-    const policies = await cluster.kubectl(['get', 'retpol', '-n', 'default'])
-    expect(policies.stdout).toMatch(/compliance +True +COMPLIANCE +1 day +1/)
+    // The count follows its buckets a moment later: many new ones are one write.
+    await until('the policy shows its bucket', waitMs, async () => {
+      const { stdout: policies } = await cluster.kubectl(['get', 'retpol', '-n', 'default'])
+      return /compliance +True +COMPLIANCE +1 day +1/.test(policies) ? true : null
+    })
   })
 
   test('operator: after the reconcile, kubectl diff of the same files finds nothing', async () => {
