@@ -1,0 +1,221 @@
+/**
+ * Reads a volume's own rows, read-only, while its server is idle: the audit chain, the counters, and whether rows
+ * and files name each other. Nothing is repaired.
+ */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { auditLog, verifyChain } from '../../../src/store/audit-chain.ts'
+import { parseAuditRecord } from '../../../src/store/audit-record.ts'
+import { decodeBucket, decodeVersion } from '../../../src/store/codec.ts'
+import {
+  expiryPrefix,
+  histogramPrefix,
+  parseListRefKey,
+  statKey,
+  type Table,
+  tablePrefix,
+} from '../../../src/store/keys.ts'
+import { logKey, parseChainValue } from '../../../src/store/kv/chain.ts'
+import type { Entry, KeyValueReader } from '../../../src/store/kv/contract.ts'
+import { parseCounter } from '../../../src/store/kv/counter.ts'
+import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
+import { expiryCodec, recount, walk, walkRange } from '../../../src/store/stats.ts'
+import { expectClean } from '../../store/base/consistency.ts'
+import type { Answered, Ledger } from './ledger.ts'
+
+type AuditRecord = Readonly<Record<string, unknown>> & {
+  readonly actor: { readonly accessKeyId: string; readonly requestId: string }
+  readonly bucket: string
+  readonly versionId: string | null
+  readonly verdict: 'allow' | 'deny'
+  readonly lockAfter: unknown
+  readonly detail: Readonly<Record<string, unknown>> | null
+}
+
+export async function readVolume<Result>(
+  dataDirectory: string,
+  read: (reader: KeyValueReader) => Promise<Result>,
+): Promise<Result> {
+  const kv = await openLmdb({ directory: join(dataDirectory, 'kv'), readOnly: true })
+  try {
+    return await read(kv)
+  } finally {
+    await kv.close()
+  }
+}
+
+export async function rowsOf(reader: KeyValueReader, table: Table): Promise<readonly Entry[]> {
+  const rows: Entry[] = []
+  for await (const row of walk(reader, tablePrefix(table))) rows.push(row)
+  return rows
+}
+
+/** True when no garbage waits and no upload is open. */
+export function isTidied(dataDirectory: string): Promise<boolean> {
+  return readVolume(dataDirectory, async (reader) => {
+    const tables = ['garbage', 'upload', 'part'] as const
+    const rows = await Promise.all(tables.map((table) => rowsOf(reader, table)))
+    return rows.every(({ length }) => length === 0)
+  })
+}
+
+/** Sentences about what is wrong with a volume that is tidied. Throws where rows and files do not match. */
+export function verifyVolume(dataDirectory: string, ledger: Ledger): Promise<readonly string[]> {
+  return readVolume(dataDirectory, async (reader) => {
+    const chain = await verifyChain(reader, { fromSequence: 1, to: 'head' })
+    if (chain.kind === 'broken') return [`the audit chain is broken at ${chain.sequence}: ${chain.cause}`]
+    const records = await readAudit(reader)
+    await expectClean(reader, dataDirectory)
+    return [
+      ...(await traces(dataDirectory)),
+      ...(await wrongReferences(reader)),
+      ...(await wrongCounters(reader)),
+      ...unrecorded(records, ledger),
+      ...(await wrongHistory(reader, records)),
+    ]
+  })
+}
+
+export function isChainIntact(dataDirectory: string): Promise<boolean> {
+  return readVolume(dataDirectory, async (reader) => {
+    const chain = await verifyChain(reader, { fromSequence: 1, to: 'head' })
+    return chain.kind === 'intact'
+  })
+}
+
+async function readAudit(reader: KeyValueReader): Promise<readonly AuditRecord[]> {
+  const span = { from: logKey(auditLog, 1), to: logKey(auditLog, Number.MAX_SAFE_INTEGER) }
+  const records: AuditRecord[] = []
+  for await (const { value } of walkRange(reader, span)) {
+    const parsed = parseAuditRecord(parseChainValue(value).record)
+    if (parsed.kind === 'unreadable') throw new Error(parsed.cause)
+    records.push(parsed.record as AuditRecord)
+  }
+  return records
+}
+
+/** Stage files that outlived recovery. */
+async function traces(dataDirectory: string): Promise<readonly string[]> {
+  const entries = await readdir(join(dataDirectory, 'stage'), { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => `stage file ${name} was left behind`)
+}
+
+/** Lists (bytes inside the store included) and the versions that hold them. */
+async function wrongReferences(reader: KeyValueReader): Promise<readonly string[]> {
+  const versions = new Map<string, string | null>()
+  for (const { key, value } of await rowsOf(reader, 'version')) {
+    const { versionId, object } = decodeVersion(key, value)
+    versions.set(versionId, object?.content.listId ?? null)
+  }
+  const references = (await rowsOf(reader, 'listRef')).map(({ key }) => parseListRefKey(key))
+  const held = new Set(references.map(({ listId }) => listId))
+  const listIds = (await rowsOf(reader, 'list')).map(({ key }) => listIdOf(key))
+  const stray = references.filter(({ listId, versionId }) => versions.get(versionId) !== listId)
+  const objects = [...versions.values()].filter((listId) => listId !== null)
+  return [
+    ...stray.map(({ listId, versionId }) => `list ${listId} is held by ${versionId}, which does not have it`),
+    ...listIds.filter((listId) => !held.has(listId)).map((listId) => `list ${listId} is held by nobody`),
+    ...objects
+      .filter((listId) => !held.has(listId))
+      .map((listId) => `a version's list ${listId} is not held`),
+    ...(references.length === objects.length
+      ? []
+      : [`${references.length} references, ${objects.length} objects`]),
+  ]
+}
+
+/** A list's key is its tag, the id, an end of two bytes, and the number of the chunk. */
+function listIdOf(key: Uint8Array): string {
+  return Buffer.from(key.subarray(1, key.length - 6)).toString('latin1')
+}
+
+async function wrongCounters(reader: KeyValueReader): Promise<readonly string[]> {
+  const problems: string[] = []
+  for (const { key, value } of await rowsOf(reader, 'bucket')) {
+    const { id, name } = decodeBucket(key, value)
+    const expected = await recount(reader, id)
+    const counters = new Map<string, number>()
+    // The row of a counter without its name is the prefix of all of the bucket's: a tag and eight bytes.
+    for (const prefix of [statKey(id, 'versionCount').slice(0, 9), histogramPrefix(id)])
+      for await (const row of walk(reader, prefix)) counters.set(hex(row.key), parseCounter(row.value))
+    for (const [row, count] of counters) if (count === 0) counters.delete(row)
+    const expiries = new Map<string, unknown>()
+    for await (const row of walk(reader, expiryPrefix(id)))
+      expiries.set(hex(row.key), expiryCodec.decode(row.value))
+    if (sorted(counters) !== sorted(expected.counters))
+      problems.push(`${name}: counters are not what a recount gives`)
+    if (sorted(expiries) !== sorted(expected.expiries))
+      problems.push(`${name}: expiries are not what a recount gives`)
+  }
+  return problems
+}
+
+/** Every answered decision has its record; refusals of a flood may share a counted one. */
+function unrecorded(records: readonly AuditRecord[], ledger: Ledger): readonly string[] {
+  const byRequest = Map.groupBy(records, ({ actor }) => actor.requestId)
+  const missing = ledger.answered.filter(({ requestId, verdict }) => {
+    const own = byRequest.get(requestId) ?? []
+    return !own.some((record) => record.verdict === verdict && record.detail?.['count'] === undefined)
+  })
+  const allows = missing.filter(({ verdict }) => verdict === 'allow')
+  const counted = records.filter(({ detail }) => detail?.['count'] !== undefined)
+  const countedSum = counted.reduce((sum, { detail }) => sum + Number(detail?.['count']), 0)
+  const denials = missing.length - allows.length
+  const single = records.filter(({ verdict }) => verdict === 'deny').length - counted.length
+  const answeredDenials = ledger.answered.filter(({ verdict }) => verdict === 'deny').length
+  const surplus = single + countedSum - answeredDenials - ledger.unansweredDenials
+  return [
+    ...allows.map((answered) => `no record of ${describeAnswered(answered)}`),
+    ...(denials <= countedSum ? [] : [`${denials} refusals have no record, ${countedSum} were counted`]),
+    ...(surplus <= 0 ? [] : [`${surplus} refusals are recorded that nobody asked for`]),
+  ]
+}
+
+function describeAnswered({ requestId, bucket, accessKeyId }: Answered): string {
+  return `request ${requestId} by ${accessKeyId} on ${bucket}`
+}
+
+/** The versions of the store are those that the log leaves, with the locks that it says. */
+async function wrongHistory(
+  reader: KeyValueReader,
+  records: readonly AuditRecord[],
+): Promise<readonly string[]> {
+  const expected = new Map<string, string>()
+  for (const record of records) {
+    const { versionId, verdict, detail, lockAfter } = record
+    if (verdict === 'deny' || versionId === null) continue
+    const replaced = detail?.['replacedVersionId']
+    if (typeof replaced === 'string') expected.delete(replaced)
+    const isMarker = detail?.['isDeleteMarker'] === true
+    if (lockAfter === null && !isMarker) expected.delete(versionId)
+    else expected.set(versionId, isMarker ? 'marker' : JSON.stringify(lockAfter))
+  }
+  const stored = new Map<string, string>()
+  for (const { key, value } of await rowsOf(reader, 'version')) {
+    const { versionId, object, lock } = decodeVersion(key, value)
+    stored.set(versionId, object === null ? 'marker' : lockText(lock))
+  }
+  const differing = [...new Set([...expected.keys(), ...stored.keys()])].filter(
+    (versionId) => expected.get(versionId) !== stored.get(versionId),
+  )
+  return differing.map(
+    (versionId) =>
+      `version ${versionId}: the log leaves ${expected.get(versionId)}, stored is ${stored.get(versionId)}`,
+  )
+}
+
+/** In the order of fields of the audit record. */
+function lockText(lock: ReturnType<typeof decodeVersion>['lock']): string {
+  if (lock.kind === 'unknown') return `unknown: ${lock.cause}`
+  const { retention, legalHold } = lock
+  const fields = retention === null ? null : { mode: retention.mode, retainUntilMs: retention.retainUntilMs }
+  return JSON.stringify({ kind: lock.kind, retention: fields, legalHold })
+}
+
+function sorted(map: ReadonlyMap<string, unknown>): string {
+  return JSON.stringify([...map].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
