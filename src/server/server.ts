@@ -25,10 +25,19 @@ export type Handler = (request: IncomingMessage, response: ServerResponse) => vo
 export function createHttpServer(handler: Handler): HttpServer {
   let server: Server | null = null
   const targets = new WeakMap<IncomingMessage, string>()
+  // The answer that each connection is working on or has given last.
+  const answers = new WeakMap<Socket, ServerResponse>()
   const application = fastify({
     serverFactory: (route) => {
-      server = createRawServer(route)
+      server = createRawServer((request, response) => {
+        answers.set(request.socket, response)
+        route(request, response)
+      })
       return server
+    },
+    // Not by an event of our own: fastify's handler would run too and destroy the socket under our answer.
+    clientErrorHandler: (error, socket) => {
+      whenItsTurn(answers.get(socket), socket, () => answerBrokenRequest(error, socket))
     },
     // The router sees one path only; the target is put back before anybody reads it.
     rewriteUrl: (request) => {
@@ -82,12 +91,25 @@ function createRawServer(route: Handler): Server {
   server.on('checkContinue', route)
   // An unknown expectation is ignored, as S3 does; node would answer 417 without a request id.
   server.on('checkExpectation', route)
-  server.on('clientError', answerBrokenRequest)
   return server
 }
 
+type BrokenRequestError = Error & { readonly code?: string }
+
+/**
+ * Bytes that are no request come behind the answer to the whole request before them, never in its place; a
+ * request that breaks off inside its body is answered at once, unless its answer has begun: then nothing may
+ * be put into it.
+ */
+function whenItsTurn(current: ServerResponse | undefined, socket: Socket, answer: () => void): void {
+  if (current === undefined || current.writableFinished) answer()
+  else if (current.req.complete) current.once('finish', answer)
+  else if (current.headersSent) socket.destroy()
+  else answer()
+}
+
 /** What node could not parse never becomes a request: answered here, and the connection ends. */
-function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+function answerBrokenRequest(error: BrokenRequestError, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
@@ -103,7 +125,8 @@ function answerBrokenRequest(error: Error & { readonly code?: string }, socket: 
 
 function brokenRequestCode(
   code: string | undefined,
-): 'BadRequest' | 'RequestHeaderSectionTooLarge' | 'RequestTimeout' {
+): 'BadRequest' | 'IncompleteBody' | 'RequestHeaderSectionTooLarge' | 'RequestTimeout' {
   if (code === 'HPE_HEADER_OVERFLOW') return 'RequestHeaderSectionTooLarge'
+  if (code === 'HPE_INVALID_EOF_STATE') return 'IncompleteBody'
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'RequestTimeout' : 'BadRequest'
 }
