@@ -64,9 +64,14 @@ export const limits = {
   headerMsMax: 30_000,
   keepAliveMs: 65_000,
   connectionsMax: 4096,
-  /** What is read and dropped of a refused upload, so that the client can read its answer. */
+  /** A refused upload with so little left is read to its end, and its connection goes on. */
   restBytesMax: 256 * 1024,
   restMsMax: 1000,
+  /**
+   * What is read and dropped of a larger one after its answer: a client that is still sending when the
+   * connection ends sees a reset and not the answer.
+   */
+  lingerBytesMax: 64 * 1024 ** 2,
   /** A worker whose store failed gets this long to send its last answers. */
   failedWorkerMs: 500,
   adminDocumentBytesMax: 64 * 1024,

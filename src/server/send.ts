@@ -41,7 +41,7 @@ export async function sendResponse(
   })
   try {
     if (body !== null) await writeBody(response, body, answer.headers['content-length'])
-    if (hasRest) await takeSomeRest(request)
+    if (hasRest) await takeSomeRest(request, limits.lingerBytesMax)
     response.end()
     await finished(response)
   } catch (error) {
@@ -135,11 +135,11 @@ async function leavesRest(request: IncomingMessage): Promise<boolean> {
   const isChunked = request.headers['transfer-encoding'] !== undefined
   if (length === undefined && !isChunked) return false
   if (isChunked || Number(length) > limits.restBytesMax) return true
-  return !(await takeSomeRest(request))
+  return !(await takeSomeRest(request, limits.restBytesMax))
 }
 
 /** Reads and drops what comes, within limits of bytes and time; true when the body has ended. */
-function takeSomeRest(request: IncomingMessage): Promise<boolean> {
+function takeSomeRest(request: IncomingMessage, bytesMax: number): Promise<boolean> {
   return new Promise((resolve) => {
     let takenBytes = 0
     const end = (): void => {
@@ -150,7 +150,7 @@ function takeSomeRest(request: IncomingMessage): Promise<boolean> {
     }
     const take = (piece: Uint8Array): void => {
       takenBytes += piece.length
-      if (takenBytes > limits.restBytesMax) end()
+      if (takenBytes > bytesMax) end()
     }
     const timer = setTimeout(end, limits.restMsMax)
     request.on('data', take).once('end', end).once('close', end)
