@@ -99,7 +99,7 @@ function announcedTrailers(headers: Headers): readonly string[] {
 function declaredSize(headers: Headers, name: string): number | null {
   const text = headers[name]
   if (text === undefined) return null
-  if (!/^\d{1,15}$/.test(text)) {
+  if (!/^\d+$/.test(text)) {
     throw new S3Error('InvalidArgument', {
       message: `The header ${name} is not a length.`,
       extra: { ArgumentName: name, ArgumentValue: text },

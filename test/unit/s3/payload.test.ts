@@ -203,7 +203,7 @@ describe('chunked', () => {
   })
 
   test('Payload: a length that is no number, InvalidArgument', () => {
-    for (const length of ['', '-1', '1e3', '0x10', '1'.repeat(16)]) {
+    for (const length of ['', '-1', '1e3', '0x10', '1 1']) {
       expect(codeOfOpen({ 'x-amz-decoded-content-length': length })).toBe('InvalidArgument')
     }
   })
