@@ -1,4 +1,5 @@
+import { presigned } from './presigned.ts'
 import { describeBadRequests } from './runner.ts'
 import { signatures } from './signatures.ts'
 
-describeBadRequests('signatures', signatures)
+describeBadRequests('signatures', [...signatures, ...presigned])

@@ -3,35 +3,21 @@ import { epochMs } from '../../../src/lib/units.ts'
 import { signingKeys } from '../../../src/sigv4/keys.ts'
 import { signRequest } from '../../../src/sigv4/sign.ts'
 import { md5 } from '../../support/conformance.ts'
-import type { SendOptions, Wire } from '../../support/s3-client.ts'
+import type { SendOptions } from '../../support/s3-client.ts'
 import { rootCredentials } from '../../support/server.ts'
 import { type BadRequest, type Place, withHeader, withoutHeader } from './runner.ts'
-
-type Mutate = (wire: Wire) => Wire
-
-const get = ({ bucket, key }: Place): SendOptions => ({ method: 'GET', path: `/${bucket}/${key}` })
-const put = ({ bucket }: Place): SendOptions => ({
-  method: 'PUT',
-  path: `/${bucket}/new`,
-  body: 'bytes',
-  headers: { 'content-md5': md5('bytes') },
-})
-const remove = ({ bucket, key, versionId }: Place): SendOptions => ({
-  method: 'DELETE',
-  path: `/${bucket}/${key}`,
-  query: { versionId },
-})
-const putWith = (change: Partial<SendOptions>) => (place: Place) => ({ ...put(place), ...change })
-const altered = (mutate: Mutate) => putWith({ mutate })
-const authorization = (change: (value: string) => string): Mutate => {
-  return (wire) => withHeader('authorization', change(wire.headers['authorization'] ?? ''))(wire)
-}
-const target = (change: (value: string) => string): Mutate => {
-  return (wire) => ({ ...wire, target: change(wire.target) })
-}
-/** A presigned PUT whose URL is changed after it was signed. */
-const presigned = (change: (value: string) => string) =>
-  putWith({ sign: 'presigned', mutate: target(change) })
+import {
+  altered,
+  authorization,
+  get,
+  minute,
+  notSigned,
+  put,
+  putWith,
+  remove,
+  target,
+  wrongSecret,
+} from './signed.ts'
 
 /** Signs what the client would not write: another payload hash or other headers. */
 function signedAnyway(payloadHash: string, without: readonly string[] = []) {
@@ -59,12 +45,6 @@ function signedAnyway(payloadHash: string, without: readonly string[] = []) {
   }
 }
 
-const wrongSecret = { ...rootCredentials, secretAccessKey: 'another-secret-for-tests' }
-const minute = 60_000
-const notSigned = 'There were headers present in the request which were not signed'
-const onlyOne =
-  'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string ' +
-  'parameter or the Authorization header should be specified'
 const unsupported =
   'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.'
 
@@ -314,7 +294,9 @@ const headerForms: readonly BadRequest[] = [
   },
   {
     name: 'a Date that is not signed',
-    request: altered((wire) => withHeader('date', 'Sun, 22 Nov 2026 00:00:00 GMT')(withoutHeader('x-amz-date')(wire))),
+    request: altered((wire) =>
+      withHeader('date', 'Sun, 22 Nov 2026 00:00:00 GMT')(withoutHeader('x-amz-date')(wire)),
+    ),
     status: 403,
     code: 'AccessDenied',
   },
@@ -372,134 +354,4 @@ const headerForms: readonly BadRequest[] = [
   },
 ]
 
-const presignedForms: readonly BadRequest[] = [
-  {
-    name: 'presigned, expired',
-    request: (place) => ({
-      ...put(place),
-      sign: 'presigned',
-      timeMs: place.nowMs - 2 * minute,
-      expiresSeconds: 60,
-    }),
-    status: 403,
-    code: 'AccessDenied',
-    message: 'Request has expired',
-    extra: { 'X-Amz-Expires': '60' },
-  },
-  {
-    name: 'presigned, of tomorrow',
-    request: (place) => ({ ...put(place), sign: 'presigned', timeMs: place.nowMs + 24 * 60 * minute }),
-    status: 403,
-    code: 'AccessDenied',
-    message: 'Request is not yet valid',
-  },
-  {
-    name: 'presigned for more than seven days',
-    request: putWith({ sign: 'presigned', expiresSeconds: 604_801 }),
-    status: 400,
-    code: 'AuthorizationQueryParametersError',
-  },
-  {
-    name: 'presigned for a negative time',
-    request: putWith({ sign: 'presigned', expiresSeconds: -1 }),
-    status: 400,
-    code: 'AuthorizationQueryParametersError',
-    message: 'X-Amz-Expires must be non-negative',
-  },
-  {
-    name: 'presigned for a time that is no number',
-    request: presigned((value) => value.replace('Expires=900', 'Expires=1e3')),
-    status: 400,
-    code: 'AuthorizationQueryParametersError',
-    message: 'X-Amz-Expires should be a number',
-  },
-  {
-    name: 'presigned, made longer',
-    request: presigned((value) => value.replace('Expires=900', 'Expires=9000')),
-    status: 403,
-    code: 'SignatureDoesNotMatch',
-  },
-  {
-    name: 'presigned without a date',
-    request: presigned((value) => value.replace(/&X-Amz-Date=[^&]*/, '')),
-    status: 400,
-    code: 'AuthorizationQueryParametersError',
-  },
-  {
-    name: 'presigned without a signature',
-    request: presigned((value) => value.replace(/&X-Amz-Signature=.*/, '')),
-    status: 400,
-    code: 'AuthorizationQueryParametersError',
-  },
-  {
-    name: 'presigned by another algorithm',
-    request: presigned((value) => value.replace('AWS4-HMAC-SHA256', 'AWS4-HMAC-SHA1')),
-    status: 400,
-    code: 'AuthorizationQueryParametersError',
-  },
-  {
-    name: 'presigned for another region',
-    request: putWith({ sign: 'presigned', region: 'eu-west-1' }),
-    status: 400,
-    code: 'AuthorizationQueryParametersError',
-    extra: { Region: 'us-east-1' },
-  },
-  {
-    name: 'presigned by a wrong secret',
-    request: putWith({ sign: 'presigned', key: wrongSecret }),
-    status: 403,
-    code: 'SignatureDoesNotMatch',
-  },
-  {
-    name: 'presigned, a header added',
-    request: putWith({ sign: 'presigned', mutate: withHeader('x-amz-tagging', 'a=b') }),
-    status: 403,
-    code: 'AccessDenied',
-    message: notSigned,
-    extra: { HeadersNotSigned: 'x-amz-tagging' },
-  },
-  {
-    name: 'presigned, a control parameter added',
-    request: presigned((value) => `${value}&x-amz-object-lock-legal-hold=ON`),
-    status: 403,
-    code: 'SignatureDoesNotMatch',
-  },
-  {
-    name: 'presigned, a parameter twice',
-    request: presigned((value) => `${value}&X-Amz-Expires=900`),
-    status: 400,
-    code: 'InvalidArgument',
-    extra: { ArgumentName: 'X-Amz-Expires' },
-  },
-  {
-    name: 'presigned, the same parameter in other letters',
-    request: presigned((value) => `${value}&x-amz-expires=99`),
-    status: 403,
-    code: 'SignatureDoesNotMatch',
-  },
-  {
-    name: 'presigned and signed by header',
-    request: (place) => ({ ...put(place), query: { 'X-Amz-Signature': 'x' } }),
-    status: 400,
-    code: 'InvalidArgument',
-    message: onlyOne,
-    extra: { ArgumentName: 'Authorization' },
-  },
-  {
-    name: 'presigned with chunks, which its signature does not cover',
-    request: putWith({
-      sign: 'presigned',
-      query: { 'X-Amz-Content-Sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' },
-    }),
-    status: 403,
-    code: 'SignatureDoesNotMatch',
-  },
-  {
-    name: 'presigned with a session token',
-    request: putWith({ sign: 'presigned', query: { 'X-Amz-Security-Token': 'token' } }),
-    status: 400,
-    code: 'InvalidToken',
-  },
-]
-
-export const signatures: readonly BadRequest[] = [...proofs, ...headerForms, ...presignedForms]
+export const signatures: readonly BadRequest[] = [...proofs, ...headerForms]

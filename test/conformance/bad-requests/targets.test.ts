@@ -1,4 +1,5 @@
+import { queries } from './queries.ts'
 import { describeBadRequests } from './runner.ts'
 import { targets } from './targets.ts'
 
-describeBadRequests('targets', targets)
+describeBadRequests('targets', [...targets, ...queries])
