@@ -19,6 +19,7 @@ export async function pythonWithBoto3(): Promise<string> {
   const python = join(directory, 'bin', 'python')
   if ((await boto3Version(python)) === version) return python
   mkdirSync(cache, { recursive: true })
+  rmSync(directory, { recursive: true, force: true })
   await install(directory)
   const installed = await boto3Version(python)
   if (installed !== version) throw new Error(`${python} imports boto3 ${installed}, not ${version}`)
@@ -32,8 +33,8 @@ async function install(directory: string): Promise<void> {
     await succeed('python3', ['-m', 'venv', half], 'apt-get install python3-venv')
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements]
     await succeed(join(half, 'bin', 'python'), pip, 'pip must reach a package index')
-    rmSync(directory, { recursive: true, force: true })
-    renameSync(half, directory)
+    // Another run may have finished the same in the meantime: its result is as good.
+    if (!existsSync(directory)) renameSync(half, directory)
   } finally {
     rmSync(half, { recursive: true, force: true })
   }
