@@ -17,7 +17,7 @@ import {
 } from './kv/chain.ts'
 import type { Entry, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 
-export type { AuditDetail, AuditFields } from './audit-record.ts'
+export type { AuditFields } from './audit-record.ts'
 
 /** The name of the volume's chain. */
 export const auditLog = 'audit'

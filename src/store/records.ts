@@ -118,16 +118,6 @@ export type CurrentRecord = {
   readonly checksum: ObjectChecksum | null
 }
 
-/** One body of a list. A file's block CRCs lie in rows of their own. */
-export type BodyRef =
-  | {
-      readonly kind: 'inline'
-      readonly sizeBytes: number
-      readonly sha256: string
-      readonly crcs: readonly number[]
-    }
-  | { readonly kind: 'file'; readonly bodyId: string; readonly sizeBytes: number; readonly sha256: string }
-
 export type UploadRecord = {
   readonly uploadId: string
   readonly bucketId: BucketId

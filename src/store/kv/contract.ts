@@ -22,9 +22,6 @@ export interface KeyValueReader {
   range(options: RangeOptions): Promise<Entry[]>
 }
 
-/** What `append` wrote: number counts from 1 in each log; hash chains it to all before. */
-export type AppendReceipt = { readonly sequence: number; readonly hash: Uint8Array }
-
 /**
  * One transaction. Reads come from one snapshot, see the transaction's own puts and deletes, and are validated at
  * commit, also for keys that appeared inside a range that was read. `add` and `append` are blind: they

@@ -39,11 +39,6 @@ export function findBinaries(): Binaries | BinariesMissing {
   return { kind: 'found', apiServer, controllerManager, etcd, kubectl, openssl }
 }
 
-/** Whether the cluster tests can run here; if not, print CLUSTER_TIER_NOT_RUN. */
-export function controlPlaneAvailable(): boolean {
-  return findBinaries().kind === 'found'
-}
-
 function parsePaths(output: string): ReadonlyMap<string, string> {
   const paths = new Map<string, string>()
   for (const line of output.split('\n')) {
