@@ -2,6 +2,7 @@
  * One worker process: it opens the volume's store for the running epoch and serves the S3 and the admin API
  * on the ports that all workers share. It lives and ends with its supervisor.
  */
+import cluster from 'node:cluster'
 import { randomBytes } from 'node:crypto'
 import { createAdminHandler } from '../admin/handler.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -31,7 +32,7 @@ export function runWorker(parts: WorkerParts): void {
   let running: Promise<RunningWorker> | null = null
   const fail = (error: unknown): void => {
     const reason = error instanceof Error ? error.message : 'it failed without an error'
-    tell({ kind: 'failed', reason }, () => process.exit(1))
+    tell({ kind: 'failed', reason }, endAtOnce)
   }
   process.on('message', (message: ToWorker) => {
     switch (message.kind) {
@@ -44,10 +45,18 @@ export function runWorker(parts: WorkerParts): void {
     }
   })
   // Without a supervisor nobody holds the volume: another server may begin any moment.
-  process.on('disconnect', () => process.exit(1))
+  cluster.worker?.on('disconnect', endAtOnce)
   // Ctrl-C reaches the whole group; draining is the supervisor's to order.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
   tell({ kind: 'loaded' })
+}
+
+/**
+ * `process.exit` would join lmdb's writer thread, which may wait for this very thread with LMDB's write lock in its hands: the
+ * process would hang and no other could write. A killed process leaves the lock to the next (test/crash/orphan-workers).
+ */
+function endAtOnce(): void {
+  process.kill(process.pid, 'SIGKILL')
 }
 
 function tell(message: FromWorker, after: () => void = () => {}): void {
