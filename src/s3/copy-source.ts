@@ -68,6 +68,8 @@ export async function readCopySource(context: OperationContext, source: CopySour
   const result = await context.store.versions.read(source)
   switch (result.kind) {
     case 'found':
+      // Rights were judged by another bucket's record: its name has passed on meanwhile.
+      if (result.bucket.id !== bucket.id) throw noSuchBucket(source.bucket)
       break
     case 'noSuchBucket':
       throw noSuchBucket(source.bucket)

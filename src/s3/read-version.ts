@@ -22,6 +22,8 @@ async function readAny(context: OperationContext, versionId: string | null): Pro
   const result = await context.store.versions.read({ bucket: bucket.name, key, versionId })
   switch (result.kind) {
     case 'found':
+      // Rights were judged by another bucket's record: its name has passed on meanwhile.
+      if (result.bucket.id !== bucket.id) throw noSuchBucket(bucket.name)
       return result.version
     case 'noSuchBucket':
       throw noSuchBucket(bucket.name)

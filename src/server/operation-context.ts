@@ -23,6 +23,7 @@ export function createContext(options: ContextOptions, granted: Granted): Operat
     accountId: principal.accountId,
     requestId: request.requestId,
     operation: operation.name,
+    ...(bucket === null ? {} : { bucketId: bucket.id }),
   }
   const judge = (action: Action, key: string | null): Authorization =>
     authorize(principal, { action, bucket: request.bucket, bucketAccountId: bucket?.accountId ?? null, key })

@@ -15,7 +15,7 @@ import type { BucketRecord } from './records.ts'
 import type { Actor } from './requests.ts'
 import type { Buckets } from './store.ts'
 import { readTrustedNow } from './trusted-clock.ts'
-import { openScene, readBucket, type Scene } from './version-rows.ts'
+import { type BucketAddress, openScene, readBucket, type Scene } from './version-rows.ts'
 
 type CreateInput = Parameters<Buckets['create']>[1]
 type ListInput = Parameters<Buckets['list']>[0]
@@ -35,11 +35,14 @@ export function createBuckets(context: StoreContext): Buckets {
     read: (name) => readBucket(context.kv, name),
     list: (options) => listBuckets(context, options),
     create: (actor, input) => createBucket(context, actor, input),
-    delete: (actor, name) => change<DeleteAnswer>(context, name, (scene) => deleteBucket(scene, actor)),
-    putVersioning: (actor, name, status) =>
-      change<VersioningAnswer>(context, name, async (scene) => putVersioning(scene, actor, status)),
-    putObjectLockConfiguration: (actor, name, defaultRetention) =>
-      change<ConfigurationAnswer>(context, name, async (scene) =>
+    delete: (actor, bucket) =>
+      change<DeleteAnswer>(context, { bucket, actor }, (scene) => deleteBucket(scene, actor)),
+    putVersioning: (actor, bucket, status) =>
+      change<VersioningAnswer>(context, { bucket, actor }, async (scene) =>
+        putVersioning(scene, actor, status),
+      ),
+    putObjectLockConfiguration: (actor, bucket, defaultRetention) =>
+      change<ConfigurationAnswer>(context, { bucket, actor }, async (scene) =>
         putObjectLockConfiguration(scene, actor, defaultRetention),
       ),
     apply: (actor, input) => applyBucket(context, actor, input),
@@ -182,11 +185,11 @@ function changedTo(
 
 async function change<Answer>(
   context: StoreContext,
-  name: string,
+  address: BucketAddress,
   work: (scene: Scene) => Promise<Attempt<Answer>>,
 ): Promise<Answer | { readonly kind: 'noSuchBucket' }> {
   const attempted = await context.kv.transact(async (transaction) => {
-    const scene = await openScene(transaction, context.clock, name)
+    const scene = await openScene(transaction, context.clock, address)
     return scene === null ? null : work(scene)
   })
   if (attempted === null) return { kind: 'noSuchBucket' }

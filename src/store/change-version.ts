@@ -50,7 +50,7 @@ async function attempt(
   transaction: KeyValueTransaction,
 ): Promise<Attempt> {
   const { bucket, key } = address
-  const scenes = new Scenes(transaction, context.clock, context.places)
+  const scenes = new Scenes(transaction, context, actor)
   const opened = await scenes.open(bucket, ({ id }) => findVersion(transaction, id, address))
   if (opened === null) return { answer: { kind: 'noSuchBucket' }, record: null }
   const { scene, found } = opened

@@ -79,8 +79,8 @@ export async function completeUpload(
 }
 
 async function attemptComplete(complete: Complete): Promise<Attempt> {
-  const { context, input } = complete
-  const found = await context.kv.snapshot((reader) => findUpload(reader, input))
+  const { context, actor, input } = complete
+  const found = await context.kv.snapshot((reader) => findUpload(reader, input, actor))
   if (found.kind === 'noSuchBucket') return answered(found)
   if (found.kind === 'noSuchUpload') return answered(await answerAgain(context, found.bucket, input))
   const gathered = await gatherParts(context, input)
@@ -123,7 +123,7 @@ async function writeComplete(
   transaction: KeyValueTransaction,
 ): Promise<Attempt> {
   const { uploadId, key } = input
-  const scene = await openScene(transaction, context.clock, input.bucket)
+  const scene = await openScene(transaction, context.clock, { bucket: input.bucket, actor })
   if (scene === null) return answered({ kind: 'noSuchBucket' })
   const [upload, counter, place] = await Promise.all([
     readUpload(transaction, scene.bucket.id, input),

@@ -34,6 +34,7 @@ type Target = { readonly kind: 'place'; readonly place: KeyPlace } | FindVersion
 
 /** A delete with all that is chosen before its transaction. */
 type Job = { readonly actor: Actor; readonly input: DeleteObject; readonly suffix: string }
+type Batch = { readonly actor: Actor; readonly jobs: readonly Job[] }
 
 const nothingThere: Deletion = {
   answer: { kind: 'deleted', versionId: null, isDeleteMarker: false },
@@ -41,12 +42,14 @@ const nothingThere: Deletion = {
 }
 
 /** Errors: those of `transact`. */
-export function deleteVersion(
+export async function deleteVersion(
   context: VersionContext,
   actor: Actor,
   input: DeleteObject,
 ): Promise<DeleteObjectResult> {
-  return deleteSingly(context, { actor, input, suffix: newVersionSuffix() })
+  const deletion = await deleteSingly(context, { actor, input, suffix: newVersionSuffix() })
+  await recordDenials(context, [deletion])
+  return deletion.answer
 }
 
 /**
@@ -60,61 +63,65 @@ export async function deleteVersions(
 ): Promise<readonly DeleteObjectResult[]> {
   assert(inputs.length <= limits.deleteObjectsKeysMax, 'a batch of deletes is bounded')
   const jobs = inputs.map((input) => ({ actor, input, suffix: newVersionSuffix() }))
-  const answers: DeleteObjectResult[] = []
-  for (let start = 0; start < jobs.length; start += limits.deleteObjectsPerTransactionMax) {
-    const chunk = jobs.slice(start, start + limits.deleteObjectsPerTransactionMax)
-    answers.push(...(await deleteChunk(context, chunk)))
+  const deletions: Deletion[] = []
+  try {
+    for (let start = 0; start < jobs.length; start += limits.deleteObjectsPerTransactionMax) {
+      const chunk = jobs.slice(start, start + limits.deleteObjectsPerTransactionMax)
+      deletions.push(...(await deleteChunk(context, { actor, jobs: chunk })))
+    }
+  } finally {
+    await recordDenials(context, deletions)
   }
-  return answers
+  return deletions.map(({ answer }) => answer)
 }
 
-async function deleteChunk(
-  context: VersionContext,
-  jobs: readonly Job[],
-): Promise<readonly DeleteObjectResult[]> {
+async function deleteChunk(context: VersionContext, batch: Batch): Promise<readonly Deletion[]> {
   try {
-    return await deleteTogether(context, jobs)
+    return await deleteTogether(context, batch)
   } catch (error) {
     if (!concernsOneKey(error)) throw error
-    const answers: DeleteObjectResult[] = []
-    for (const job of jobs) answers.push(await deleteSingly(context, job))
-    return answers
+    const deletions: Deletion[] = []
+    for (const job of batch.jobs) deletions.push(await deleteSingly(context, job))
+    return deletions
   }
 }
 
-async function deleteSingly(context: VersionContext, job: Job): Promise<DeleteObjectResult> {
+async function deleteSingly(context: VersionContext, job: Job): Promise<Deletion> {
+  const { actor } = job
   const { bucket, key, versionId } = job.input
-  return denyIfUnreadable(context, { actor: job.actor, bucket, key, versionId }, async () => {
-    const [answer] = await deleteTogether(context, [job])
-    assert(answer !== undefined, 'one delete has one answer')
-    return answer
+  const outcome = await denyIfUnreadable(context, { actor, bucket, key, versionId }, async () => {
+    const [deletion] = await deleteTogether(context, { actor, jobs: [job] })
+    assert(deletion !== undefined, 'one delete has one answer')
+    return deletion
   })
+  // A denial for what cannot be read is in the audit log already.
+  return 'answer' in outcome ? outcome : { answer: outcome, record: null }
 }
 
-async function deleteTogether(
-  context: VersionContext,
-  jobs: readonly Job[],
-): Promise<readonly DeleteObjectResult[]> {
-  const deletions = await context.kv.transact(async (transaction) => {
-    const attempted = await attemptAll(context, transaction, jobs)
+/** What was allowed is recorded in the transaction; what was denied is left to `recordDenials`. */
+async function deleteTogether(context: VersionContext, batch: Batch): Promise<readonly Deletion[]> {
+  return context.kv.transact(async (transaction) => {
+    const attempted = await attemptAll(context, transaction, batch)
     for (const { record } of attempted) {
       if (record !== null && record.verdict === 'allow') appendAudit(transaction, record)
     }
     return attempted
   })
-  for (const { record } of deletions) {
-    if (record !== null && record.verdict === 'deny') await context.denials.record(record)
-  }
-  return deletions.map(({ answer }) => answer)
+}
+
+/** All at once: a counted denial resolves only after its second has passed, and those of a batch share one. */
+async function recordDenials(context: VersionContext, deletions: readonly Deletion[]): Promise<void> {
+  const records = deletions.flatMap(({ record }) => (record?.verdict === 'deny' ? [record] : []))
+  await Promise.all(records.map((record) => context.denials.record(record)))
 }
 
 /** Different keys are read side by side; deletes of one key follow each other and see what the last did. */
 async function attemptAll(
   context: VersionContext,
   transaction: KeyValueTransaction,
-  jobs: readonly Job[],
+  { actor, jobs }: Batch,
 ): Promise<readonly Deletion[]> {
-  const scenes = new Scenes(transaction, context.clock, context.places)
+  const scenes = new Scenes(transaction, context, actor)
   const queues = new Map<string, Promise<unknown>>()
   const deletions = jobs.map((job) => {
     const { bucket, key } = job.input

@@ -10,7 +10,7 @@ import type { KeyValueTransaction } from './kv/contract.ts'
 import { putFileRows } from './list-rows.ts'
 import { publishFor } from './publish-body.ts'
 import type { ObjectChecksum, PartRecord } from './records.ts'
-import type { NoSuchBucket, StagedBody } from './requests.ts'
+import type { Actor, NoSuchBucket, StagedBody } from './requests.ts'
 import { changeCounterKey, findUpload, type UploadAddress } from './upload-rows.ts'
 
 export type PutPart = UploadAddress & {
@@ -26,6 +26,7 @@ export type PutPartResult =
 /** Errors: those of `transact` and of bodies. */
 export async function putPart(
   context: StoreContext & { readonly bodies: Bodies },
+  actor: Actor,
   input: PutPart,
 ): Promise<PutPartResult> {
   const { partNumber } = input
@@ -33,7 +34,7 @@ export async function putPart(
   const body = await asFile(context.bodies, input.body)
   return publishFor(context, body, async () => {
     const answer = await context.kv.transact((transaction) =>
-      writePart(transaction, context, { ...input, body }),
+      writePart(transaction, context, { ...input, actor, body }),
     )
     return { fate: answer.kind === 'put' ? 'committed' : 'refused', answer }
   })
@@ -42,11 +43,11 @@ export async function putPart(
 async function writePart(
   transaction: KeyValueTransaction,
   { clock }: StoreContext,
-  input: PutPart,
+  input: PutPart & { readonly actor: Actor },
 ): Promise<PutPartResult> {
   const { uploadId, partNumber, body, checksum } = input
   const row = partKey(uploadId, partNumber)
-  const found = await findUpload(transaction, input)
+  const found = await findUpload(transaction, input, input.actor)
   if (found.kind === 'noSuchBucket') return found
   if (found.kind === 'noSuchUpload') return { kind: 'noSuchUpload' }
   const before = await transaction.get(row)

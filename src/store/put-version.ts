@@ -85,7 +85,7 @@ type Put = {
 
 async function attemptPut(put: Put, transaction: KeyValueTransaction): Promise<Attempt> {
   const { context, actor, input, suffix } = put
-  const scenes = new Scenes(transaction, context.clock, context.places)
+  const scenes = new Scenes(transaction, context, actor)
   const [opened, isSourceThere] = await Promise.all([
     scenes.open(input.bucket, (bucket) => readPlaceIn(transaction, bucket, input.key)),
     hasSource(transaction, input),

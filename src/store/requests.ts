@@ -9,6 +9,7 @@ import type {
   Verdict,
 } from '../lock/types.ts'
 import type {
+  BucketId,
   BucketOwner,
   BucketRecord,
   BucketStat,
@@ -18,13 +19,18 @@ import type {
   VersionRecord,
 } from './records.ts'
 
-/** Who asks, for the audit log. Never carries a secret. */
+/** Who asks, for the audit log, and what was judged before the store was asked. Never carries a secret. */
 export type Actor = {
   readonly accessKeyId: string
   readonly accountId: string
   readonly requestId: string
   /** The S3 or admin operation's name. */
   readonly operation: string
+  /**
+   * The bucket by whose record the request was authorised; left out where none was (admin API, CreateBucket). If its
+   * name has passed to another bucket since, there is no such bucket for this request.
+   */
+  readonly bucketId?: BucketId
 }
 
 export type TrustedNow = {

@@ -7,7 +7,8 @@ import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
 import type { BucketRecord } from './records.ts'
-import { openScene, type Scene } from './version-rows.ts'
+import type { Actor } from './requests.ts'
+import { type BucketAddress, openScene, type Scene } from './version-rows.ts'
 
 /** What decides where the rows of a key are looked for. */
 export type BucketPlace = Pick<BucketRecord, 'id' | 'versioning'>
@@ -25,20 +26,27 @@ export class BucketPlaces {
   }
 }
 
-/** The scenes of one transaction. */
+export type ScenesOptions = {
+  readonly clock: Clock
+  readonly places: BucketPlaces
+}
+
+/** The scenes of one transaction, for one actor. */
 export class Scenes {
   readonly #transaction: KeyValueTransaction
   readonly #clock: Clock
   readonly #places: BucketPlaces
+  readonly #actor: BucketAddress['actor']
   readonly #scenes = new Map<string, Promise<Scene | null>>()
 
-  constructor(transaction: KeyValueTransaction, clock: Clock, places: BucketPlaces) {
+  constructor(transaction: KeyValueTransaction, { clock, places }: ScenesOptions, actor: Actor) {
     this.#transaction = transaction
     this.#clock = clock
     this.#places = places
+    this.#actor = actor
   }
 
-  /** null: no such bucket. `read` may be called twice, the last time with the bucket's true place. */
+  /** null: no such bucket for the actor. `read` may be called twice, the last time with the bucket's true place. */
   async open<Found>(
     bucketName: string,
     read: (place: BucketPlace) => Promise<Found>,
@@ -60,7 +68,8 @@ export class Scenes {
   }
 
   #scene(bucketName: string): Promise<Scene | null> {
-    const scene = this.#scenes.get(bucketName) ?? openScene(this.#transaction, this.#clock, bucketName)
+    const address = { bucket: bucketName, actor: this.#actor }
+    const scene = this.#scenes.get(bucketName) ?? openScene(this.#transaction, this.#clock, address)
     this.#scenes.set(bucketName, scene)
     return scene
   }

@@ -5,7 +5,7 @@ import { decodeUpload } from './codec.ts'
 import { partKey, statKey, uploadKey } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketId, BucketRecord, UploadRecord } from './records.ts'
-import { readBucket } from './version-rows.ts'
+import { type BucketAddress, isJudged, readBucket } from './version-rows.ts'
 
 export type UploadAddress = { readonly bucket: string; readonly key: string; readonly uploadId: string }
 
@@ -26,10 +26,14 @@ export function isUploadId(text: string): boolean {
   return uploadIdPattern.test(text)
 }
 
-/** Throws CorruptRecordError. */
-export async function findUpload(reader: KeyValueReader, address: UploadAddress): Promise<FoundUpload> {
+/** An upload of the bucket that `actor` was authorised by; reads may leave the actor out. Throws CorruptRecordError. */
+export async function findUpload(
+  reader: KeyValueReader,
+  address: UploadAddress,
+  actor: BucketAddress['actor'] = {},
+): Promise<FoundUpload> {
   const bucket = await readBucket(reader, address.bucket)
-  if (bucket === null) return { kind: 'noSuchBucket' }
+  if (bucket === null || !isJudged(bucket, actor)) return { kind: 'noSuchBucket' }
   const upload = await readUpload(reader, bucket.id, address)
   return upload === null ? { kind: 'noSuchUpload', bucket } : { kind: 'found', bucket, upload }
 }

@@ -31,7 +31,7 @@ export function createUploads(context: StoreContext & { readonly bodies: Bodies 
       if (found.kind === 'found') return { kind: 'found', upload: found.upload }
       return found.kind === 'noSuchBucket' ? found : { kind: 'noSuchUpload' }
     },
-    putPart: (_actor, input) => putPart(context, input),
+    putPart: (actor, input) => putPart(context, actor, input),
     listParts: (input) => listParts(context, input),
     list: (input) => listUploads(context.kv, input),
     complete: (actor, input) => completeUpload(context, actor, input),
@@ -44,7 +44,7 @@ function createUpload(context: StoreContext, actor: Actor, input: CreateInput): 
   const subject = { actor, bucket: input.bucket, key: input.key }
   return denyIfUnreadable(context, { ...subject, versionId: null }, async () => {
     const { answer, refusal } = await context.kv.transact(async (transaction): Promise<Attempt> => {
-      const scene = await openScene(transaction, context.clock, input.bucket)
+      const scene = await openScene(transaction, context.clock, { bucket: input.bucket, actor })
       if (scene === null) return { answer: { kind: 'noSuchBucket' }, refusal: null }
       const lock = lockOfNewVersion(scene, input.key, input.lock)
       switch (lock.kind) {
@@ -123,7 +123,7 @@ async function abortUpload(
 ): Promise<Answer<'abort'>> {
   return context.kv.transact(async (transaction) => {
     const [found, now] = await Promise.all([
-      findUpload(transaction, address),
+      findUpload(transaction, address, actor),
       readTrustedNow(transaction, context.clock),
     ])
     if (found.kind === 'noSuchBucket') return found

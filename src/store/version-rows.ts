@@ -7,7 +7,7 @@ import { corrupt } from './fields.ts'
 import { bucketKey, currentKey, nullKey, rangeOf, versionKey, versionPrefix } from './keys.ts'
 import type { Entry, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketId, BucketRecord, CurrentRecord, VersionId, VersionRecord } from './records.ts'
-import type { TrustedNow } from './requests.ts'
+import type { Actor, TrustedNow } from './requests.ts'
 import { readTrustedNow } from './trusted-clock.ts'
 import { nullVersionId, orderOfVersionId } from './version-id.ts'
 
@@ -45,17 +45,28 @@ export async function readBucket(reader: KeyValueReader, name: string): Promise<
   return value === null ? null : decodeBucket(row, value)
 }
 
-/** null: no such bucket. Throws CorruptRecordError, also for the clock. */
+/** A bucket by its name, for somebody: the requests of `actor` may concern one bucket only. */
+export type BucketAddress = { readonly bucket: string; readonly actor: Pick<Actor, 'bucketId'> }
+
+/** null: no such bucket for the actor. Throws CorruptRecordError, also for the clock. */
 export async function openScene(
   transaction: KeyValueTransaction,
   clock: Clock,
-  bucketName: string,
+  address: BucketAddress,
 ): Promise<Scene | null> {
   const [bucket, now] = await Promise.all([
-    readBucket(transaction, bucketName),
+    readBucket(transaction, address.bucket),
     readTrustedNow(transaction, clock),
   ])
-  return bucket === null ? null : { transaction, bucket, now }
+  return bucket === null || !isJudged(bucket, address.actor) ? null : { transaction, bucket, now }
+}
+
+/**
+ * Whether the actor was authorised by this very bucket. While a slow request is under way its bucket may go and the
+ * name pass to somebody else, whose data the request must never touch.
+ */
+export function isJudged(bucket: Pick<BucketRecord, 'id'>, actor: Pick<Actor, 'bucketId'>): boolean {
+  return actor.bucketId === undefined || actor.bucketId === bucket.id
 }
 
 /**
