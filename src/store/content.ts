@@ -79,13 +79,15 @@ export async function detach(
   versionId: string,
 ): Promise<void> {
   const own = listRefKey(content.listId, versionId)
+  const all = rangeOf(listRefPrefix(content.listId))
   const [value, references] = await Promise.all([
     transaction.get(own),
-    transaction.range({ ...rangeOf(listRefPrefix(content.listId)), limit: 2 }),
+    transaction.range({ ...all, limit: 2 }),
   ])
   if (value === null) return corrupt('listRef', 'there for every version')
   transaction.delete(own)
-  if (references.length > 1) return
+  // Asked again behind the delete: another detach of this list may run beside this one, and the later sees both.
+  if (references.length > 1 && (await transaction.range({ ...all, limit: 1 })).length > 0) return
   if (content.storage === 'inline') transaction.delete(listKey(content.listId, 0))
   else putGarbage(transaction, content.listId, { kind: 'list', bodyCount: content.bodyCount })
 }
