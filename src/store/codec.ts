@@ -107,6 +107,13 @@ function lockState(place: LockPlace, value: unknown): ObjectLockState {
   }
 }
 
+/** A marker is never locked, so it goes when it is asked to: one with a lock was an object once. */
+function ofObject(object: ObjectData | null, lock: ObjectLockState): ObjectLockState {
+  if (object !== null || lock.kind === 'unknown') return lock
+  if (lock.retention === null && lock.legalHold === null) return lock
+  return { kind: 'unknown', cause: 'stored record: version.object is not there although it has a lock' }
+}
+
 /** One flipped bit in a date would unlock a version: no other part of a record can do that silently. */
 function lockCrc32({ bucketId: bucket, key, versionId }: LockPlace, lock: LockFields): number {
   const { retention: dates, legalHold: hold } = lock
@@ -222,7 +229,7 @@ export function encodeVersion(version: VersionRecord): Uint8Array {
 /** Throws CorruptRecordError; a lock that alone does not parse is `unknown`. */
 export function decodeVersion(row: Uint8Array, value: Uint8Array): VersionRecord {
   const stored = versionCodec.decode(value)
-  const version = { ...stored, lock: lockState(stored, stored.lock) }
+  const version = { ...stored, lock: ofObject(stored.object, lockState(stored, stored.lock)) }
   const { versionId, order } = version
   if (orderOfVersionId(versionId) !== order) return corrupt('version.versionId', 'made from its order')
   const ownRow = versionKey(version.bucketId, version.key, order, versionId)
