@@ -31,7 +31,7 @@ async function start(): Promise<Rig> {
     ...{ method: 'PUT', path: `/${Bucket}`, query: { 'object-lock': '' } },
     ...{ body, headers: { 'content-md5': md5(body) } },
   })
-  expect([ruled.status, ruled.text]).toEqual([200, ''])
+  expect([ruled.status, ruled.text], server.logs()).toEqual([200, ''])
   const watch = watchMemory(server.pid())
   onTestFinished(watch.stop)
   const excesses = () => {
@@ -64,7 +64,7 @@ async function put(server: TestServer, key: string, sizeBytes: number): Promise<
   const request = { method: 'PUT', path: `/${Bucket}/${key}`, headers: checksum } as const
   const answer = await openStream(server, { ...request, sign: 'unsigned-payload' }, body)
   const text = Buffer.concat(await answer.toArray()).toString()
-  expect([answer.statusCode, text]).toEqual([200, ''])
+  expect([answer.statusCode, text], server.logs()).toEqual([200, ''])
   return body.sha256()
 }
 
