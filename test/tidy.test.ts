@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -10,6 +11,12 @@ const sources: readonly tidy.SourceFile[] = globSync('src/**/*.ts', { cwd: root 
   text: read(path),
 }))
 const tests = globSync('test/**/*.ts', { cwd: root })
+/** What is missing, a line each. */
+const checkLockfile = (path: string) =>
+  spawnSync(process.execPath, ['tools/complete-lockfile.mjs', '--check', path], {
+    cwd: root,
+    encoding: 'utf8',
+  }).stdout
 const planted = (path: string, text: string): tidy.SourceFile => ({ path, text })
 
 describe('the tree', () => {
@@ -89,6 +96,10 @@ describe('the tree', () => {
     expect(versions.filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([])
     expect(existsSync(join(root, 'package-lock.json'))).toBe(true)
   })
+
+  test('package-lock.json: every optional dependency has its entry, or npm ci refuses the file', () => {
+    expect(checkLockfile('package-lock.json')).toBe('')
+  })
 })
 
 describe('each checker sees a planted violation', () => {
@@ -116,6 +127,7 @@ describe('each checker sees a planted violation', () => {
     ['error code', tidy.unusedErrorCodes(['NeverThrown'], [])],
     ['changelog', tidy.checkChangelog('## 1.0.0\n\n### Misc\n')],
     ['machine path', tidy.checkMachinePaths('README.md', 'see /root/x')],
+    ['lock file', [checkLockfile(join('test', 'support', 'tidy', 'incomplete-lock.json'))].filter(Boolean)],
   ]
   test.each(problems)('%s', (_name, found) => {
     expect(found.length).toBeGreaterThan(0)
