@@ -21,10 +21,9 @@ export const malformed = {
 const hold = (inner: string) => `<LegalHold>${inner}</LegalHold>`
 export const on = hold('<Status>ON</Status>')
 const utf16 = Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(on, 'utf16le')])
-const bomb =
-  `<!DOCTYPE lolz [<!ENTITY a "${'ha'.repeat(50)}">${[...'bcdef']
-    .map((name, index) => `<!ENTITY ${name} "${`&${'abcde'[index]};`.repeat(10)}">`)
-    .join('')}]>${hold('<Status>&f;</Status>')}`
+const bomb = `<!DOCTYPE lolz [<!ENTITY a "${'ha'.repeat(50)}">${[...'bcdef']
+  .map((name, index) => `<!ENTITY ${name} "${`&${'abcde'[index]};`.repeat(10)}">`)
+  .join('')}]>${hold('<Status>&f;</Status>')}`
 
 /** Each is sent as a legal hold on the locked version. */
 const broken: Readonly<Record<string, Body>> = {
