@@ -129,20 +129,32 @@ function payloadHashOf(head: RequestHead): string {
 /**
  * SDKs move x-amz-* headers into the query of a presigned URL, where the signature covers them. They take
  * effect as the headers that they are: a lock header that was accepted and not stored would be the worst
- * answer. Errors: InvalidArgument if a header of the same name says something else.
+ * answer. Errors: InvalidArgument if a header of the same name says something else, or if no header could say it.
  */
 function withHoistedHeaders(head: RequestHead): RequestHead {
   const hoisted = head.query.filter(([name]) => isHoisted(name))
   if (hoisted.length === 0) return head
   const headers: Record<string, string> = Object.assign(Object.create(null), head.headers)
-  for (const [name, value] of hoisted) {
+  for (const [name, text] of hoisted) {
     const lower = name.toLowerCase()
+    const value = asHeader(lower, text)
     if (headers[lower] !== undefined && headers[lower] !== value) {
       throw invalidArgument(`${lower} is given twice, as a header and in the query.`, lower)
     }
     headers[lower] = value
   }
   return { ...head, headers, query: head.query.filter(([name]) => !isHoisted(name)) }
+}
+
+/**
+ * A header arrives as one character per byte, and so does what stands for one. What no header could bring must not be
+ * stored: nobody could ever read that object again, since its answer needs headers, too.
+ */
+function asHeader(name: string, text: string): string {
+  const value = Buffer.from(text, 'utf8').toString('latin1')
+  const isName = /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)
+  if (isName && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return value
+  throw invalidArgument('Header value cannot be represented.', name, text)
 }
 
 /**
