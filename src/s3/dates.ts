@@ -131,3 +131,11 @@ function inRange(value: number): EpochMs | null {
   if (value > epochMsMax) return null
   return epochMs(Math.max(0, value))
 }
+
+/**
+ * LastModified in a document: whole seconds, as S3 prints it, so that a tool which compares a listing with the
+ * Last-Modified header of the same version sees one instant.
+ */
+export function formatLastModified(instant: EpochMs): string {
+  return `${new Date(instant).toISOString().slice(0, 19)}.000Z`
+}

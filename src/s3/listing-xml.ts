@@ -1,6 +1,7 @@
 /** The listings' documents: ListObjects, ListObjectsV2, ListObjectVersions. */
-import { formatIso } from '../lib/units.ts'
+
 import type { CurrentRecord, ObjectChecksum, VersionRecord } from '../store/records.ts'
+import { formatLastModified } from './dates.ts'
 import { quotedEtag } from './object-headers.ts'
 import { shownVersionId } from './version-id.ts'
 import { element, type XmlElement } from './xml.ts'
@@ -41,7 +42,7 @@ export type ContentsOptions = { readonly encoding: Encoding; readonly owner: 'sh
 export function contentsElement(key: string, current: CurrentRecord, options: ContentsOptions): XmlElement {
   return element('Contents', [
     element('Key', encoded(key, options.encoding)),
-    element('LastModified', formatIso(current.lastModifiedMs)),
+    element('LastModified', formatLastModified(current.lastModifiedMs)),
     element('ETag', quotedEtag(current.etag)),
     ...checksumElements(current.checksum),
     element('Size', current.sizeBytes),
@@ -59,7 +60,7 @@ export function versionElement(listed: ListedVersion, encoding: Encoding): XmlEl
     element('Key', encoded(version.key, encoding)),
     element('VersionId', shownVersionId(version)),
     element('IsLatest', isLatest),
-    element('LastModified', formatIso(version.lastModifiedMs)),
+    element('LastModified', formatLastModified(version.lastModifiedMs)),
   ]
   const owner = ownerElement(version.accountId)
   if (version.object === null) return element('DeleteMarker', [...head, owner])

@@ -24,6 +24,16 @@ const prefixes = (text: string) =>
   [...text.matchAll(/<CommonPrefixes><Prefix>(.*?)<\/Prefix><\/CommonPrefixes>/g)].map((found) => found[1])
 
 describe('ListObjectsV2', () => {
+  it('ListObjectsV2: LastModified is the second that the Last-Modified header says', async () => {
+    const bucket = await bench.bucket('enabled')
+    await bench.put(bucket, 'key')
+    const listed = await bench.send({ method: 'GET', path: `/${bucket}`, query: { 'list-type': '2' } })
+    const versions = await bench.send({ method: 'GET', path: `/${bucket}`, query: { versions: '' } })
+    const head = await bench.send({ method: 'HEAD', path: `/${bucket}/key` })
+    const modified = new Date(String(head.headers['last-modified'])).toISOString()
+    expect([listed.element('LastModified'), versions.element('LastModified')]).toEqual([modified, modified])
+  })
+
   it('ListObjectsV2: byte order of UTF-8, with size, ETag and date', async () => {
     const keys = ['b', 'a/2', 'a', 'a-', 'é', 'z', '\u{1F600}', 'ﬀ', 'B']
     const bucket = await filled(keys)

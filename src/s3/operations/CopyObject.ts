@@ -1,4 +1,3 @@
-import { formatIso } from '../../lib/units.ts'
 import type { ChecksumAlgorithm, ObjectChecksum } from '../../store/records.ts'
 import type { ExplicitLock, ObjectDescription, Precondition, PutVersionResult } from '../../store/store.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
@@ -13,6 +12,7 @@ import {
   type ReadSource,
   readCopySource,
 } from '../copy-source.ts'
+import { formatLastModified } from '../dates.ts'
 import {
   judgeLockHeaders,
   type LockHeaders,
@@ -150,7 +150,7 @@ function answer(
   { version, bucket }: Extract<PutVersionResult, { kind: 'put' }>,
 ): S3Response {
   const document = xmlDocument('CopyObjectResult', [
-    element('LastModified', formatIso(version.lastModifiedMs)),
+    element('LastModified', formatLastModified(version.lastModifiedMs)),
     element('ETag', quotedEtag(version.object?.etag ?? '')),
     ...checksumElements(version.object?.checksum ?? null),
   ])

@@ -1,9 +1,9 @@
 import { limits } from '../../lib/limits.ts'
-import { formatIso } from '../../lib/units.ts'
 import type { PartRecord, UploadRecord } from '../../store/records.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { xmlAnswer } from '../answers.ts'
 import { checksumValueElements } from '../checksum-xml.ts'
+import { formatLastModified } from '../dates.ts'
 import { parsePageSize } from '../listing-input.ts'
 import { initiatorElement, ownerElement } from '../listing-xml.ts'
 import { uploadIdOf } from '../multipart.ts'
@@ -54,7 +54,7 @@ export const ListParts = defineOperation<Input>({
 function partElement(part: PartRecord): XmlElement {
   return element('Part', [
     element('PartNumber', part.partNumber),
-    element('LastModified', formatIso(part.lastModifiedMs)),
+    element('LastModified', formatLastModified(part.lastModifiedMs)),
     element('ETag', quotedEtag(part.etag)),
     element('Size', part.sizeBytes),
     ...checksumValueElements(part.checksum),

@@ -1,5 +1,4 @@
 import { limits } from '../../lib/limits.ts'
-import { formatIso } from '../../lib/units.ts'
 import type { ObjectChecksum } from '../../store/records.ts'
 import { xmlAnswer } from '../answers.ts'
 import { checksumValueElements } from '../checksum-xml.ts'
@@ -10,6 +9,7 @@ import {
   parseCopySource,
   readCopySource,
 } from '../copy-source.ts'
+import { formatLastModified } from '../dates.ts'
 import { partNumberOf, readUpload, uploadIdOf } from '../multipart.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
@@ -72,14 +72,14 @@ async function copyPart(context: OperationContext, input: Input): Promise<S3Resp
 }
 
 type CopiedPart = {
-  readonly lastModifiedMs: Parameters<typeof formatIso>[0]
+  readonly lastModifiedMs: Parameters<typeof formatLastModified>[0]
   readonly etag: string
   readonly checksum: ObjectChecksum | null
 }
 
 function resultXml(part: CopiedPart): string {
   return xmlDocument('CopyPartResult', [
-    element('LastModified', formatIso(part.lastModifiedMs)),
+    element('LastModified', formatLastModified(part.lastModifiedMs)),
     element('ETag', quotedEtag(part.etag)),
     ...checksumValueElements(part.checksum),
   ])
