@@ -2,11 +2,12 @@
  * The trusted clock of a volume: one record in the KV, advanced by the supervisor, read by everybody in the
  * transaction that judges expiry. There is no setter but `accept`.
  */
+import { crc32 } from 'node:zlib'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import { type EpochMs, epochMsMax, laterOf } from '../lib/units.ts'
-import { appendAudit, readLastAudit } from './audit-chain.ts'
+import { appendAudit, readAuditHead, readLastAudit, verifyChain } from './audit-chain.ts'
 import type { AuditFields } from './audit-record.ts'
 import {
   acceptClock,
@@ -26,7 +27,7 @@ import type { Actor, ClockStore, TrustedNow } from './store.ts'
 const clockKey = metaKey('clock')
 const signed: Decode<number> = (value, where) =>
   Number.isSafeInteger(value) ? (value as number) : corrupt(where, 'a whole number, also below 0')
-const clockCodec = rowCodec<ClockRecord>(
+const clockCodec = rowCodec<ClockRecord & { readonly crc32: number }>(
   'clock',
   shape({
     markMs: instant,
@@ -36,6 +37,7 @@ const clockCodec = rowCodec<ClockRecord>(
     budgetRefilledMs: instant,
     owedMs: count,
     slewMs: signed,
+    crc32: count,
   }),
 )
 
@@ -116,11 +118,16 @@ function acceptAudit(
 
 /**
  * Of another boot the uptime since its last tick is lost, but not what was decided in it: the mark is never behind
- * a recorded decision, so that what was once expired does not become locked again.
+ * a recorded decision, so that what was once expired does not become locked again. Decisions count only while their
+ * hashes hold: damage must not look like a later time.
  */
 async function readMark(transaction: KeyValueTransaction, clock: Clock): Promise<ClockRecord> {
   const record = await readClock(transaction)
   if (record.bootId === clock.bootId()) return record
+  const { sequence } = await readAuditHead(transaction)
+  const fromSequence = Math.max(1, sequence - limits.auditPageMax + 1)
+  const { kind } = await verifyChain(transaction, { fromSequence, to: 'head' })
+  if (kind === 'broken') return record
   const decisions = await readLastAudit(transaction, limits.auditPageMax)
   const times = decisions.map((decision) => decision['trustedMs']).filter((time) => isInstant(time))
   return { ...record, markMs: times.reduce(laterOf, record.markMs) }
@@ -131,11 +138,18 @@ function isInstant(value: unknown): value is EpochMs {
 }
 
 async function readClock(reader: KeyValueReader): Promise<ClockRecord> {
-  return clockCodec.decode(await reader.get(clockKey))
+  const { crc32: expected, ...record } = clockCodec.decode(await reader.get(clockKey))
+  return clockCrc32(record) === expected ? record : corrupt('clock.crc32', 'the CRC of the clock')
 }
 
 function writeClock(transaction: KeyValueTransaction, record: ClockRecord): void {
-  transaction.put(clockKey, clockCodec.encode(record))
+  transaction.put(clockKey, clockCodec.encode({ ...record, crc32: clockCrc32(record) }))
+}
+
+/** One flipped bit in the mark could end every retention of the volume at once. */
+function clockCrc32(record: ClockRecord): number {
+  const { markMs, markUptimeMs, bootId, budgetMs, budgetRefilledMs, owedMs, slewMs } = record
+  return crc32(JSON.stringify([markMs, markUptimeMs, bootId, budgetMs, budgetRefilledMs, owedMs, slewMs]))
 }
 
 function readingOf(clock: Clock): ClockReading {

@@ -53,8 +53,7 @@ async function passOn(name: string, headers: Readonly<Record<string, string>> = 
 }
 
 const locked = { 'x-amz-bucket-object-lock-enabled': 'true' }
-const listing = (name: string) =>
-  send({ method: 'GET', path: `/${name}`, query: { versions: '' }, key: bob })
+const listing = (name: string) => send({ method: 'GET', path: `/${name}`, query: { versions: '' }, key: bob })
 
 describe('A bucket name that passes to another account while a request is under way', () => {
   test('PutObject: begun in the former bucket, writes nothing into the new one', async () => {

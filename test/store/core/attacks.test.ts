@@ -18,7 +18,12 @@ for (const engine of engines) {
     let rig: Rig
     beforeEach(async () => {
       rig = await openRig(engine)
-      const input = { name: 'ledger', accountId: actor.accountId, region: 'r', objectLock: 'enabled' } as const
+      const input = {
+        name: 'ledger',
+        accountId: actor.accountId,
+        region: 'r',
+        objectLock: 'enabled',
+      } as const
       await rig.buckets.create(actor, input)
     })
     afterEach(() => rig.close())
