@@ -48,8 +48,12 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: 'DELETE of the version with headers of other vendors',
-    statuses: [403],
-    run: async (attempt) => [await remove(attempt, vendorHeaders)],
+    // Force is refused by its name, the rest is ignored.
+    statuses: [400, 403],
+    run: async (attempt) => [
+      await remove(attempt, { 'x-minio-force-delete': 'true' }),
+      await remove(attempt, vendorHeaders),
+    ],
   },
   { name: 'DeleteObjects', statuses: [200], run: (attempt) => removeMany(attempt, {}) },
   {
@@ -63,7 +67,7 @@ export const attacks: readonly Attack[] = [
   { name: 'CompleteMultipartUpload over it', statuses: [200], run: completeOver },
   { name: 'a delete marker over it, put and removed', statuses: [204], run: markAndUnmark },
   { name: 'versioning suspended, then overwritten and deleted', statuses: [200, 204, 409], run: suspend },
-  { name: 'DeleteBucket and CreateBucket', statuses: [200, 409], run: recreateBucket },
+  { name: 'DeleteBucket and CreateBucket', statuses: [200, 405, 409], run: recreateBucket },
   { name: 'the default rule weakened, removed, disabled', statuses: [200, 400], run: weakenRule },
   {
     name: 'retention shortened, weakened, removed',
@@ -79,7 +83,6 @@ export const attacks: readonly Attack[] = [
 ]
 
 const vendorHeaders = {
-  'x-minio-force-delete': 'true',
   'x-minio-source-deletemarker': 'true',
   'x-minio-source-replication-request': 'true',
   'x-amz-replication-status': 'REPLICA',
@@ -171,11 +174,10 @@ async function suspend(attempt: Attempt): Promise<readonly Answer[]> {
 
 async function recreateBucket(attempt: Attempt): Promise<readonly Answer[]> {
   const path = `/${attempt.target.bucket}`
-  const answers = [
-    await attempt.send({ method: 'DELETE', path, headers: { 'x-minio-force-delete': 'true' } }),
-  ]
-  if (answers[0]?.status === 204) throw new Error('the bucket was deleted')
-  return [...answers, await attempt.send({ method: 'PUT', path })]
+  const forced = await attempt.send({ method: 'DELETE', path, headers: { 'x-minio-force-delete': 'true' } })
+  const deleted = await attempt.send({ method: 'DELETE', path })
+  if (forced.status === 204 || deleted.status === 204) throw new Error('the bucket was deleted')
+  return [forced, deleted, await attempt.send({ method: 'PUT', path })]
 }
 
 async function weakenRule(attempt: Attempt): Promise<readonly Answer[]> {
