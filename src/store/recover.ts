@@ -30,6 +30,8 @@ export async function recoverStages({ kv, bodies, log }: RecoverOptions): Promis
     const outcome = await bodies.removeStage(stage)
     if (outcome === 'foreignNames')
       log.warn({ stage: stage.name }, 'a stage holds files that are not ours: left')
+    if (outcome === 'traces')
+      log.warn({ stage: stage.name }, 'a worker of an ended epoch still stages: left to the next start')
     log.info({ stage: stage.name, keptCount, removedCount }, 'the stage of an earlier server is resolved')
   }
   return { keptCount, removedCount }

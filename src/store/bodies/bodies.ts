@@ -180,15 +180,21 @@ class FileBodies implements Bodies {
     await this.#step(unlinkIfThere(path))
   }
 
-  async removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames'> {
+  async removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames' | 'traces'> {
     const path = this.#abandonedPath(stage)
     let hasForeignNames = false
     for await (const name of namesIn(path)) {
-      assert(!isBodyId(name), 'every trace in a removed stage is resolved')
+      if (isBodyId(name)) return 'traces'
       hasForeignNames = true
     }
     if (hasForeignNames) return 'foreignNames'
-    await this.#removeStageFolder(path)
+    try {
+      await this.#removeStageFolder(path)
+    } catch (error) {
+      // Staged between the look and here.
+      if (errorCode(error) === 'ENOTEMPTY') return 'traces'
+      throw error
+    }
     return 'removed'
   }
 

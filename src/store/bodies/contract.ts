@@ -88,8 +88,11 @@ export interface Bodies {
   tracesIn(stage: AbandonedStage): AsyncIterable<string>
   /** Drops a trace: `keep` leaves the body, `remove` removes it first, durably. Idempotent. */
   resolveTrace(stage: AbandonedStage, bodyId: string, fate: 'keep' | 'remove'): Promise<void>
-  /** Removes a stage folder whose traces are all resolved; one with files that are not ours stays. */
-  removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames'>
+  /**
+   * Removes a stage folder whose traces are all resolved; one with files that are not ours stays, and so does
+   * one with traces: a worker of an ended epoch may stage for a moment longer, though it commits nothing.
+   */
+  removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames' | 'traces'>
   freeSpace(): Promise<Space>
   /** Makes the ballast file if it is missing and the volume has room; true when it is there. */
   ensureBallast(): Promise<boolean>
