@@ -7,7 +7,7 @@ import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import type { QueryPairs } from '../sigv4/canonical.ts'
 import type { SigningKeys } from '../sigv4/keys.ts'
-import type { Store } from '../store/store.ts'
+import type { Actor, Store } from '../store/store.ts'
 import { type AdminRequest, authenticateAdmin } from './authenticate.ts'
 import { type AdminAnswer, AdminError, type AdminFacts } from './operation.ts'
 import { routeAdmin } from './operations/index.ts'
@@ -57,14 +57,17 @@ async function answer(
   const route = routeAdmin(request.method, request.path)
   if (route === null) throw new AdminError(404, 'NotFound', `there is no ${request.method} ${request.path}`)
   const { operation, pathName } = route
+  const actor = actorOf(principal, requestId, operation.name)
   if (!operation.principals.includes(principal.kind)) {
+    // As on the S3 side, reads are not lock-relevant.
+    if (operation.method !== 'GET') await recordDenial(options.store, actor, pathName)
     throw new AdminError(403, 'AccessDenied', `${operation.name} is for: ${operation.principals.join(', ')}`)
   }
   return operation.handle(
     {
       store: options.store,
       principal,
-      actor: actorOf(principal, requestId, operation.name),
+      actor,
       facts: options.facts,
       pathName,
       query: new URLSearchParams(Object.fromEntries(request.query)),
@@ -74,7 +77,12 @@ async function answer(
   )
 }
 
-function actorOf(principal: Principal, requestId: string, operation: string) {
+function recordDenial(store: Store, actor: Actor, bucket: string): Promise<void> {
+  const subject = { bucket, key: null, versionId: null }
+  return store.audit.denied(actor, { ...subject, rule: 'AdminScope', reason: actor.operation })
+}
+
+function actorOf(principal: Principal, requestId: string, operation: string): Actor {
   return { accessKeyId: principal.accessKeyId, accountId: principal.accountId, requestId, operation }
 }
 

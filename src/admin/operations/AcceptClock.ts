@@ -14,6 +14,10 @@ export const AcceptClock: AdminOperation = {
     if (parsed.kind === 'bad') throw new AdminError(400, 'InvalidDocument', parsed.message)
     const until = epochMs(Date.parse(parsed.value.until))
     const result = await store.clock.accept(actor, { until, reason: parsed.value.reason })
+    if (result.kind !== 'accepted') {
+      const subject = { bucket: '', key: null, versionId: null }
+      await store.audit.denied(actor, { ...subject, rule: 'ClockAccept', reason: result.kind })
+    }
     switch (result.kind) {
       case 'accepted':
         return { status: 200, document: clockDocument(result.report) }
