@@ -15,6 +15,8 @@ export type RawAnswer = {
 
 export type Exchange = {
   readonly write: (bytes: Uint8Array) => void
+  /** Resolves when all of it is on its way. Rejects when the connection broke before. */
+  readonly writeAll: (bytes: Uint8Array) => Promise<void>
   /** No more bytes will be sent; what the server says is still read. */
   readonly finish: () => void
   /** The next answer after interim ones; null when the server ended the connection instead. */
@@ -33,6 +35,10 @@ export async function openExchange(endpoint: string): Promise<Exchange> {
     write: (bytes) => {
       if (socket.writable) socket.write(bytes)
     },
+    writeAll: (bytes) =>
+      new Promise((resolve, reject) => {
+        socket.write(bytes, (error) => (error ? reject(error) : resolve()))
+      }),
     finish: () => socket.end(),
     answer: (method) => readAnswer(inbox, method),
     ended: async () => {

@@ -142,6 +142,13 @@ describe('bytes behind a request', () => {
   })
 })
 
+test('Upload: refused while 32 MiB of it are sent, all of it is taken and the answer is read', async () => {
+  const made = await connected()
+  await made.writeAll(bytesOf({ ...put('new', Buffer.alloc(32 * 1024 ** 2)), sign: 'none' }))
+  expect((await made.answer('PUT'))?.element('Code')).toBe('AccessDenied')
+  expect(await made.ended()).toBe('')
+})
+
 test('Upload: shorter than its length and silent, RequestTimeout and nothing is there', async () => {
   await bench.unchanged(bucket, async () => {
     const made = await connected()
