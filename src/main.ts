@@ -35,13 +35,18 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'the CustomResourceDefinitions, as YAML',
     load: async () => (await import('./cli/print-crds.ts')).printCrdsCommand,
   },
+  version: {
+    summary: 'the version of this program',
+    load: async () => (await import('./cli/version.ts')).versionCommand,
+  },
 }
 
 /** Runs one command line and resolves to its exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   process.stdout.on('error', ignoreGoneReader)
-  const [name, ...rest] = argv
-  if (name === undefined || name === 'help' || name === '--help') {
+  const [given, ...rest] = argv
+  const name = given === '--version' ? 'version' : given
+  if (name === undefined || ['help', '--help', '-h'].includes(name)) {
     process.stdout.write(usage())
     return name === undefined ? 2 : 0
   }

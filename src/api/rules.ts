@@ -91,9 +91,7 @@ export function unknownFields(
   return Object.entries(given).flatMap(([name, value]) => {
     const here = [...path, Array.isArray(given) ? Number(name) : name]
     if (known.has(name)) return unknownFields(value, known.get(name), here)
-    return value === undefined
-      ? []
-      : [{ path: formatPath(here), rule: schemaRule, message: `unknown field ${formatPath(here)}` }]
+    return value === undefined ? [] : [{ path: formatPath(here), rule: schemaRule, message: 'unknown field' }]
   })
 }
 

@@ -6,7 +6,7 @@ export async function printCrdsCommand(argv: readonly string[]): Promise<number>
     process.stdout.write(
       'Usage: holdfast print-crds\n\nThe CustomResourceDefinitions as YAML, for kubectl apply -f -\n',
     )
-    return argv.includes('--help') ? 0 : 2
+    return argv.includes('--help') || argv.includes('-h') ? 0 : 2
   }
   process.stdout.write(
     makeCrdFiles()

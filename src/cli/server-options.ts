@@ -1,10 +1,11 @@
 /** From settings to what a server is started with; shared by `server` and `standalone`. */
 
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { SettingValues } from '../config/settings.ts'
 import type { ServerOptions } from '../server/messages.ts'
 import type { Credentials } from './credentials.ts'
+import { packageVersion } from './version.ts'
 
 export const serverSettingNames = [
   'data',
@@ -54,15 +55,9 @@ export function serverFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   // A worker tells only the text of what it met.
   if (/EADDRINUSE/.test(error.message)) return `${error.message}: choose another port, or stop what uses it`
+  if (/^(EACCES|EPERM|EROFS):/.test(error.message))
+    return `${error.message}: --data must be a directory that this user may write`
   return error.message
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  const manifest: unknown = JSON.parse(text)
-  const version =
-    typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : null
-  return typeof version === 'string' ? version : 'unknown'
 }
 
 function firstModule(paths: readonly string[]): URL {

@@ -65,6 +65,8 @@ export class StandaloneReport {
   #event({ reason, message, regarding }: EventRecord): void {
     if (eventReasons[reason].type !== 'Warning') return
     const { kind, namespace, name } = regarding
+    // The status, which comes first, has said it in the same words.
+    if (this.#last.get(`${kind} ${namespace}/${name}`)?.includes(`${reason}: ${message}`)) return
     this.#options.write(`WARNING ${kind} ${namespace}/${name}: ${reason}: ${message}\n`)
   }
 
@@ -73,9 +75,15 @@ export class StandaloneReport {
     if (this.#hasShownCommands) return
     const buckets = source.list('LockedBucket')
     const compliance = buckets.find(({ status }) => status?.objectLock?.mode === 'COMPLIANCE')
-    if (compliance === undefined || !buckets.every(isReady)) return
+    if (compliance === undefined || !buckets.every((bucket) => this.#isShown(bucket) && isReady(bucket)))
+      return
     this.#hasShownCommands = true
     this.#options.write(commands(this.#options, compliance.spec.bucketName))
+  }
+
+  /** After a restart a bucket has its old status until it is looked at again. */
+  #isShown({ kind, metadata }: LockedBucket): boolean {
+    return this.#last.has(`${kind} ${metadata.namespace}/${metadata.name}`)
   }
 }
 
@@ -106,7 +114,7 @@ function commands({ endpoint, region, awsCredentials }: ReportOptions, bucket: s
     '',
     'Try it in another terminal, in this directory:',
     '',
-    `  export AWS_SHARED_CREDENTIALS_FILE=${awsCredentials} AWS_DEFAULT_REGION=${region}`,
+    `  export AWS_SHARED_CREDENTIALS_FILE=${shellWord(awsCredentials)} AWS_DEFAULT_REGION=${region}`,
     `  VERSION=$(${s3} put-object --bucket ${bucket} --key hello.txt --body README.md --checksum-algorithm CRC32 --query VersionId --output text)`,
     `  ${s3} delete-object --bucket ${bucket} --key hello.txt --version-id "$VERSION"   # 403: AccessDenied`,
     `  ${s3} get-object-retention --bucket ${bucket} --key hello.txt --version-id "$VERSION"   # until when`,
@@ -114,4 +122,9 @@ function commands({ endpoint, region, awsCredentials }: ReportOptions, bucket: s
     'Ctrl-C stops.',
     '',
   ].join('\n')
+}
+
+/** As a POSIX shell reads it back. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

@@ -64,7 +64,12 @@ async function run(values: StandaloneSettings, log: Log, stop: AbortController):
     clock: systemClock(),
     log,
     workerModule,
+  }).catch((error: unknown) => {
+    // Ctrl-C reaches the workers too: that one of them ended before it listened is then what was asked for.
+    if (stop.signal.aborted) return null
+    throw error
   })
+  if (server === null) return 0
   try {
     if (stop.signal.aborted) return 0
     const report = new StandaloneReport({

@@ -26,7 +26,7 @@ export function readSettings<Name extends SettingName>(
   argv: readonly string[],
   environment: Environment = process.env,
 ): SettingsResult<Name> {
-  if (argv.includes('--help')) return { kind: 'help', text: helpText(commandLine) }
+  if (argv.includes('--help') || argv.includes('-h')) return { kind: 'help', text: helpText(commandLine) }
   try {
     const { flags, positionals } = splitArguments(commandLine, argv)
     const entries = commandLine.names.map((name) => [name, readValue(commandLine, name, flags, environment)])
@@ -46,7 +46,7 @@ function splitArguments<Name extends SettingName>(
   const positionals: string[] = []
   for (let index = 0; index < argv.length; index += 1) {
     const argument = argv[index] ?? ''
-    if (!argument.startsWith('--')) {
+    if (!argument.startsWith('-')) {
       positionals.push(argument)
       continue
     }

@@ -56,7 +56,7 @@ export const settings = {
     env: 'HOLDFAST_METRICS_LISTEN',
     initial: '[::]:9002',
     parse: parseListenAddress,
-    help: 'address and port of /healthz and /readyz',
+    help: 'address and port of /healthz and /readyz, of the operator also /metrics',
   }),
   workers: setting({
     flag: '--workers',

@@ -62,7 +62,7 @@ export type Reconciler = {
 }
 
 export type StatusListener = (change: StatusChange) => void
-/** For people who watch: standalone prints these. */
+/** For people who watch: the status after each reconcile, and each event. Standalone prints these. */
 export type StatusChange =
   | {
       [Kind in ObjectKind]: { kind: 'status'; object: ObjectByKind[Kind]; status: StatusByKind[Kind] }
@@ -72,7 +72,8 @@ export type StatusChange =
 type ReconcilerParts = {
   readonly source: Source
   readonly wallMs: () => EpochMs
-  readonly onStatus: (change: StatusChange) => void
+  readonly onStatus: StatusListener
+  readonly recordEvent: (event: EventRecord) => Promise<void>
 }
 
 /** Ties the four parts of a controller together: the status is written once, then its events are recorded. */
@@ -83,7 +84,7 @@ export function makeReconciler<
   Outcome,
 >(
   controller: Controller<Kind, Snapshot, Step, Outcome>,
-  { source, wallMs, onStatus }: ReconcilerParts,
+  { source, wallMs, onStatus, recordEvent }: ReconcilerParts,
 ): Reconciler {
   const reconcile = async (key: ObjectKey, signal: AbortSignal): Promise<Next> => {
     const snapshot = await controller.read(key, signal)
@@ -95,12 +96,13 @@ export function makeReconciler<
       if (result.kind === 'gone') return { kind: 'done' }
       // The events belong to the status: the next try finds the same change and tells of it.
       if (result.kind === 'conflict') return conflictRetry
-      onStatus({ kind: 'status', object: snapshot.object, status } as StatusChange)
     }
-    for (const event of events) {
-      onStatus({ kind: 'event', event })
-      await source.recordEvent(event)
+    // Also when nothing had to be written: after a restart people see how things are.
+    const known = status ?? snapshot.object.status
+    if (known !== undefined) {
+      onStatus({ kind: 'status', object: snapshot.object, status: known } as StatusChange)
     }
+    for (const event of events) await recordEvent(event)
     return next
   }
   return { name: controller.name, kind: controller.kind, watches: controller.watches, reconcile }

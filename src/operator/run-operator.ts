@@ -8,7 +8,7 @@ import { retentionPolicyController } from './controllers/RetentionPolicy.ts'
 import { acquireLeadership, type Leadership, LeadershipLostError, ServerFacts } from './leadership.ts'
 import { OperatorMetrics } from './metrics.ts'
 import { type RunnerOptions, runController } from './runner.ts'
-import type { Source } from './sources/source.ts'
+import type { EventRecord, Source } from './sources/source.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
 export type OperatorOptions = {
@@ -23,7 +23,7 @@ export type OperatorOptions = {
   /** Every bucket is compared with its spec at least this often. */
   readonly verifyIntervalMs: number
   readonly signal: AbortSignal
-  /** Told of every status written and every event; must not throw. */
+  /** Told of the status after every reconcile, and of every event; must not throw. */
   readonly onStatus?: StatusListener
   /** Told when the controllers work, i.e. leadership is acquired and the source has synced. */
   readonly onReady?: () => void
@@ -84,11 +84,15 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
 function makeReconcilers(options: OperatorOptions, leadership: Leadership): readonly Reconciler[] {
   const { source, lockServer, clock, log, clusterId, onStatus = () => undefined } = options
   const serverFacts = new ServerFacts({ lockServer, clock, leadership })
-  const parts = { source, wallMs: () => clock.wallMs(), onStatus }
+  const recordEvent = (event: EventRecord) => {
+    onStatus({ kind: 'event', event })
+    return source.recordEvent(event)
+  }
+  const parts = { source, wallMs: () => clock.wallMs(), onStatus, recordEvent }
   return [
     makeReconciler(retentionPolicyController(source), parts),
     makeReconciler(
-      lockedBucketController({ source, lockServer, serverFacts, leadership, clusterId, log }),
+      lockedBucketController({ source, lockServer, serverFacts, leadership, clusterId, recordEvent, log }),
       parts,
     ),
   ]

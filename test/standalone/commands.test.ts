@@ -95,8 +95,23 @@ describe('commands that ask a server', () => {
       code: 2,
       stderr: expect.stringContaining("'frobnicate'"),
     })
-    for (const command of ['server', 'operator', 'standalone', 'status', 'clock', 'why'])
-      expect(await holdfast([command, '--help'])).toMatchObject({
+    expect(await holdfast(['--version'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^holdfast \d+\.\d+\.\d+\n$/),
+    })
+    expect(await holdfast(['status', '-v'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there is no flag -v'),
+    })
+    for (const [command, help] of [
+      ['server', '--help'],
+      ['operator', '--help'],
+      ['standalone', '--help'],
+      ['status', '-h'],
+      ['clock', '-h'],
+      ['why', '-h'],
+    ] as const)
+      expect(await holdfast([command, help])).toMatchObject({
         code: 0,
         stdout: expect.stringContaining('Usage:'),
       })

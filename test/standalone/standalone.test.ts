@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { GetObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
@@ -61,7 +61,7 @@ describe('holdfast standalone', () => {
   })
 
   test('the printed lines: put works, delete answers AccessDenied, the retention is shown', async () => {
-    const server = startStandalone(makeDirectory())
+    const server = startStandalone(makeDirectory("holdfast's directory-"))
     await server.printed(bothReady)
     const { stdout, stderr } = paste(server)
     expect(stderr).toContain('(AccessDenied) when calling the DeleteObject operation')
@@ -76,6 +76,14 @@ describe('holdfast standalone', () => {
     edit(join(server.manifests, 'governance-policy.yaml'), (text) => text.replace('days: 7', 'days: 9'))
     await server.printed(/LockedBucket default\/backups: Ready\. Bucket backups, GOVERNANCE 9 days/)
     expect(await defaultRule(server, 'backups')).toEqual({ Mode: 'GOVERNANCE', Days: 9 })
+  })
+
+  test('a deleted manifest of a bucket: it is told that the bucket stays', async () => {
+    const server = startStandalone(makeDirectory())
+    await server.printed(bothReady)
+    rmSync(join(server.manifests, 'ledger-bucket.yaml'))
+    await server.printed(/WARNING LockedBucket default\/ledger: BucketOrphaned: Bucket ledger stays/)
+    expect(await defaultRule(server, 'ledger')).toEqual({ Mode: 'COMPLIANCE', Days: 1 })
   })
 
   test('a weakened COMPLIANCE policy: refused and explained, also after a restart', async () => {
@@ -106,8 +114,11 @@ describe('holdfast standalone', () => {
     paste(first)
     const key = first.credentials()
     expect(await first.end('SIGINT')).toBe(0)
-    const second = startStandalone(directory)
-    await second.printed(bothReady)
+    // At the same address nothing in a status changes; what is enforced is told all the same.
+    const second = startStandalone(directory, ['--s3-listen', new URL(first.endpoint()).host])
+    const [before] = (await second.printed(/[\s\S]*Try it/)) ?? []
+    expect(before).toContain('LockedBucket default/ledger: Ready. Bucket ledger, COMPLIANCE 1 day.')
+    expect(before).toContain('LockedBucket default/backups: Ready. Bucket backups, GOVERNANCE 7 days')
     expect(second.credentials()).toEqual(key)
     const why = spawnSync(
       process.execPath,
@@ -166,6 +177,18 @@ describe('holdfast standalone', () => {
     expect(server.output()).toContain(`127.0.0.1:${port}`)
     expect(server.output()).toContain('choose another port')
     taken.close()
+  })
+
+  test('no node_modules: exit 1 and what to run', () => {
+    const directory = makeDirectory()
+    for (const part of ['bin', 'src', 'package.json']) {
+      cpSync(join(root, part), join(directory, part), { recursive: true })
+    }
+    const result = spawnSync(process.execPath, [join(directory, 'bin/holdfast'), 'standalone'], {
+      encoding: 'utf8',
+    })
+    expect(result.stderr).toContain('run `npm ci` in ')
+    expect(result.status).toBe(1)
   })
 
   test.each([

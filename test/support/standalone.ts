@@ -25,8 +25,8 @@ export type Standalone = {
 }
 
 /** A directory with a copy of the quickstart manifests; removed after the test. */
-export function makeDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'holdfast-standalone-'))
+export function makeDirectory(prefix = 'holdfast-standalone-'): string {
+  const directory = mkdtempSync(join(tmpdir(), prefix))
   cpSync(join(root, 'examples', 'quickstart'), join(directory, 'manifests'), { recursive: true })
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   return directory

@@ -9,7 +9,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Controller } from '../controller.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
-import type { Source } from '../sources/source.ts'
+import type { EventRecord, Source } from '../sources/source.ts'
 import {
   type ApplyStep,
   decideLockedBucket,
@@ -25,6 +25,7 @@ export type LockedBucketParts = {
   readonly serverFacts: ServerFacts
   readonly leadership: Leadership
   readonly clusterId: string
+  readonly recordEvent: (event: EventRecord) => Promise<void>
   readonly log: Log
 }
 
@@ -152,7 +153,7 @@ async function sayOrphaned(
     { object: formatKey(key), bucket: bucketName },
     'deleted; the bucket, its locks and its floor stay',
   )
-  await parts.source.recordEvent({
+  await parts.recordEvent({
     reason: 'BucketOrphaned',
     message: `Bucket ${bucketName} stays on the lock server with its locks, its floor and its owner record.`,
     regarding: { kind: 'LockedBucket', ...key, uid, resourceVersion },

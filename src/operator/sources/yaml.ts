@@ -28,5 +28,5 @@ export function formatYaml(value: unknown): string {
 }
 
 function firstLine(message: string): string {
-  return message.split('\n', 1)[0] ?? message
+  return (message.split('\n', 1)[0] ?? message).replace(/:$/, '')
 }
