@@ -61,11 +61,10 @@ async function startOnVolume(
   const owner = await openVolumeOwner({ directory: options.dataDirectory, clock, log })
   closers.push(() => owner.close())
   await owner.store.clock.tick()
-  const listen = {
-    s3Listen: await settlePort(options.s3Listen),
-    adminListen: await settlePort(options.adminListen),
-    metricsListen: await settlePort(options.metricsListen),
-  }
+  const s3Listen = await settlePort(options.s3Listen, [])
+  const adminListen = await settlePort(options.adminListen, [s3Listen])
+  const metricsListen = await settlePort(options.metricsListen, [s3Listen, adminListen])
+  const listen = { s3Listen, adminListen, metricsListen }
   const settled: ServerOptions = { ...options, ...listen }
   const s3Endpoint = endpointOf(listen.s3Listen)
   const pool = new WorkerPool({
