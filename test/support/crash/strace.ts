@@ -28,6 +28,8 @@ export type SystemCall = {
 export type Recording = {
   /** Detaches; the processes go on. In the order of their beginning. */
   readonly stop: () => Promise<readonly SystemCall[]>
+  /** After the processes were killed: a strace that holds a dead process up does not end by itself. */
+  readonly abandon: () => Promise<void>
 }
 
 const recorded = [
@@ -69,9 +71,7 @@ export async function recordSystemCalls(
     stop: async () => {
       // Before the end: threads that are gone by then have nothing recorded of interest.
       const owners = new Map(processes.flatMap((pid) => threadsOf(pid).map((thread) => [thread, pid])))
-      const exited = once(child, 'exit')
-      child.kill('SIGINT')
-      await exited
+      await end(child, 'SIGINT')
       const calls = readdirSync(directory).flatMap((name) => {
         const thread = Number(name.slice(name.lastIndexOf('.') + 1))
         const process = owners.get(thread) ?? thread
@@ -81,7 +81,18 @@ export async function recordSystemCalls(
       rmSync(directory, { recursive: true })
       return calls.sort((a, b) => a.start - b.start)
     },
+    abandon: async () => {
+      await end(child, 'SIGKILL')
+      rmSync(directory, { recursive: true })
+    },
   }
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill(signal)
+  await exited
 }
 
 async function attached(child: ChildProcess, processes: readonly number[]): Promise<void> {
@@ -96,8 +107,13 @@ async function attached(child: ChildProcess, processes: readonly number[]): Prom
   })
 }
 
+/** None of a process that is gone. */
 function threadsOf(pid: number): readonly number[] {
-  return readdirSync(`/proc/${pid}/task`).map(Number)
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number)
+  } catch {
+    return []
+  }
 }
 
 function synchronousDescriptors(pid: number): ReadonlySet<number> {
