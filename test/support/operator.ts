@@ -33,45 +33,11 @@ export type OperatorOptions = {
   readonly holder?: string
 }
 
-/** Rights of the operator, bound to the test user `operator`: what it needs and nothing more (DESIGN 6). */
-const operatorRole = {
-  apiVersion: 'v1',
-  kind: 'List',
-  items: [
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRole',
-      metadata: { name: 'holdfast-operator' },
-      rules: [
-        {
-          apiGroups: ['holdfast.dev'],
-          resources: ['retentionpolicies', 'lockedbuckets'],
-          verbs: ['get', 'list', 'watch'],
-        },
-        {
-          apiGroups: ['holdfast.dev'],
-          resources: ['retentionpolicies/status', 'lockedbuckets/status'],
-          verbs: ['get', 'patch'],
-        },
-        { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
-        { apiGroups: [''], resources: ['namespaces'], resourceNames: ['kube-system'], verbs: ['get'] },
-      ],
-    },
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name: 'holdfast-operator' },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'holdfast-operator' },
-      subjects: [{ kind: 'ServiceAccount', name: 'holdfast-operator', namespace: 'holdfast-system' }],
-    },
-  ],
-}
-
-/** Installs the CRDs and the operator's rights. */
+/** Installs the CRDs and the operator's rights: those that users are given, nothing more. */
 export async function prepareCluster(cluster: Cluster): Promise<void> {
-  const crds = join(import.meta.dirname, '../../crds')
+  const root = join(import.meta.dirname, '../..')
   const steps: readonly (readonly string[])[] = [
-    ['apply', '-f', crds],
+    ['apply', '-f', join(root, 'crds'), '-f', join(root, 'examples/kubernetes/operator-rbac.yaml')],
     [
       'wait',
       '--for=condition=Established',
@@ -84,8 +50,6 @@ export async function prepareCluster(cluster: Cluster): Promise<void> {
     const { code, stderr } = await cluster.kubectl(args)
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`)
   }
-  const bound = await cluster.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(operatorRole) })
-  if (bound.code !== 0) throw new Error(`the operator's role: ${bound.stderr}`)
 }
 
 export function startOperator({
