@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import * as tidy from './support/tidy/checkers.ts'
+import { folderRules } from './support/tidy/rules.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -27,6 +28,27 @@ describe('the tree', () => {
 
   test('imports: every folder keeps to its row of the table', () => {
     expect(sources.flatMap(tidy.checkFolders)).toEqual([])
+  })
+
+  test('docs/ARCHITECTURE.md: its table of rooms is the one that is enforced', () => {
+    const rows = [...read('docs/ARCHITECTURE.md').matchAll(/^\| `src\/([\w.]+)` \|.*\| (.*) \|$/gm)]
+    const documented = rows.map(([, room = '', imports = '']) => [
+      room,
+      imports.match(/[a-z]\w+/g)?.filter((word) => !['the', 'engines'].includes(word)) ?? [],
+    ])
+    const rooms = new Map<string, Set<string>>()
+    for (const { folder, imports } of folderRules) {
+      const room = folder.replace(/\/.*/, '')
+      const allowed = rooms.get(room) ?? new Set()
+      for (const name of imports.map((path) => path.replace(/\/.*/, ''))) {
+        if (name !== room) allowed.add(name)
+      }
+      rooms.set(room, allowed)
+    }
+    const enforced = [...rooms].map(([room, imports]) => [room, [...imports].sort()])
+    expect(documented.map(([room, imports]) => [room, [...(imports ?? [])].sort()]).sort()).toEqual(
+      enforced.sort(),
+    )
   })
 
   test('packages: every package has one door', () => {

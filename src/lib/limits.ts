@@ -84,7 +84,7 @@ export const limits = {
   prefixRulesMax: 32,
   prefixRuleBytesMax: 512,
 
-  /** One store transaction (DESIGN 4). */
+  /** One store transaction. */
   transactionKeysMax: 2000,
   transactionBytesMax: 4 * 1024 ** 2,
   transactionMsMax: 5000,
@@ -106,7 +106,7 @@ export const limits = {
   bucketPlacesMax: 10_000,
   /** Expiries of the current day that facts count one by one. */
   factsExpiryRowsMax: 10_000,
-  /** Bodies up to this size live in the KV (performance.md 6: files win from here on). */
+  /** Bodies up to this size live in the KV: larger ones are faster as files. */
   inlineBodyBytesMax: 64 * 1024,
   /** Each block of this size has its own CRC32C, checked on read. */
   bodyBlockBytes: 64 * 1024,
@@ -142,7 +142,7 @@ export const limits = {
   /** A look at the free space serves all requests of so long. */
   freeSpaceProbeMsMax: 1000,
 
-  /** Trusted clock (DESIGN 7). */
+  /** Trusted clock. */
   clockBudgetMsMax: 24 * 3_600_000,
   clockSlewPpmMax: 1000,
   clockSuspectLockMsMax: 31 * 86_400_000,
@@ -155,7 +155,7 @@ export const limits = {
   clockAcceptReasonLengthMax: 1024,
 
   /**
-   * Operator: retry delays per object as in controller-runtime (operator.md 2.2), and overall 10 a second,
+   * Operator: retry delays per object as in controller-runtime, and overall 10 a second,
    * burst 100.
    */
   reconcileRetryDelayMsMin: 5,
@@ -166,7 +166,7 @@ export const limits = {
   reconcileWorkersMax: 16,
   /** A delayed key never sleeps longer: node fires timers beyond 2^31 ms at once. */
   timerMsMax: 2 ** 31 - 1,
-  /** Kubernetes: client-go pages its lists by 500; failures back off 0.8 s to 30 s (operator.md 2.2). */
+  /** Kubernetes: client-go pages its lists by 500; failures back off 0.8 s to 30 s. */
   kubeListPageMax: 500,
   kubeBackoffMsMin: 800,
   kubeBackoffMsMax: 30_000,
@@ -198,8 +198,7 @@ export const limits = {
   verifyIntervalMsMax: 24 * 3_600_000,
   countsWriteIntervalMs: 300_000,
   /**
-   * An unchanged status is written again this seldom, so that lastVerifiedTime says that somebody looks
-   * (DESIGN 6).
+   * An unchanged status is written again this seldom, so that lastVerifiedTime says that somebody looks.
    */
   statusRefreshMs: 6 * 3_600_000,
   /**

@@ -30,7 +30,7 @@ export function compareBucketRetention(current: BucketRetention, next: BucketRet
 }
 
 /**
- * Compares the bounds on clients' dates under a policy of the given mode (DESIGN 5): in COMPLIANCE `minimum`
+ * Compares the bounds on clients' dates under a policy of the given mode: in COMPLIANCE `minimum`
  * only rises; `maximum`, and both bounds in every other policy, are free and compare as `same`.
  */
 export function compareBounds(

@@ -14,7 +14,7 @@ export type PeriodComparison = 'same' | 'longer' | 'shorter'
 
 /**
  * The last instant at which a version created at `startMs` is locked, capped to the year 9999. A day is 24 h.
- * A year is a calendar year in UTC, at least 365 days (semantics.md 1.1): of the readings of other
+ * A year is a calendar year in UTC, at least 365 days: of the readings of other
  * implementations the longest wins, so 29 February plus one year is 1 March. Stored as an instant, never as a
  * period.
  */

@@ -53,7 +53,7 @@ const complianceRetention: LockRule = {
 
 /**
  * GOVERNANCE in force: an equal or later date in the same mode is free; all else, COMPLIANCE included, needs
- * the bypass (semantics.md 1.2, PutObjectRetention; graded B by ceph/s3-tests).
+ * the bypass (PutObjectRetention; so do the s3-tests of Ceph).
  */
 const governanceRetention: LockRule = {
   name: 'GovernanceRetention',
@@ -83,7 +83,7 @@ const bucketFrozen: LockRule = {
 }
 
 /**
- * The policy's `minimum` (DESIGN 5, Floor): refuses a client's date below it, a weaker mode than the policy's
+ * The policy's `minimum`: refuses a client's date below it, a weaker mode than the policy's
  * and a bypassed shortening or removal below it. It never refuses an extension of what is in force, and never
  * clamps.
  */

@@ -33,7 +33,7 @@ export function protection(state: ObjectLockState, nowMs: EpochMs): Protection {
   return lockedUntil(state, nowMs).kind === 'free' ? 'free' : 'locked'
 }
 
-/** `lockedNow` of semantics.md 1.3: an unreadable lock is a lock. */
+/** An unreadable lock is a lock. */
 export function isLocked(state: ObjectLockState, nowMs: EpochMs): boolean {
   return protection(state, nowMs) !== 'free'
 }

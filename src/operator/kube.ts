@@ -1,7 +1,7 @@
 /**
  * The door to @kubernetes/client-node: its kubeconfig and its ways to authenticate, nothing above them. The
  * informer dies on the first connection error; the generated clients have no rate limit, no retry, one
- * connection pool per request, patch in a content type that custom resources refuse (operator.md 2.1), and
+ * connection pool per request, patch in a content type that custom resources refuse, and
  * speak HTTP/2 by undici, whose idle timeout is thrown where nobody can catch it. So requests are plain paths
  * and JSON over node:https here. What would replace it: a parser of kubeconfig files.
  */

@@ -1,5 +1,5 @@
 /**
- * Counters under controller-runtime's names and labels (operator.md 2.2), so that existing dashboards read
+ * Counters under controller-runtime's names and labels, so that existing dashboards read
  * them. A registry is a value that `run-operator` makes: no global.
  */
 export type ReconcileResult = 'success' | 'error' | 'requeue_after' | 'terminal'

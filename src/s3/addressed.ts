@@ -14,5 +14,5 @@ export function addressedKey(request: S3Request): string {
   return request.key
 }
 
-/** Names that are reserved for the system's own buckets (DESIGN 6). */
+/** Names that are reserved for the system's own buckets. */
 export const systemBucketPrefix = 'holdfast-'

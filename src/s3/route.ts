@@ -1,7 +1,7 @@
 /**
  * The edge: turns the request line and the raw headers into one canonical form, once. Authentication,
- * authorization and the operations read nothing else (bypass-catalogue 3.3, "two parsers for one thing";
- * I10).
+ * authorization and the operations read nothing else: two parsers for one thing are how a check is
+ * passed around.
  */
 import { limits } from '../lib/limits.ts'
 import type { QueryPairs } from '../sigv4/canonical.ts'

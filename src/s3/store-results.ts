@@ -60,7 +60,7 @@ export function preconditionFailed(condition: string): S3Error {
   return new S3Error('PreconditionFailed', { extra: { Condition: condition } })
 }
 
-/** DESIGN 7: while the clock is suspect and wall is far ahead, no lock by period is written. */
+/** While the clock is suspect and wall is far ahead, no lock by period is written. */
 export function clockSuspect(result: { readonly trustedMs: number; readonly wallMs: number }): S3Error {
   const days = Math.floor((result.wallMs - result.trustedMs) / 86_400_000)
   return new S3Error('ServiceUnavailable', {

@@ -1,6 +1,6 @@
 /**
  * The operator's one call: creates, adopts or changes a managed bucket in one transaction, so that no version
- * is ever written in between, and never weakens a COMPLIANCE rule, whatever the caller says (DESIGN 1.5).
+ * is ever written in between, and never weakens a COMPLIANCE rule, whatever the caller says.
  */
 
 import { equalBytes } from '../lib/bytes.ts'

@@ -1,6 +1,6 @@
 /**
- * The audit log of a volume: one hash chain of canonical records, appended in the transaction of the decision
- * (DESIGN 8). Tamper-evident: `verifyChain` finds any changed, missing or reordered record before the head.
+ * The audit log of a volume: one hash chain of canonical records, appended in the transaction of the decision.
+ * Tamper-evident: `verifyChain` finds any changed, missing or reordered record before the head.
  */
 import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'

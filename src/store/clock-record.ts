@@ -1,5 +1,5 @@
 /**
- * Trusted time as a pure function of what is stored and what the machine's clock says (DESIGN 7). The stored mark
+ * Trusted time as a pure function of what is stored and what the machine's clock says. The stored mark
  * is the anchor. Within a boot the rest follows from uptime, which nobody can set, and a slow slew: a wall clock that
  * steps while the machine runs moves nothing. What passed while it was off only the wall clock can say: that much is
  * owed, and let in as far as the budget goes. Nothing here goes back: see the properties in test/store/base/trusted-clock.test.ts.

@@ -1,7 +1,7 @@
 /**
  * Records as bytes: JSON with a format number, read strictly. A record of another shape is a
  * CorruptRecordError; a lock that cannot be understood is `unknown`, which denies everything. There are no
- * defaults: absence is never "no lock" (bypass-catalogue I3, I21).
+ * defaults: absence is never "no lock".
  */
 import { crc32 } from 'node:zlib'
 import { assert } from '../lib/assert.ts'

@@ -146,7 +146,7 @@ async function writeComplete(
   return answered({ kind: 'completed', version: written.version, bucket: scene.bucket })
 }
 
-/** What Create was given or met, and what is met now, whichever is stronger (semantics.md, decisions). */
+/** What Create was given or met, and what is met now, whichever is stronger. */
 function lockOf(upload: UploadRecord, { bucket, now }: Scene): LockStamp {
   const none = { defaultRetention: null, prefixRules: [] }
   const atCreate = upload.bucketRetentionAtCreate

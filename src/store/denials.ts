@@ -1,5 +1,5 @@
 /**
- * Records refusals, each before it is answered, without letting a flood of them fill the disk (DESIGN 8): per access
+ * Records refusals, each before it is answered, without letting a flood of them fill the disk: per access
  * key, bucket and rule the first limits.auditDenialsSingleMax of a second are records of their own; the rest of the
  * second is one record with a count. A counted refusal is answered after the commit that counts it.
  */

@@ -1,5 +1,5 @@
 /**
- * What a nearly full disk may still take (DESIGN 4). New data is refused early, so that deletes and lock extensions
+ * What a nearly full disk may still take. New data is refused early, so that deletes and lock extensions
  * still find room; should others fill the disk nevertheless, the ballast is given up for them.
  */
 import type { Clock } from '../lib/clock.ts'

@@ -1,4 +1,4 @@
-/** The operator's leadership: a number that only grows, so that a deposed leader is refused (DESIGN 6). */
+/** The operator's leadership: a number that only grows, so that a deposed leader is refused. */
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { noRuleDenies } from '../lock/rules.ts'

@@ -46,7 +46,7 @@ export type Denied = { readonly kind: 'denied'; readonly verdict: Extract<Verdic
 export type NoSuchBucket = { readonly kind: 'noSuchBucket' }
 export type NoSuchKey = { readonly kind: 'noSuchKey' }
 export type NoSuchVersion = { readonly kind: 'noSuchVersion' }
-/** While the clock is suspect and wall is far ahead, locks by period are refused (DESIGN 7). */
+/** While the clock is suspect and wall is far ahead, locks by period are refused. */
 export type ClockSuspect = {
   readonly kind: 'clockSuspect'
   readonly trustedMs: EpochMs

@@ -1,4 +1,4 @@
-/** Rows of the policy's bounds on the dates that clients ask for (DESIGN 5, Floor). */
+/** Rows of the policy's bounds on the dates that clients ask for. */
 import { addMs, durationMs } from '../../src/lib/units.ts'
 import type { LockContext, LockRequest, Retention } from '../../src/lock/types.ts'
 import {

@@ -1,5 +1,5 @@
 /**
- * The decision table of semantics.md 1.2 and 1.3 as data: one row per line of the specification, boundaries
+ * The decision table as data: one row per line of the specification, boundaries
  * included. Its words and the instant of every row are in `decision-words.ts`.
  */
 import type {

@@ -1,4 +1,4 @@
-/** The invariants of bypass-catalogue.md 3.1 that hold in the pure lock, over random histories. */
+/** The invariants that hold in the pure lock, over random histories. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type EpochMs, epochMs } from '../../src/lib/units.ts'

@@ -3,7 +3,7 @@ import { epochMs } from '../../lib/units.ts'
 import { AdminError, type AdminOperation } from '../operation.ts'
 import { clockDocument } from './GetServer.ts'
 
-/** A person vouches for a forward step of the wall clock (DESIGN 7). Root only, audited. */
+/** A person vouches for a forward step of the wall clock. Root only, audited. */
 export const AcceptClock: AdminOperation = {
   name: 'AcceptClock',
   method: 'POST',

@@ -149,7 +149,7 @@ function wholeSeconds(instant: string): string {
 /**
  * A status is written when something in it means something new. Counts and dates of locks alone wait five
  * minutes after the last write, and the time of verification alone six hours: a busy bucket must not keep
- * etcd busy (DESIGN 6).
+ * etcd busy.
  */
 function isWorthWriting(
   nowMs: EpochMs,

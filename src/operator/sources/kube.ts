@@ -184,7 +184,7 @@ export class KubeSource implements Source {
   }
 }
 
-/** The uid of kube-system: as old as the cluster and its only lasting name (DESIGN 5: `cluster.id`). */
+/** The uid of kube-system: as old as the cluster and its only lasting name. */
 export async function readClusterId(client: KubeClient, signal: AbortSignal): Promise<string> {
   const namespace = await client.send({ method: 'GET', path: '/api/v1/namespaces/kube-system' }, signal)
   const metadata: unknown =

@@ -1,4 +1,4 @@
-/** The `--access-keys` file (DESIGN 2): a JSON list of keys, read strictly. Messages never carry a secret. */
+/** The `--access-keys` file: a JSON list of keys, read strictly. Messages never carry a secret. */
 import {
   type AccessKey,
   type AccessKeys,

@@ -1,5 +1,5 @@
 /**
- * A naive bucket: lists in memory and the rules of semantics.md 1.2 and 1.3 written down a second time, without a
+ * A naive bucket: lists in memory and the rules of Object Lock written down a second time, without a
  * line of the product. Random histories must end alike in both.
  */
 export type ModelRetention = { readonly mode: 'GOVERNANCE' | 'COMPLIANCE'; readonly untilMs: number }

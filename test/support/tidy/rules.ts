@@ -81,6 +81,11 @@ export const bannedTexts: readonly BannedText[] = [
   { pattern: /\bexport default\b/, instead: 'a named export', except: [] },
   { pattern: /\b(FIXME|XXX|TODO)\b/, instead: 'doing it, or an issue', except: [] },
   {
+    pattern: /\bDESIGN \d|\b(semantics|operator|performance|style)\.md\b|bypass-catalogue/,
+    instead: 'the fact itself: that paper is not in the tree',
+    except: [],
+  },
+  {
     pattern: /\btransactionSync\b|\bputSync\(/,
     instead: 'the async API (heap corruption on a full disk)',
     except: [],
