@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
+import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { type Authenticated, type AuthenticationSettings, authenticate } from '../s3/auth/authenticate.ts'
 import { isFramed, openPayload } from '../s3/auth/payload.ts'
@@ -171,6 +172,8 @@ async function takeBody(
 ): Promise<TakenBody> {
   switch (operation.body.kind) {
     case 'none':
+      if (declaresBody(head))
+        await discardBody(openPayload(requestBytes(request, response), payload, head.headers))
       return { body: noBody, document: '' }
     case 'stream': {
       const body = openPayload(requestBytes(request, response), payload, head.headers)
@@ -188,6 +191,28 @@ async function takeBody(
       }
     }
   }
+}
+
+function declaresBody({ headers }: RequestHead): boolean {
+  return headers['transfer-encoding'] !== undefined || !['0', undefined].includes(headers['content-length'])
+}
+
+/**
+ * An operation without a body may still be sent one, signed like any. It means nothing, but it must be whole and hold to its
+ * signature before anything is done: a request that breaks off has then changed nothing.
+ */
+async function discardBody(body: RequestBody): Promise<void> {
+  const bytesMax = limits.smallDocumentBytesMax
+  let sizeBytes = body.sizeBytes ?? 0
+  if (sizeBytes <= bytesMax) {
+    sizeBytes = 0
+    for await (const piece of body.stream()) {
+      sizeBytes += piece.length
+      if (sizeBytes > bytesMax) break
+    }
+  }
+  if (sizeBytes > bytesMax)
+    throw new S3Error('MaxMessageLengthExceeded', { extra: { MaxMessageLengthBytes: String(bytesMax) } })
 }
 
 /** On CompleteMultipartUpload the x-amz-checksum-* headers are about the object: the operation compares them. */
