@@ -9,7 +9,7 @@ import { StoreFailedError } from '../store/kv/contract.ts'
 import type { Store } from '../store/store.ts'
 import { type Health, listenHealth } from './health.ts'
 import type { ServerOptions, WorkerStart } from './messages.ts'
-import { openVolumeOwner } from './open-volume.ts'
+import { openVolumeOwner, type VolumeOwner } from './open-volume.ts'
 import { endpointOf, settlePort } from './ports.ts'
 import { WorkerPool } from './worker-pool.ts'
 
@@ -32,6 +32,8 @@ export type RunningServer = {
 }
 
 const tickIntervalMs = 60_000
+/** How often free ports are drawn again. */
+const drawTriesMax = 4
 const garbageIntervalMs = 300_000
 
 /**
@@ -61,37 +63,78 @@ async function startOnVolume(
   const owner = await openVolumeOwner({ directory: options.dataDirectory, clock, log })
   closers.push(() => owner.close())
   await owner.store.clock.tick()
+  const serving = await startServing(options, owner, { log, workerModule })
+  closers.push(() => serving.stop())
+  const chores = startChores(owner.store, log)
+  closers.push(() => chores.stop())
+  return {
+    s3Endpoint: endpointOf(serving.listen.s3Listen),
+    adminEndpoint: endpointOf(serving.listen.adminListen),
+    metricsEndpoint: endpointOf(serving.listen.metricsListen),
+    volumeId: owner.store.volume.volumeId,
+    failed: chores.failed,
+    stop: closeAll,
+  }
+}
+
+type Listen = Pick<ServerOptions, 's3Listen' | 'adminListen' | 'metricsListen'>
+type Serving = { readonly listen: Listen; readonly stop: () => Promise<void> }
+type ServingParts = Pick<SupervisorParts, 'log' | 'workerModule'>
+
+/** A port that was free may be taken by another process before our workers listen: then others are drawn. */
+async function startServing(
+  options: ServerOptions,
+  owner: VolumeOwner,
+  parts: ServingParts,
+): Promise<Serving> {
+  const isDrawn = [options.s3Listen, options.adminListen, options.metricsListen].some(
+    ({ port }) => port === 0,
+  )
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await listenAndServe(options, owner, parts)
+    } catch (error) {
+      const isTaken = error instanceof Error && error.message.includes('EADDRINUSE')
+      if (!isDrawn || !isTaken || tries >= drawTriesMax) throw error
+    }
+  }
+}
+
+async function listenAndServe(
+  options: ServerOptions,
+  owner: VolumeOwner,
+  { log, workerModule }: ServingParts,
+): Promise<Serving> {
   const s3Listen = await settlePort(options.s3Listen, [])
   const adminListen = await settlePort(options.adminListen, [s3Listen])
   const metricsListen = await settlePort(options.metricsListen, [s3Listen, adminListen])
-  const listen = { s3Listen, adminListen, metricsListen }
-  const settled: ServerOptions = { ...options, ...listen }
-  const s3Endpoint = endpointOf(listen.s3Listen)
+  const listen: Listen = { s3Listen, adminListen, metricsListen }
+  const publicEndpoint = options.publicEndpoint ?? endpointOf(s3Listen)
   const pool = new WorkerPool({
     workerModule,
     workerCount: options.workerCount,
     graceMs: options.shutdownGraceMs,
     log,
     startOf: (workerName): WorkerStart => ({
-      options: settled,
+      options: { ...options, ...listen },
       epoch: owner.epoch,
       workerName,
-      publicEndpoint: options.publicEndpoint ?? s3Endpoint,
+      publicEndpoint,
     }),
   })
-  closers.push(() => pool.stop())
-  await pool.start()
-  const health = await listenHealth(listen.metricsListen, () => readiness(owner.store, pool))
-  closers.push(() => health.close())
-  const chores = startChores(owner.store, log)
-  closers.push(() => chores.stop())
-  return {
-    s3Endpoint,
-    adminEndpoint: endpointOf(listen.adminListen),
-    metricsEndpoint: endpointOf(listen.metricsListen),
-    volumeId: owner.store.volume.volumeId,
-    failed: chores.failed,
-    stop: closeAll,
+  try {
+    await pool.start()
+    const health = await listenHealth(metricsListen, () => readiness(owner.store, pool))
+    return {
+      listen,
+      stop: async () => {
+        await health.close()
+        await pool.stop()
+      },
+    }
+  } catch (error) {
+    await pool.stop()
+    throw error
   }
 }
 
