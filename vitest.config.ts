@@ -16,8 +16,8 @@ function tier(name: string, folders: readonly string[], options: object = {}) {
 export default defineConfig({
   test: {
     projects: [
-      tier('unit', ['test/tidy.test.ts', 'unit', 'lock']),
-      tier('store', ['store']),
+      tier('unit', ['test/tidy.test.ts', 'unit', 'lock'], { maxWorkers: 2, isolate: false }),
+      tier('store', ['store'], { maxWorkers: 2 }),
       tier('conformance', ['conformance', 'auth'], { maxWorkers: 2 }),
       tier('crash', ['crash'], { maxWorkers: 1, testTimeout: 240_000 }),
       tier('standalone', ['standalone'], { maxWorkers: 1, testTimeout: 120_000 }),

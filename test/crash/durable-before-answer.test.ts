@@ -1,6 +1,6 @@
 /**
  * 200 means durable, and so does 403: strace watches the workers, and every sync that belongs to a request must
- * have ended before the first byte of its answer goes to the socket (DESIGN 1, promise 3).
+ * have ended before the first byte of its answer goes to the socket.
  */
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

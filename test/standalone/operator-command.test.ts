@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-const program = join(import.meta.dirname, '../../../bin/holdfast')
+const program = join(import.meta.dirname, '../../bin/holdfast')
 const key = {
   HOLDFAST_OPERATOR_ACCESS_KEY_ID: 'OPERATOREXAMPLE',
   HOLDFAST_OPERATOR_SECRET_ACCESS_KEY: 'secret',
