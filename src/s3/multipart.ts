@@ -16,7 +16,11 @@ export function uploadIdOf(query: URLSearchParams): string {
 
 /** 1 to 10,000. Errors: InvalidArgument. */
 export function partNumberOf(query: URLSearchParams): number {
-  const value = query.get('partNumber') ?? ''
+  return partNumberFrom(query.get('partNumber') ?? '')
+}
+
+/** The same for a value that is there. */
+export function partNumberFrom(value: string): number {
   const partNumber = Number(value)
   if (!/^\d{1,5}$/.test(value) || partNumber < 1 || partNumber > limits.partNumberMax) {
     throw invalidArgument(

@@ -2,6 +2,7 @@
 import { limits } from '../lib/limits.ts'
 import { addressedBucket } from './addressed.ts'
 import { judgeConditions, rangeApplies, readConditions } from './conditional.ts'
+import { partNumberFrom } from './multipart.ts'
 import {
   checksumHeaders,
   type ObjectVersion,
@@ -12,7 +13,7 @@ import {
 import type { OperationContext, ParseInput } from './operation.ts'
 import { type ByteRange, contentRange, parseRange } from './range.ts'
 import { readObject } from './read-version.ts'
-import { invalidArgument, S3Error } from './s3-error.ts'
+import { S3Error } from './s3-error.ts'
 import { preconditionFailed } from './store-results.ts'
 import { versionIdHeader, versionIdOf } from './version-id.ts'
 
@@ -34,15 +35,7 @@ export function parseRead({ request }: ParseInput): ReadInput {
 export function parsePartNumber(query: URLSearchParams): number | null {
   const value = query.get('partNumber')
   if (value === null) return null
-  const partNumber = Number(value)
-  if (!/^\d{1,5}$/.test(value) || partNumber < 1 || partNumber > limits.partNumberMax) {
-    throw invalidArgument(
-      `Part number must be an integer between 1 and ${limits.partNumberMax}, inclusive`,
-      'partNumber',
-      value,
-    )
-  }
-  return partNumber
+  return partNumberFrom(value)
 }
 
 type Headers = Readonly<Record<string, string>>

@@ -202,17 +202,22 @@ function declaresBody({ headers }: RequestHead): boolean {
  * signature before anything is done: a request that breaks off has then changed nothing.
  */
 async function discardBody(body: RequestBody): Promise<void> {
-  const bytesMax = limits.smallDocumentBytesMax
-  let sizeBytes = body.sizeBytes ?? 0
-  if (sizeBytes <= bytesMax) {
-    sizeBytes = 0
-    for await (const piece of body.stream()) {
-      sizeBytes += piece.length
-      if (sizeBytes > bytesMax) break
-    }
+  await collectBody(body, limits.smallDocumentBytesMax)
+}
+
+/** Errors: MaxMessageLengthExceeded, and the stream's. */
+async function collectBody(body: RequestBody, bytesMax: number): Promise<Uint8Array> {
+  const tooLong = () =>
+    new S3Error('MaxMessageLengthExceeded', { extra: { MaxMessageLengthBytes: String(bytesMax) } })
+  if ((body.sizeBytes ?? 0) > bytesMax) throw tooLong()
+  const pieces: Uint8Array[] = []
+  let sizeBytes = 0
+  for await (const piece of body.stream()) {
+    sizeBytes += piece.length
+    if (sizeBytes > bytesMax) throw tooLong()
+    pieces.push(piece)
   }
-  if (sizeBytes > bytesMax)
-    throw new S3Error('MaxMessageLengthExceeded', { extra: { MaxMessageLengthBytes: String(bytesMax) } })
+  return Buffer.concat(pieces)
 }
 
 /** On CompleteMultipartUpload the x-amz-checksum-* headers are about the object: the operation compares them. */
@@ -236,17 +241,7 @@ async function readDocument(
   bytesMax: number,
 ): Promise<string> {
   const wanted = wantedChecksum(headers, body.trailerNames)
-  const tooLong = () =>
-    new S3Error('MaxMessageLengthExceeded', { extra: { MaxMessageLengthBytes: String(bytesMax) } })
-  if ((body.sizeBytes ?? 0) > bytesMax) throw tooLong()
-  const pieces: Uint8Array[] = []
-  let sizeBytes = 0
-  for await (const piece of body.stream()) {
-    sizeBytes += piece.length
-    if (sizeBytes > bytesMax) throw tooLong()
-    pieces.push(piece)
-  }
-  const bytes = Buffer.concat(pieces)
+  const bytes = await collectBody(body, bytesMax)
   await verifyDocument(wanted, bytes, body.trailers())
   try {
     return utf8.decode(bytes)

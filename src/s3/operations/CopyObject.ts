@@ -13,15 +13,11 @@ import {
   readCopySource,
 } from '../copy-source.ts'
 import { formatLastModified } from '../dates.ts'
-import {
-  judgeLockHeaders,
-  type LockHeaders,
-  lockHeaderPermissions,
-  parseLockHeaders,
-} from '../lock-headers.ts'
+import { judgeLockHeaders, type LockHeaders, parseLockHeaders } from '../lock-headers.ts'
+import { newObjectPermissions } from '../new-object.ts'
 import { refuseUnkeptPromises, storedHeaders, userMetadata } from '../object-description.ts'
 import { quotedEtag } from '../object-headers.ts'
-import { type Action, defineOperation, type OperationContext, type S3Response } from '../operation.ts'
+import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
 import { invalidArgument, S3Error } from '../s3-error.ts'
 import { slowAnswer } from '../slow-answer.ts'
 import { noSuchKey, writeError } from '../store-results.ts'
@@ -71,11 +67,7 @@ export const CopyObject = defineOperation<Input>({
       precondition: writePrecondition(headers),
     }
   },
-  morePermissions: ({ lock, tags }) => {
-    const tagging: readonly Action[] =
-      tags !== null && Object.keys(tags).length > 0 ? ['s3:PutObjectTagging'] : []
-    return [...lockHeaderPermissions(lock), ...tagging]
-  },
+  morePermissions: ({ lock, tags }) => newObjectPermissions(lock, tags),
   // Slow only when a checksum has to be counted anew over a large object.
   handle: (context, input) => slowAnswer(context.request, copy(context, input)),
 })

@@ -1,24 +1,18 @@
 import { unreachable } from '../../lib/assert.ts'
-import type { ObjectDescription } from '../../store/store.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { xmlAnswer } from '../answers.ts'
 import { parseChecksumAlgorithm } from '../checksum-xml.ts'
-import {
-  judgeLockHeaders,
-  type LockHeaders,
-  lockHeaderPermissions,
-  parseLockHeaders,
-} from '../lock-headers.ts'
+import { judgeLockHeaders, type LockHeaders, parseLockHeaders } from '../lock-headers.ts'
 import { type ChecksumPlan, checksumPlan } from '../multipart.ts'
-import { refuseUnkeptPromises, storedHeaders, userMetadata } from '../object-description.ts'
-import { type Action, defineOperation } from '../operation.ts'
+import { type DescriptionHeaders, descriptionHeaders, newObjectPermissions } from '../new-object.ts'
+import { refuseUnkeptPromises } from '../object-description.ts'
+import { defineOperation } from '../operation.ts'
 import { writeError } from '../store-results.ts'
-import { taggingHeader } from '../tagging.ts'
 import { element, xmlDocument } from '../xml.ts'
 
 type Input = {
   readonly lock: LockHeaders
-  readonly description: Omit<ObjectDescription, 'checksum'>
+  readonly description: DescriptionHeaders
   readonly plan: ChecksumPlan
 }
 
@@ -36,18 +30,11 @@ export const CreateMultipartUpload = defineOperation<Input>({
     const algorithm = parseChecksumAlgorithm(headers['x-amz-checksum-algorithm'])
     return {
       lock: parseLockHeaders(headers),
-      description: {
-        headers: storedHeaders(headers),
-        userMetadata: userMetadata(headers),
-        tags: taggingHeader(headers),
-      },
+      description: descriptionHeaders(headers),
       plan: checksumPlan(algorithm, headers['x-amz-checksum-type']),
     }
   },
-  morePermissions: ({ lock, description }) => {
-    const tagging: readonly Action[] = Object.keys(description.tags).length > 0 ? ['s3:PutObjectTagging'] : []
-    return [...lockHeaderPermissions(lock), ...tagging]
-  },
+  morePermissions: ({ lock, description }) => newObjectPermissions(lock, description.tags),
   handle: async (context, { lock, description, plan }) => {
     const bucket = addressedBucket(context)
     const key = addressedKey(context.request)

@@ -1,28 +1,22 @@
 import { limits } from '../../lib/limits.ts'
-import type { ObjectDescription, Precondition, PutVersionResult } from '../../store/store.ts'
+import type { Precondition, PutVersionResult } from '../../store/store.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
 import { preconditionName, writePrecondition } from '../conditional.ts'
-import {
-  demandChecksum,
-  judgeLockHeaders,
-  type LockHeaders,
-  lockHeaderPermissions,
-  parseLockHeaders,
-} from '../lock-headers.ts'
-import { refuseUnkeptPromises, storedHeaders, userMetadata } from '../object-description.ts'
+import { demandChecksum, judgeLockHeaders, type LockHeaders, parseLockHeaders } from '../lock-headers.ts'
+import { type DescriptionHeaders, descriptionHeaders, newObjectPermissions } from '../new-object.ts'
+import { refuseUnkeptPromises } from '../object-description.ts'
 import { quotedEtag } from '../object-headers.ts'
-import { type Action, defineOperation, type S3Response } from '../operation.ts'
+import { defineOperation, type S3Response } from '../operation.ts'
 import { S3Error } from '../s3-error.ts'
 import { stageUpload } from '../stage-body.ts'
 import { noSuchKey, writeError } from '../store-results.ts'
-import { taggingHeader } from '../tagging.ts'
 import { versionIdHeader } from '../version-id.ts'
 import { checksumHeader, hasChecksum, wantedChecksum } from '../wanted-checksum.ts'
 
 type Input = {
   readonly lock: LockHeaders
-  readonly description: Omit<ObjectDescription, 'checksum'>
+  readonly description: DescriptionHeaders
   readonly precondition: Precondition
 }
 
@@ -40,18 +34,11 @@ export const PutObject = defineOperation<Input>({
     refuseUnkeptPromises(headers)
     return {
       lock: parseLockHeaders(headers),
-      description: {
-        headers: storedHeaders(headers),
-        userMetadata: userMetadata(headers),
-        tags: taggingHeader(headers),
-      },
+      description: descriptionHeaders(headers),
       precondition: writePrecondition(headers),
     }
   },
-  morePermissions: ({ lock, description }) => {
-    const tagging: readonly Action[] = Object.keys(description.tags).length > 0 ? ['s3:PutObjectTagging'] : []
-    return [...lockHeaderPermissions(lock), ...tagging]
-  },
+  morePermissions: ({ lock, description }) => newObjectPermissions(lock, description.tags),
   handle: async (context, input, payload) => {
     const bucket = addressedBucket(context)
     const key = addressedKey(context.request)

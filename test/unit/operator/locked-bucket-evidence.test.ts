@@ -1,58 +1,26 @@
 import { describe, expect, test } from 'vitest'
-import type { LockedBucketStatus } from '../../../src/api/LockedBucket.ts'
 import { toBucketRetention } from '../../../src/api/RetentionPolicy.ts'
-import {
-  type ApplyBucketAnswer,
-  ServerRefusedError,
-  ServerUnreachableError,
-} from '../../../src/client/lock-server.ts'
+import { ServerUnreachableError } from '../../../src/client/lock-server.ts'
 import { addMs, durationMs } from '../../../src/lib/units.ts'
-import type { LockedBucketSnapshot } from '../../../src/operator/controllers/locked-bucket-decide.ts'
 import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 import {
+  applied,
   bucketOf,
   clusterId,
   compliance30,
+  created,
   factsOf,
   governance30,
   nowMs,
   outcomeOf,
   policyOf,
   seen,
+  settled,
+  shown,
+  silent,
   snapshotOf,
+  stronger,
 } from './locked-bucket-fixtures.ts'
-
-const silent = { kind: 'failed', error: new ServerUnreachableError('connect ECONNREFUSED') } as const
-const stronger = factsOf(governance30, {
-  objectLock: {
-    status: 'Enabled',
-    retention: {
-      defaultRetention: { mode: 'GOVERNANCE', period: { unit: 'DAYS', count: 60 } },
-      prefixRules: [],
-    },
-  },
-})
-const applied = (change: 'created' | 'adopted' | 'updated' | 'unchanged'): ApplyBucketAnswer => ({
-  kind: 'applied',
-  change,
-})
-
-/** Conditions as `Type=Status Reason`, which is what everything that reads them looks at. */
-function shown(status: LockedBucketStatus | null): readonly string[] {
-  return (status?.conditions ?? []).map(({ type, status: value, reason }) => `${type}=${value} ${reason}`)
-}
-
-/** The status after one reconcile, as the next one finds it. */
-function settled(snapshot: LockedBucketSnapshot): LockedBucketStatus {
-  const { status } = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null))
-  if (status === null) throw new Error('a first status is always written')
-  return status
-}
-
-const created = snapshotOf(seen(null))
-const _inSync = snapshotOf(seen(factsOf(compliance30)))
-const _refused = { kind: 'failed', error: new ServerRefusedError(400, 'BadName', 'no') } as const
-const _wrongKey = { kind: 'failed', error: new ServerRefusedError(403, 'AccessDenied', 'no') } as const
 
 const theirs = factsOf(compliance30, { owner: { clusterId, namespace: 'other', name: 'theirs', uid: 'x' } })
 const frozen = { status: 'Frozen' as const, retention: toBucketRetention(compliance30.spec) }

@@ -1,11 +1,11 @@
 import type { LockedBucket, LockedBucketStatus } from '../../../src/api/LockedBucket.ts'
 import type { RetentionPolicy, RetentionPolicySpec } from '../../../src/api/RetentionPolicy.ts'
 import { toBounds, toBucketRetention } from '../../../src/api/RetentionPolicy.ts'
-import type {
-  ApplyBucketAnswer,
-  BucketFactsAnswer,
-  ObservedObjectLock,
-  ServerInfo,
+import type { BucketFactsAnswer, ObservedObjectLock, ServerInfo } from '../../../src/client/lock-server.ts'
+import {
+  type ApplyBucketAnswer,
+  ServerRefusedError,
+  ServerUnreachableError,
 } from '../../../src/client/lock-server.ts'
 import { epochMs } from '../../../src/lib/units.ts'
 import type { BucketRetention } from '../../../src/lock/types.ts'
@@ -15,6 +15,7 @@ import {
   type LockedBucketSnapshot,
   type ServerView,
 } from '../../../src/operator/controllers/locked-bucket-decide.ts'
+import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 
 export const nowMs = epochMs(Date.UTC(2026, 10, 21, 12, 0, 0))
 export const clusterId = 'cluster-1'
@@ -112,3 +113,35 @@ export function outcomeOf(
   const step = decideLockedBucket(snapshot)[0] ?? null
   return { step, answer: step === null ? null : answer, server }
 }
+
+export const silent = { kind: 'failed', error: new ServerUnreachableError('connect ECONNREFUSED') } as const
+export const stronger = factsOf(governance30, {
+  objectLock: {
+    status: 'Enabled',
+    retention: {
+      defaultRetention: { mode: 'GOVERNANCE', period: { unit: 'DAYS', count: 60 } },
+      prefixRules: [],
+    },
+  },
+})
+export const applied = (change: 'created' | 'adopted' | 'updated' | 'unchanged'): ApplyBucketAnswer => ({
+  kind: 'applied',
+  change,
+})
+
+/** Conditions as `Type=Status Reason`, which is what everything that reads them looks at. */
+export function shown(status: LockedBucketStatus | null): readonly string[] {
+  return (status?.conditions ?? []).map(({ type, status: value, reason }) => `${type}=${value} ${reason}`)
+}
+
+/** The status after one reconcile, as the next one finds it. */
+export function settled(snapshot: LockedBucketSnapshot): LockedBucketStatus {
+  const { status } = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null))
+  if (status === null) throw new Error('a first status is always written')
+  return status
+}
+
+export const created = snapshotOf(seen(null))
+export const inSync = snapshotOf(seen(factsOf(compliance30)))
+export const refused = { kind: 'failed', error: new ServerRefusedError(400, 'BadName', 'no') } as const
+export const wrongKey = { kind: 'failed', error: new ServerRefusedError(403, 'AccessDenied', 'no') } as const
