@@ -37,6 +37,8 @@ export const limits = {
   /** 1,000 keys of 1,024 bytes with versions and markup, escaped. */
   deleteDocumentBytesMax: 8 * 1024 ** 2,
   smallDocumentBytesMax: 64 * 1024,
+  /** A bucket's policy, lifecycle, tags or CORS rules as stored: 1,000 lifecycle rules with their filters. */
+  bucketDocumentBytesMax: 1024 ** 2,
   /** 10,000 parts with five checksums each. */
   completeDocumentBytesMax: 4 * 1024 ** 2,
   xmlDepthMax: 12,

@@ -85,6 +85,8 @@ async function createManaged(job: Job, id: string): Promise<Attempt> {
     policy: null,
     profile: 'aws',
     requireChecksum: true,
+    quotaBytes: null,
+    documents: [],
   }
   return applied(job, 'created', wished(blank, input))
 }

@@ -6,6 +6,7 @@ import type { DefaultRetention } from '../lock/types.ts'
 import { applyBucket } from './apply-bucket.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditDetail, AuditFields } from './audit-record.ts'
+import { deleteDocuments } from './bucket-documents.ts'
 import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
 import { decodeBucket } from './codec.ts'
 import { auditFields, type StoreContext } from './decision.ts'
@@ -96,8 +97,10 @@ async function createBucket(
         : null,
       owner: null,
       policy: null,
-      profile: 'aws',
-      requireChecksum: true,
+      profile: input.dialect?.profile ?? 'aws',
+      requireChecksum: input.dialect?.requireChecksum ?? true,
+      quotaBytes: null,
+      documents: [],
     }
     writeBucket(transaction, bucket)
     const scene = { transaction, bucket, now }
@@ -122,6 +125,7 @@ async function deleteBucket(scene: Scene, actor: Actor): Promise<Attempt<DeleteA
     return { answer: { kind: 'notEmpty' }, refusal: denied(scene, actor, 'BucketNotEmpty', null) }
   }
   transaction.delete(bucketKey(bucket.name))
+  deleteDocuments(transaction, bucket)
   appendAudit(transaction, allowed(scene, actor, { bucketId: bucket.id }))
   return { answer: { kind: 'deleted' }, refusal: null }
 }

@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib'
 import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { limits } from '../lib/limits.ts'
+import { profileNames } from '../lib/profile.ts'
 import type {
   LegalHoldStatus,
   ObjectLockState,
@@ -31,14 +32,15 @@ import {
   text,
 } from './fields.ts'
 import { bucketKey, parsePartKey, uploadKey, versionKey } from './keys.ts'
-import type {
-  BucketRecord,
-  ContentRef,
-  CurrentRecord,
-  ObjectData,
-  PartRecord,
-  UploadRecord,
-  VersionRecord,
+import {
+  type BucketRecord,
+  bucketDocumentKinds,
+  type ContentRef,
+  type CurrentRecord,
+  type ObjectData,
+  type PartRecord,
+  type UploadRecord,
+  type VersionRecord,
 } from './records.ts'
 import { rowCodec } from './row-codec.ts'
 import { orderOfVersionId } from './version-id.ts'
@@ -83,8 +85,10 @@ const bucketShape: Decode<BucketRecord> = shape({
       floor: nullable(bucketRetention),
     }),
   ),
-  profile: oneOf('aws'),
+  profile: oneOf(...profileNames),
   requireChecksum: flag,
+  quotaBytes: nullable(count),
+  documents: listOf(oneOf(...bucketDocumentKinds)),
 })
 
 /** Passed on as it is, also when it is missing: `lockState` reads it. */

@@ -9,11 +9,12 @@
 import { assert } from '../lib/assert.ts'
 import { concatBytes, prefixEnd } from '../lib/bytes.ts'
 import type { RetentionMode } from '../lock/types.ts'
-import type { BucketId, BucketStat, VersionId } from './records.ts'
+import type { BucketDocumentKind, BucketId, BucketStat, VersionId } from './records.ts'
 
 const tags = {
   bucket: 0x62, // b
   current: 0x63, // c
+  document: 0x64, // d
   expiry: 0x65, // e
   file: 0x66, // f
   garbage: 0x67, // g
@@ -60,6 +61,10 @@ export function bucketKey(name: string): Uint8Array {
 export function parseBucketKey(row: Uint8Array): string {
   const reader = new TupleReader(row, 'bucket')
   return reader.end(reader.text())
+}
+
+export function documentKey(bucketId: BucketId, kind: BucketDocumentKind): Uint8Array {
+  return tuple('document', id(bucketId), text(kind))
 }
 
 /** The newest version of a key first. */

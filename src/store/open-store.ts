@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { createAudit } from './audit-log.ts'
 import type { Bodies } from './bodies/contract.ts'
+import { createBucketDocuments } from './bucket-documents.ts'
 import { createBuckets } from './buckets.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { createDenialRecorder } from './denials.ts'
@@ -39,6 +40,7 @@ export function openStore({ kv, bodies, clock, log, volume }: StoreParts): Store
   return {
     volume,
     buckets: createBuckets(context),
+    documents: createBucketDocuments(context),
     versions: {
       ...versions,
       stage: async (body, sizeBytesMax) => {

@@ -2,6 +2,7 @@
  * What lies in the store, as types. `codec.ts` turns each into bytes and back, strictly: a record that does not parse is
  * an error or, for a lock, `unknown`; never a default.
  */
+import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type {
   BucketLockStatus,
@@ -52,9 +53,17 @@ export type BucketRecord = {
   readonly objectLock: { readonly status: BucketLockStatus; readonly retention: BucketRetention } | null
   readonly owner: BucketOwner | null
   readonly policy: BucketPolicy | null
-  readonly profile: 'aws'
+  readonly profile: ProfileName
   readonly requireChecksum: boolean
+  /** The sum of all versions' sizes may not be more; null: no quota. */
+  readonly quotaBytes: number | null
+  /** Which of its documents are there, in byte order: who needs none of them reads none. */
+  readonly documents: readonly BucketDocumentKind[]
 }
+
+/** A bucket's own documents, each a row of its own. */
+export const bucketDocumentKinds = ['cors', 'lifecycle', 'policy', 'tagging'] as const
+export type BucketDocumentKind = (typeof bucketDocumentKinds)[number]
 
 export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256'
 export type ObjectChecksum = {

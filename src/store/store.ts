@@ -3,9 +3,11 @@
  * verdict from `src/lock` inside the transaction of its write and appends the decision to the audit log in it.
  * Expected refusals are values; a thrown error is a bug, a failed disk or an overload (see kv/contract.ts).
  */
+import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { BucketRetention, DefaultRetention, LegalHoldStatus, Retention } from '../lock/types.ts'
 import type {
+  BucketDocumentKind,
   BucketOwner,
   BucketRecord,
   ChecksumAlgorithm,
@@ -56,7 +58,14 @@ export interface Buckets {
   }): Promise<readonly BucketRecord[]>
   create(
     actor: Actor,
-    input: { name: string; accountId: string; region: string; objectLock: 'enabled' | 'none' },
+    input: {
+      name: string
+      accountId: string
+      region: string
+      objectLock: 'enabled' | 'none'
+      /** Left out: S3's own. */
+      dialect?: { profile: ProfileName; requireChecksum: boolean }
+    },
   ): Promise<{ kind: 'created' | 'exists'; bucket: BucketRecord }>
   delete(
     actor: Actor,
@@ -81,6 +90,26 @@ export interface Buckets {
   >
   apply(actor: Actor, input: ApplyBucket): Promise<ApplyBucketResult>
   facts(name: string): Promise<BucketFacts | null>
+}
+
+/**
+ * A bucket's policy, lifecycle, tags and CORS rules, as the text that the S3 surface made of them: at most
+ * limits.bucketDocumentBytesMax bytes. A write is audited with the text's SHA-256; DeleteBucket removes them.
+ */
+export interface BucketDocuments {
+  /** null: there is none. Errors: CorruptRecordError, also where the bucket's record promises one that is not there. */
+  read(bucket: BucketRecord, kind: BucketDocumentKind): Promise<string | null>
+  put(
+    actor: Actor,
+    bucket: string,
+    document: { kind: BucketDocumentKind; text: string },
+  ): Promise<{ kind: 'changed'; bucket: BucketRecord } | NoSuchBucket>
+  /** Also `changed` where there was none. */
+  delete(
+    actor: Actor,
+    bucket: string,
+    kind: BucketDocumentKind,
+  ): Promise<{ kind: 'changed'; bucket: BucketRecord } | NoSuchBucket>
 }
 
 export interface Versions {
@@ -258,6 +287,7 @@ export interface Audit {
 export interface Store {
   readonly volume: VolumeIdentity
   readonly buckets: Buckets
+  readonly documents: BucketDocuments
   readonly versions: Versions
   readonly uploads: Uploads
   readonly clock: ClockStore

@@ -24,6 +24,8 @@ export function bucketRecord({ objectLock, days }: BucketOptions): BucketRecord 
     policy: null,
     profile: 'aws',
     requireChecksum: true,
+    quotaBytes: null,
+    documents: [],
   }
 }
 

@@ -82,6 +82,8 @@ const bucket: BucketRecord = {
   },
   profile: 'aws',
   requireChecksum: true,
+  quotaBytes: null,
+  documents: [],
 }
 const bucketRow = bucketKey('records')
 

@@ -1,0 +1,103 @@
+/** A bucket's policy, lifecycle, tags and CORS rules: texts of the S3 surface, each a row beside the bucket's record. */
+import { createHash } from 'node:crypto'
+import { assert } from '../lib/assert.ts'
+import { limits } from '../lib/limits.ts'
+import { noRuleDenies } from '../lock/rules.ts'
+import { appendAudit } from './audit-chain.ts'
+import { writeBucket } from './bucket-rows.ts'
+import { auditFields, type StoreContext } from './decision.ts'
+import { corrupt, matching, shape, text } from './fields.ts'
+import { documentKey } from './keys.ts'
+import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import type { BucketDocumentKind, BucketRecord } from './records.ts'
+import type { Actor } from './requests.ts'
+import { rowCodec } from './row-codec.ts'
+import type { BucketDocuments } from './store.ts'
+import { openScene, type Scene } from './version-rows.ts'
+
+type Stored = { readonly text: string; readonly sha256: string }
+type Changed = Awaited<ReturnType<BucketDocuments['put']>>
+
+const documentCodec = rowCodec<Stored>('document', shape({ text, sha256: matching(/^[0-9a-f]{64}$/) }))
+
+export function createBucketDocuments(context: StoreContext): BucketDocuments {
+  return {
+    read: (bucket, kind) => readDocument(context.kv, bucket, kind),
+    put: (actor, bucket, { kind, text: document }) =>
+      change(context, actor, bucket, (scene) => putDocument(scene, actor, { kind, text: document })),
+    delete: (actor, bucket, kind) =>
+      change(context, actor, bucket, (scene) => deleteDocument(scene, actor, kind)),
+  }
+}
+
+/** With the bucket they go: nothing else has them. */
+export function deleteDocuments(transaction: KeyValueTransaction, bucket: BucketRecord): void {
+  for (const kind of bucket.documents) transaction.delete(documentKey(bucket.id, kind))
+}
+
+/** null: there is none. Throws CorruptRecordError, also where the bucket's record promises one that is not there. */
+export async function readDocument(
+  reader: KeyValueReader,
+  bucket: BucketRecord,
+  kind: BucketDocumentKind,
+): Promise<string | null> {
+  if (!bucket.documents.includes(kind)) return null
+  const stored = documentCodec.decode(await reader.get(documentKey(bucket.id, kind)))
+  if (sha256Hex(stored.text) !== stored.sha256)
+    return corrupt(`document.${kind}`, 'the text that was written')
+  return stored.text
+}
+
+function putDocument(
+  scene: Scene,
+  actor: Actor,
+  document: { readonly kind: BucketDocumentKind; readonly text: string },
+): Changed {
+  const { bucket, transaction } = scene
+  const { kind, text: written } = document
+  const sizeBytes = Buffer.byteLength(written)
+  assert(sizeBytes <= limits.bucketDocumentBytesMax, 'the S3 surface bounds its documents')
+  const sha256 = sha256Hex(written)
+  transaction.put(documentKey(bucket.id, kind), documentCodec.encode({ text: written, sha256 }))
+  const documents = [...new Set([...bucket.documents, kind])].toSorted()
+  return changed(scene, actor, { documents, detail: { document: kind, documentSha256: sha256 } })
+}
+
+function deleteDocument(scene: Scene, actor: Actor, kind: BucketDocumentKind): Changed {
+  const { bucket, transaction } = scene
+  if (!bucket.documents.includes(kind)) return { kind: 'changed', bucket }
+  transaction.delete(documentKey(bucket.id, kind))
+  const documents = bucket.documents.filter((each) => each !== kind)
+  return changed(scene, actor, { documents, detail: { document: kind, documentSha256: '' } })
+}
+
+type Change = {
+  readonly documents: readonly BucketDocumentKind[]
+  readonly detail: { readonly document: BucketDocumentKind; readonly documentSha256: string }
+}
+
+/** The bucket's record changes with each document, so that two writers of one meet in it. */
+function changed(scene: Scene, actor: Actor, { documents, detail }: Change): Changed {
+  const { transaction, now } = scene
+  const bucket = { ...scene.bucket, documents, revision: scene.bucket.revision + 1 }
+  writeBucket(transaction, bucket)
+  const outcome = { verdict: { kind: 'allow', rule: noRuleDenies }, detail } as const
+  appendAudit(transaction, auditFields({ actor, bucket: bucket.name, key: null }, now, outcome))
+  return { kind: 'changed', bucket }
+}
+
+async function change(
+  context: StoreContext,
+  actor: Actor,
+  bucket: string,
+  work: (scene: Scene) => Changed,
+): Promise<Changed> {
+  return context.kv.transact(async (transaction) => {
+    const scene = await openScene(transaction, context.clock, { bucket, actor })
+    return scene === null ? { kind: 'noSuchBucket' } : work(scene)
+  })
+}
+
+function sha256Hex(document: string): string {
+  return createHash('sha256').update(document).digest('hex')
+}
