@@ -226,7 +226,7 @@ describe('codec', () => {
     for (const name of Object.keys(stored)) {
       const { [name]: _removed, ...rest } = stored
       expect(() => decodeBucket(bucketRow, bytes(rest)), name).toThrow(CorruptRecordError)
-      expect(() => decodeBucket(bucketRow, bytes({ ...stored, [name]: [] })), name).toThrow(
+      expect(() => decodeBucket(bucketRow, bytes({ ...stored, [name]: [[]] })), name).toThrow(
         CorruptRecordError,
       )
     }
