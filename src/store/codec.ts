@@ -275,7 +275,9 @@ export function decodePart(row: Uint8Array, value: Uint8Array): PartRecord {
 
 /** Object Lock without versioning, or a floor that the default rule is below, is no state of ours. */
 function assertBucket(bucket: BucketRecord): BucketRecord {
-  const { objectLock, versioning, policy } = bucket
+  const { objectLock, versioning, policy, documents } = bucket
+  const isOrdered = documents.every((kind, index) => index === 0 || (documents[index - 1] ?? kind) < kind)
+  if (!isOrdered) return corrupt('bucket.documents', 'in byte order, each once')
   if (objectLock !== null && versioning !== 'Enabled')
     return corrupt('bucket.versioning', 'Enabled under Object Lock')
   if (policy !== null && objectLock === null) return corrupt('bucket.objectLock', 'there under a policy')

@@ -5,6 +5,7 @@ import type { Clock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { type EpochMs, epochMs } from '../../../src/lib/units.ts'
 import { openBodies } from '../../../src/store/bodies/bodies.ts'
+import { createBucketDocuments } from '../../../src/store/bucket-documents.ts'
 import { createBuckets } from '../../../src/store/buckets.ts'
 import type { StoreContext } from '../../../src/store/decision.ts'
 import { createDenialRecorder } from '../../../src/store/denials.ts'
@@ -12,6 +13,7 @@ import type { KeyValue } from '../../../src/store/kv/contract.ts'
 import { createLeadership } from '../../../src/store/leadership.ts'
 import type {
   Actor,
+  BucketDocuments,
   Buckets,
   DeleteObject,
   ExplicitLock,
@@ -44,6 +46,7 @@ export type Rig = {
   readonly clock: TestClock
   readonly context: StoreContext
   readonly buckets: Buckets
+  readonly documents: BucketDocuments
   readonly versions: Versions
   readonly leadership: Leadership
   /** Where the bodies lie. */
@@ -83,6 +86,7 @@ export async function openRig(engine: Engine, realClock: Clock | null = null): P
     context,
     versions,
     buckets: createBuckets(context),
+    documents: createBucketDocuments(context),
     leadership: createLeadership(kv, clock),
     directory,
     put: (input) => put(versions, input),
