@@ -117,8 +117,9 @@ function wished(bucket: BucketRecord, input: ApplyBucket): BucketRecord {
   const { mode } = defaultRetention
   const floor = mode === 'COMPLIANCE' ? retention : null
   const policy: BucketPolicy = { namespace, name, uid, generation, mode, bounds, floor }
-  const status = bucket.objectLock?.status ?? 'Enabled'
-  return { ...bucket, versioning: 'Enabled', objectLock: { status, retention }, owner: input.owner, policy }
+  // A policy demands locks, which a frozen bucket does not make: it thaws.
+  const objectLock = { status: 'Enabled', retention } as const
+  return { ...bucket, versioning: 'Enabled', objectLock, owner: input.owner, policy }
 }
 
 function applied(job: Job, change: Applied, bucket: BucketRecord): Attempt {
@@ -159,6 +160,7 @@ function bucketDetail(bucket: BucketRecord): AuditDetail {
     policyNamespace: policy?.namespace ?? '',
     policyName: policy?.name ?? '',
     policyGeneration: policy?.generation ?? 0,
+    objectLock: objectLock?.status ?? 'none',
     defaultRetention: describeDefault(objectLock?.retention.defaultRetention ?? null),
     prefixRuleCount: objectLock?.retention.prefixRules.length ?? 0,
   }

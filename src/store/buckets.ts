@@ -13,7 +13,7 @@ import { auditFields, type StoreContext } from './decision.ts'
 import { bucketFacts } from './facts.ts'
 import { bucketKey, keyAfter, rangeOf, tablePrefix, uploadsPrefix, versionsPrefix } from './keys.ts'
 import type { BucketRecord } from './records.ts'
-import type { Actor } from './requests.ts'
+import type { Actor, ObjectLockChange } from './requests.ts'
 import type { Buckets } from './store.ts'
 import { readTrustedNow } from './trusted-clock.ts'
 import { type BucketAddress, openScene, readBucket, type Scene } from './version-rows.ts'
@@ -42,9 +42,9 @@ export function createBuckets(context: StoreContext): Buckets {
       change<VersioningAnswer>(context, { bucket, actor }, async (scene) =>
         putVersioning(scene, actor, status),
       ),
-    putObjectLockConfiguration: (actor, bucket, defaultRetention) =>
+    putObjectLockConfiguration: (actor, bucket, wanted) =>
       change<ConfigurationAnswer>(context, { bucket, actor }, async (scene) =>
-        putObjectLockConfiguration(scene, actor, defaultRetention),
+        putObjectLockConfiguration(scene, actor, wanted),
       ),
     apply: (actor, input) => applyBucket(context, actor, input),
     facts: (name) => bucketFacts(context, name),
@@ -141,38 +141,55 @@ function putVersioning(scene: Scene, actor: Actor, status: Versioning): Attempt<
   return changedTo(scene, actor, { ...bucket, versioning: status }, detail)
 }
 
-/** Enables Object Lock for good; the default rule may change, but not below a policy's floor. */
+/** Enables Object Lock for good, or freezes it; the default rule may change, but not below a policy's floor. */
 function putObjectLockConfiguration(
   scene: Scene,
   actor: Actor,
-  defaultRetention: DefaultRetention | null,
+  wanted: ObjectLockChange,
 ): Attempt<ConfigurationAnswer> {
   const { bucket } = scene
+  const { objectLock } = bucket
+  if (wanted.kind === 'freeze' && objectLock === null)
+    return { answer: { kind: 'changed', bucket }, refusal: null }
   if (bucket.versioning !== 'Enabled') return { answer: { kind: 'versioningNotEnabled' }, refusal: null }
-  const { policy } = bucket
-  const floor = policy?.floor?.defaultRetention ?? null
-  if (policy !== null && policy.floor !== null && floor !== null && !meetsFloor(floor, defaultRetention)) {
-    const { namespace, name } = policy
-    const detail = {
-      policyNamespace: namespace,
-      policyName: name,
-      requested: describeDefault(defaultRetention),
-    }
-    const answer: ConfigurationAnswer = {
-      kind: 'belowFloor',
-      policy: { namespace, name },
-      floor: policy.floor,
-    }
-    return { answer, refusal: denied(scene, actor, 'BelowFloor', detail) }
-  }
-  // S3 cannot express prefix rules: those of the policy stay.
-  const prefixRules = bucket.objectLock?.retention.prefixRules ?? []
-  const retention = { defaultRetention, prefixRules }
+  const refused = refusedByFloor(scene, actor, wanted)
+  if (refused !== null) return refused
+  if (wanted.kind === 'freeze' && objectLock?.status === 'Frozen')
+    return { answer: { kind: 'changed', bucket }, refusal: null }
+  const before = objectLock?.retention ?? { defaultRetention: null, prefixRules: [] }
+  const status = wanted.kind === 'freeze' ? 'Frozen' : 'Enabled'
+  // S3 cannot express prefix rules: those of the policy stay. A frozen rule stamps nothing, and stays as it was.
+  const retention = wanted.kind === 'freeze' ? before : { ...before, defaultRetention: ruleOf(wanted) }
   const detail = {
-    defaultRetentionBefore: describeDefault(bucket.objectLock?.retention.defaultRetention ?? null),
-    defaultRetention: describeDefault(defaultRetention),
+    objectLockBefore: objectLock?.status ?? 'none',
+    objectLock: status,
+    defaultRetentionBefore: describeDefault(before.defaultRetention),
+    defaultRetention: describeDefault(retention.defaultRetention),
   }
-  return changedTo(scene, actor, { ...bucket, objectLock: { status: 'Enabled', retention } }, detail)
+  return changedTo(scene, actor, { ...bucket, objectLock: { status, retention } }, detail)
+}
+
+/** null: no floor, or one that the change meets. A frozen bucket stamps nothing, so freezing meets none. */
+function refusedByFloor(
+  scene: Scene,
+  actor: Actor,
+  wanted: ObjectLockChange,
+): Attempt<ConfigurationAnswer> | null {
+  const { policy } = scene.bucket
+  const floor = policy?.floor?.defaultRetention ?? null
+  if (policy === null || policy.floor === null || floor === null) return null
+  if (wanted.kind !== 'freeze' && meetsFloor(floor, ruleOf(wanted))) return null
+  const { namespace, name } = policy
+  const requested = wanted.kind === 'freeze' ? 'freeze' : describeDefault(ruleOf(wanted))
+  const detail = { policyNamespace: namespace, policyName: name, requested }
+  return {
+    answer: { kind: 'belowFloor', policy: { namespace, name }, floor: policy.floor },
+    refusal: denied(scene, actor, 'BelowFloor', detail),
+  }
+}
+
+function ruleOf(wanted: Exclude<ObjectLockChange, { readonly kind: 'freeze' }>): DefaultRetention | null {
+  return wanted.kind === 'enable' ? wanted.defaultRetention : null
 }
 
 function changedTo(

@@ -181,6 +181,16 @@ export type ListVersionsResult =
     }
   | NoSuchBucket
 
+/**
+ * What PutObjectLockConfiguration may do. `enable` and `clearRule` (S3's `Enabled` with and without Rule) switch Object Lock
+ * on for good and thaw a frozen bucket. `freeze`: what is locked stays enforced and as it is, nothing new is locked; a bucket
+ * without Object Lock stays without.
+ */
+export type ObjectLockChange =
+  | { readonly kind: 'enable'; readonly defaultRetention: DefaultRetention }
+  | { readonly kind: 'clearRule' }
+  | { readonly kind: 'freeze' }
+
 /** One atomic create, adoption or change of policy: no version is ever written in between. */
 export type ApplyBucket = {
   readonly epoch: number

@@ -5,7 +5,7 @@
  */
 import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
-import type { BucketRetention, DefaultRetention, LegalHoldStatus, Retention } from '../lock/types.ts'
+import type { BucketRetention, LegalHoldStatus, Retention } from '../lock/types.ts'
 import type {
   BucketDocumentKind,
   BucketOwner,
@@ -37,6 +37,7 @@ import type {
   ListVersions,
   ListVersionsResult,
   NoSuchBucket,
+  ObjectLockChange,
   Precondition,
   PutVersion,
   PutVersionResult,
@@ -81,7 +82,7 @@ export interface Buckets {
   putObjectLockConfiguration(
     actor: Actor,
     name: string,
-    defaultRetention: DefaultRetention | null,
+    change: ObjectLockChange,
   ): Promise<
     | { kind: 'changed'; bucket: BucketRecord }
     | NoSuchBucket

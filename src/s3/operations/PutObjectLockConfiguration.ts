@@ -28,7 +28,7 @@ export const PutObjectLockConfiguration = defineOperation<DefaultRetention | nul
     const result = await context.store.buckets.putObjectLockConfiguration(
       context.actor,
       name,
-      defaultRetention,
+      defaultRetention === null ? { kind: 'clearRule' } : { kind: 'enable', defaultRetention },
     )
     switch (result.kind) {
       case 'changed':

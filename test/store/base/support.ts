@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { type EpochMs, epochMs } from '../../../src/lib/units.ts'
+import type { DefaultRetention } from '../../../src/lock/types.ts'
 import type { AuditFields } from '../../../src/store/audit-record.ts'
 import type { Entry, KeyValue, KeyValueReader } from '../../../src/store/kv/contract.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import { openMemory } from '../../../src/store/kv/memory/memory.ts'
-import type { Actor } from '../../../src/store/store.ts'
+import type { Actor, ObjectLockChange } from '../../../src/store/store.ts'
 
 export const startMs = Date.UTC(2030, 0, 1)
 
@@ -47,6 +48,11 @@ export const actor: Actor = {
   accountId: '111122223333',
   requestId: 'REQ1',
   operation: 'DeleteObject',
+}
+
+/** PutObjectLockConfiguration by its default rule; null: `Enabled` without Rule. */
+export function lockRule(rule: DefaultRetention | null): ObjectLockChange {
+  return rule === null ? { kind: 'clearRule' } : { kind: 'enable', defaultRetention: rule }
 }
 
 export function denial(fields: Partial<AuditFields> = {}): AuditFields {

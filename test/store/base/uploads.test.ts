@@ -19,7 +19,7 @@ import {
   removeVersion,
   stageBytes,
 } from './rig.ts'
-import { actor, dump, engines, startMs } from './support.ts'
+import { actor, dump, engines, lockRule, startMs } from './support.ts'
 
 const noUpload = { kind: 'noSuchUpload' }
 const first = pattern(partBytes, 1)
@@ -301,7 +301,7 @@ describe.each(engines)('uploads on $name', (engine) => {
     const governance: DefaultRetention = { mode: 'GOVERNANCE', period: { unit: 'DAYS', count: 10 } }
     const compliance: DefaultRetention = { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: 5 } }
     const rule = (value: DefaultRetention | null) =>
-      rig.buckets.putObjectLockConfiguration(actor, 'ledger', value)
+      rig.buckets.putObjectLockConfiguration(actor, 'ledger', lockRule(value))
     async function lockAfter(
       lock: Parameters<typeof createUpload>[2],
       between: () => Promise<unknown>,

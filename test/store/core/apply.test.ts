@@ -3,7 +3,7 @@ import type { DefaultRetention, RetentionPeriod } from '../../../src/lock/types.
 import { weakerAspects } from '../../../src/store/apply-bucket.ts'
 import type { ApplyBucket, ApplyBucketResult } from '../../../src/store/store.ts'
 import { bucketRecord } from '../../support/records.ts'
-import { engines } from '../base/support.ts'
+import { engines, lockRule } from '../base/support.ts'
 import { actor, openRig, type Rig } from './rig.ts'
 
 const period = (count: number): RetentionPeriod => ({ unit: 'DAYS', count })
@@ -173,10 +173,16 @@ for (const engine of engines) {
         region: 'r',
         objectLock: 'enabled',
       })
-      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', compliance(11))
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', {
+        kind: 'enable',
+        defaultRetention: compliance(11),
+      })
       const wish = { adoptionPolicy: 'IfUnowned' } as const
       await expectRefused(wish, { kind: 'wouldShorten' })
-      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', governance(11))
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', {
+        kind: 'enable',
+        defaultRetention: governance(11),
+      })
       expect(await apply(wish)).toMatchObject({ change: 'adopted' })
     })
 
@@ -231,7 +237,9 @@ for (const engine of engines) {
       expect(await apply({ policy: { defaultRetention: governance(1) } })).toMatchObject({
         change: 'updated',
       })
-      expect(await rig.buckets.putObjectLockConfiguration(actor, 'ledger', null)).toMatchObject({
+      expect(
+        await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'clearRule' }),
+      ).toMatchObject({
         kind: 'changed',
       })
       expect(await apply({ policy: { defaultRetention: governance(1) } })).toMatchObject({
@@ -246,7 +254,7 @@ for (const engine of engines) {
       const root = { ...actor, accessKeyId: 'root', accountId: '000000000000' }
       const rows = await rig.rows()
       for (const rule of [null, compliance(9), governance(100)]) {
-        expect(await rig.buckets.putObjectLockConfiguration(root, 'ledger', rule)).toEqual({
+        expect(await rig.buckets.putObjectLockConfiguration(root, 'ledger', lockRule(rule))).toEqual({
           kind: 'belowFloor',
           policy: { namespace: 'team', name: 'keep' },
           floor: { defaultRetention: compliance(10), prefixRules },
@@ -254,7 +262,10 @@ for (const engine of engines) {
       }
       expect(await rig.rows()).toEqual(rows)
       expect((await rig.audit()).at(-1)).toMatchObject({ verdict: 'deny', rule: 'BelowFloor' })
-      const raised = await rig.buckets.putObjectLockConfiguration(root, 'ledger', compliance(40))
+      const raised = await rig.buckets.putObjectLockConfiguration(root, 'ledger', {
+        kind: 'enable',
+        defaultRetention: compliance(40),
+      })
       expect(raised).toMatchObject({ bucket: { objectLock: { retention: { prefixRules } } } })
       await expectRefused({ policy: { prefixRules } }, { kind: 'wouldShorten' })
       expect(await enforced()).toEqual(compliance(40))

@@ -126,7 +126,7 @@ for (const engine of engines) {
         await rig.versions.putTags(former, { ...address, tags: {} }),
         await rig.buckets.delete(former, 'ledger'),
         await rig.buckets.putVersioning(former, 'ledger', 'Suspended'),
-        await rig.buckets.putObjectLockConfiguration(former, 'ledger', null),
+        await rig.buckets.putObjectLockConfiguration(former, 'ledger', { kind: 'clearRule' }),
         await uploads.create(former, create),
         await uploads.putPart(former, { ...target, partNumber: 1, body: staged, checksum: null }),
         await uploads.complete(former, { ...target, parts, checksum: null, precondition: always }),
@@ -141,7 +141,7 @@ for (const engine of engines) {
       await rig.buckets.create(actor, name)
       const version = await put({ bucket: 'plain', key: 'key' })
       await rig.buckets.putVersioning(actor, 'plain', 'Enabled')
-      await rig.buckets.putObjectLockConfiguration(actor, 'plain', null)
+      await rig.buckets.putObjectLockConfiguration(actor, 'plain', { kind: 'clearRule' })
       const address = { bucket: 'plain', key: 'key', versionId: 'null' }
       await rig.versions.putLegalHold(actor, { ...address, next: 'ON' })
       const row = nullKey(version.bucketId, 'key')

@@ -3,7 +3,7 @@ import { limits } from '../../../src/lib/limits.ts'
 import type { DefaultRetention } from '../../../src/lock/types.ts'
 import { expiryKey, histogramKey, uploadKey } from '../../../src/store/keys.ts'
 import { dayIndexOf, expiryCodec } from '../../../src/store/stats.ts'
-import { engines } from '../base/support.ts'
+import { engines, lockRule } from '../base/support.ts'
 import { actor, dayInMs, openRig, type Rig } from './rig.ts'
 
 const days = (count: number, mode: DefaultRetention['mode'] = 'COMPLIANCE'): DefaultRetention => ({
@@ -113,7 +113,7 @@ for (const engine of engines) {
     test('putObjectLockConfiguration: without versioning, refused; with it, on for good', async () => {
       await create('ledger')
       const put = (rule: DefaultRetention | null) =>
-        rig.buckets.putObjectLockConfiguration(actor, 'ledger', rule)
+        rig.buckets.putObjectLockConfiguration(actor, 'ledger', lockRule(rule))
       expect(await put(null)).toEqual({ kind: 'versioningNotEnabled' })
       await rig.buckets.putVersioning(actor, 'ledger', 'Suspended')
       expect(await put(null)).toEqual({ kind: 'versioningNotEnabled' })
@@ -130,7 +130,9 @@ for (const engine of engines) {
 
     test('unknown bucket: noSuchBucket everywhere, null for facts', async () => {
       expect(await rig.buckets.putVersioning(actor, 'x', 'Enabled')).toEqual({ kind: 'noSuchBucket' })
-      expect(await rig.buckets.putObjectLockConfiguration(actor, 'x', null)).toEqual({ kind: 'noSuchBucket' })
+      expect(await rig.buckets.putObjectLockConfiguration(actor, 'x', { kind: 'clearRule' })).toEqual({
+        kind: 'noSuchBucket',
+      })
       expect(await rig.buckets.facts('x')).toBeNull()
     })
 

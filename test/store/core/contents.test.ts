@@ -87,7 +87,7 @@ for (const engine of engines) {
 
     test('copy: the lock of the source does not come along, nor does the source change', async () => {
       await rig.buckets.putVersioning(actor, 'ledger', 'Enabled')
-      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', null)
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'clearRule' })
       const source = await put({ key: 'a', lock: { legalHold: 'ON' } })
       expect(await copy(source, 'b')).toMatchObject({
         version: { lock: { retention: null, legalHold: null } },

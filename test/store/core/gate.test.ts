@@ -21,7 +21,7 @@ for (const engine of engines) {
       await rig.buckets.create(actor, input)
       nullVersion = await put('null', {})
       await rig.buckets.putVersioning(actor, 'ledger', 'Enabled')
-      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', null)
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'clearRule' })
       const retainUntilMs = rig.inDays(30)
       held = await put('held', { legalHold: 'ON' })
       governed = await put('governed', { retention: { mode: 'GOVERNANCE', retainUntilMs } })

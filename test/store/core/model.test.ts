@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { epochMs } from '../../../src/lib/units.ts'
 import type { DeleteObject, ListVersionsResult } from '../../../src/store/store.ts'
 import { nullVersionId } from '../../../src/store/version-id.ts'
-import { engines } from '../base/support.ts'
+import { engines, lockRule } from '../base/support.ts'
 import {
   type Address,
   canRemove,
@@ -208,7 +208,7 @@ class History {
         const rule = command.rule as ModelBucket['rule']
         const period = rule === null ? null : ({ unit: 'DAYS', count: rule.days } as const)
         const wanted = rule === null || period === null ? null : { mode: rule.mode, period }
-        const answer = await buckets.putObjectLockConfiguration(actor, bucket, wanted)
+        const answer = await buckets.putObjectLockConfiguration(actor, bucket, lockRule(wanted))
         const isRefused = model.versioning !== 'Enabled'
         expect(answer.kind).toBe(isRefused ? 'versioningNotEnabled' : 'changed')
         if (isRefused) return

@@ -5,6 +5,7 @@ import type { Clock } from '../../../src/lib/clock.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { type EpochMs, epochMs } from '../../../src/lib/units.ts'
 import { openBodies } from '../../../src/store/bodies/bodies.ts'
+import type { Bodies } from '../../../src/store/bodies/contract.ts'
 import { createBucketDocuments } from '../../../src/store/bucket-documents.ts'
 import { createBuckets } from '../../../src/store/buckets.ts'
 import type { StoreContext } from '../../../src/store/decision.ts'
@@ -44,7 +45,7 @@ export const always: Precondition = { ifMatch: null, ifNoneMatch: null }
 export type Rig = {
   readonly kv: KeyValue
   readonly clock: TestClock
-  readonly context: StoreContext
+  readonly context: StoreContext & { readonly bodies: Bodies }
   readonly buckets: Buckets
   readonly documents: BucketDocuments
   readonly versions: Versions

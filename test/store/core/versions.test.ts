@@ -35,7 +35,10 @@ for (const engine of engines) {
 
     function setRule(days: number) {
       const rule = { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: days } } as const
-      return rig.buckets.putObjectLockConfiguration(actor, 'ledger', rule)
+      return rig.buckets.putObjectLockConfiguration(actor, 'ledger', {
+        kind: 'enable',
+        defaultRetention: rule,
+      })
     }
 
     test('put: an object, read back with its bytes and lock', async () => {
@@ -55,7 +58,7 @@ for (const engine of engines) {
       const stamped = { kind: 'known', retention: compliance(10), legalHold: null }
       expect(first.lock).toEqual(stamped)
       await setRule(1)
-      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', null)
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'clearRule' })
       expect((await read('a', first.versionId)).lock).toEqual(stamped)
       expect((await put({ key: 'a' })).lock).toEqual({ kind: 'known', retention: null, legalHold: null })
     })
@@ -286,7 +289,7 @@ for (const engine of engines) {
       expect(await rig.put({ key: 'a' })).toMatchObject({ kind: 'clockSuspect' })
       const retention = { mode: 'COMPLIANCE', retainUntilMs: epochMs(rig.clock.wall + 1) } as const
       expect(await rig.put({ key: 'a', lock: { retention } })).toMatchObject({ kind: 'put' })
-      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', null)
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'clearRule' })
       expect(await rig.put({ key: 'b' })).toMatchObject({ kind: 'put' })
     })
 
