@@ -1,6 +1,7 @@
 /** What the commands that ask a running server share: settings, root's key, one connection, exit codes. */
 import { connectLockServer } from '../client/connect.ts'
 import { type LockServer, ServerRefusedError, ServerUnreachableError } from '../client/lock-server.ts'
+import { SettingError } from '../config/values.ts'
 import { systemClock } from '../platform/clock.ts'
 import { commandSettings } from './command-settings.ts'
 import {
@@ -10,6 +11,7 @@ import {
   credentialsPath,
   readCredentials,
 } from './credentials.ts'
+import { serverTrust } from './server-trust.ts'
 
 export type AskCommand = {
   readonly command: string
@@ -18,7 +20,15 @@ export type AskCommand = {
 }
 
 const timeoutMs = 10_000
-const names = ['serverAdmin', 'serverS3', 'region', 'data', 'accessKeyId', 'secretAccessKey'] as const
+const names = [
+  'serverAdmin',
+  'serverS3',
+  'serverCa',
+  'region',
+  'data',
+  'accessKeyId',
+  'secretAccessKey',
+] as const
 
 /** Runs `ask` against the server that the settings name. Exit code 1: refused or unreachable, 2: wrong use. */
 export async function askServer(
@@ -37,6 +47,7 @@ export async function askServer(
       region: values.region,
       ...credentials,
       timeoutMs,
+      trust: serverTrust(values.serverCa),
       clock: systemClock(),
     })
     try {
@@ -66,9 +77,10 @@ async function rootCredentials(values: {
 function explainFailure(command: string, error: unknown): number {
   const isExpected =
     error instanceof CredentialsError ||
+    error instanceof SettingError ||
     error instanceof ServerRefusedError ||
     error instanceof ServerUnreachableError
   if (!isExpected) throw error
   process.stderr.write(`${command}: ${error.message}\n`)
-  return error instanceof CredentialsError ? 2 : 1
+  return error instanceof CredentialsError || error instanceof SettingError ? 2 : 1
 }

@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { connectLockServer } from '../client/connect.ts'
 import { ServerRefusedError } from '../client/lock-server.ts'
 import type { SettingValues } from '../config/settings.ts'
+import { SettingError } from '../config/values.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Backoff } from '../operator/backoff.ts'
@@ -16,11 +17,13 @@ import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
 import { commandSettings } from './command-settings.ts'
 import { CredentialsError, credentialsOf } from './credentials.ts'
+import { serverTrust } from './server-trust.ts'
 
 const names = [
   'kubeconfig',
   'serverS3',
   'serverAdmin',
+  'serverCa',
   'region',
   'clusterId',
   'holder',
@@ -76,6 +79,7 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
     region: values.region,
     ...credentials,
     timeoutMs: serverTimeoutMs,
+    trust: serverTrust(values.serverCa),
     clock,
   })
   const metrics = new OperatorMetrics()
@@ -136,7 +140,7 @@ function kubeConfigOrigin({ kubeconfig }: OperatorSettings): Parameters<typeof c
 
 function explain(error: unknown, log: Log): number {
   if (error instanceof LeadershipLostError) return leadershipLostExitCode
-  if (error instanceof CredentialsError) {
+  if (error instanceof CredentialsError || error instanceof SettingError) {
     process.stderr.write(`holdfast operator: ${error.message}\n`)
     return 2
   }

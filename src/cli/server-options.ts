@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { SettingValues } from '../config/settings.ts'
+import { CertificateError, type CertificateFiles, loadCertificate } from '../server/certificate.ts'
 import type { ServerOptions } from '../server/messages.ts'
 import type { Credentials } from './credentials.ts'
 import { packageVersion } from './version.ts'
@@ -10,6 +11,9 @@ import { packageVersion } from './version.ts'
 export const serverSettingNames = [
   'data',
   's3Listen',
+  's3TlsListen',
+  'tlsCert',
+  'tlsKey',
   'adminListen',
   'metricsListen',
   'workers',
@@ -36,6 +40,8 @@ export function serverOptions(
   return {
     dataDirectory: values.data,
     s3Listen: values.s3Listen,
+    s3TlsListen: values.s3TlsListen,
+    certificate: certificateFiles(values),
     adminListen: values.adminListen,
     metricsListen: values.metricsListen,
     workerCount: values.workers ?? Math.max(workerCountMin, availableParallelism()),
@@ -48,6 +54,27 @@ export function serverOptions(
     logLevel: values.logLevel,
     version: packageVersion(),
   }
+}
+
+/** Errors: CertificateError for settings that do not go together, and for files that cannot be used. */
+export function certificateFiles(values: {
+  readonly s3Listen: object | null
+  readonly s3TlsListen: object | null
+  readonly tlsCert: string | null
+  readonly tlsKey: string | null
+}): CertificateFiles | null {
+  const { s3Listen, s3TlsListen, tlsCert, tlsKey } = values
+  if (s3Listen === null && s3TlsListen === null)
+    throw new CertificateError('--s3-listen and --s3-tls-listen are both none: S3 would be served nowhere')
+  if (tlsCert === null && tlsKey === null) {
+    if (s3TlsListen !== null) throw new CertificateError('--s3-tls-listen needs --tls-cert and --tls-key')
+    return null
+  }
+  if (tlsCert === null || tlsKey === null)
+    throw new CertificateError('--tls-cert and --tls-key are given together')
+  const files = { certificate: tlsCert, key: tlsKey }
+  loadCertificate(files)
+  return files
 }
 
 /** What a person needs to know when a server cannot start or had to stop. */

@@ -113,6 +113,7 @@ async function control(values: StandaloneSettings, parts: ControlParts): Promise
     region: values.region,
     ...operator,
     timeoutMs: serverTimeoutMs,
+    trust: { kind: 'ownProcess' },
     clock,
   })
   const source = new DirectorySource({

@@ -1,9 +1,13 @@
 /** Signed JSON requests to the admin API, one at a time per call, each with a deadline. */
+import { type IncomingMessage, request as plainRequest } from 'node:http'
+import { request as secureRequest } from 'node:https'
+import { text } from 'node:stream/consumers'
 import type { Clock } from '../lib/clock.ts'
 import { sha256Hex } from '../sigv4/canonical.ts'
 import { signingKeys } from '../sigv4/keys.ts'
 import { signRequest } from '../sigv4/sign.ts'
 import { ServerUnreachableError } from './lock-server.ts'
+import { type Agents, agentsFor, type ServerTrust } from './trust.ts'
 
 export type AdminClientOptions = {
   /** e.g. http://127.0.0.1:9001 */
@@ -12,6 +16,7 @@ export type AdminClientOptions = {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly timeoutMs: number
+  readonly trust: ServerTrust
   readonly clock: Clock
 }
 
@@ -26,10 +31,12 @@ export type AdminCall = {
 export type AdminClient = {
   /** The status and the text of the answer. Errors: ServerUnreachableError (no answer, or a 5xx). */
   readonly call: (call: AdminCall) => Promise<{ status: number; text: string }>
+  readonly close: () => void
 }
 
 export function openAdminClient(options: AdminClientOptions): AdminClient {
   const keys = signingKeys(4)
+  const agents = agentsFor(options.trust)
   return {
     call: async (call) => {
       const url = new URL(call.path, options.endpoint)
@@ -54,29 +61,52 @@ export function openAdminClient(options: AdminClientOptions): AdminClient {
           keys,
         },
       )
-      return send(url, call.method, signed.headers, body, options.timeoutMs)
+      const { method } = call
+      return send(agents, { url, method, headers: signed.headers, body, timeoutMs: options.timeoutMs })
+    },
+    close: () => {
+      agents.plain.destroy()
+      agents.tls.destroy()
     },
   }
 }
 
-async function send(
-  url: URL,
-  method: string,
-  headers: Readonly<Record<string, string>>,
-  body: string,
-  timeoutMs: number,
-): Promise<{ status: number; text: string }> {
-  let answer: { status: number; text: string }
+type Request = {
+  readonly url: URL
+  readonly method: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  readonly timeoutMs: number
+}
+type Answer = { readonly status: number; readonly text: string }
+
+async function send(agents: Agents, request: Request): Promise<Answer> {
+  const { origin } = request.url
+  let answer: Answer
   try {
-    const init = { method, headers, signal: AbortSignal.timeout(timeoutMs) }
-    const response = await fetch(url, method === 'GET' ? init : { ...init, body })
-    answer = { status: response.status, text: await response.text() }
+    answer = await exchange(agents, request)
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-    const reason = cause instanceof Error ? cause.message : 'no reason'
-    throw new ServerUnreachableError(`${url.origin} did not answer: ${reason}`, { cause: error })
+    const reason = error instanceof Error ? error.message : 'no reason'
+    throw new ServerUnreachableError(`${origin} did not answer: ${reason}`, { cause: error })
   }
   if (answer.status >= 500)
-    throw new ServerUnreachableError(`${url.origin} answered ${answer.status}: ${answer.text}`)
+    throw new ServerUnreachableError(`${origin} answered ${answer.status}: ${answer.text}`)
   return answer
+}
+
+/** One request and its whole answer, within the time. */
+function exchange(agents: Agents, { url, method, headers, body, timeoutMs }: Request): Promise<Answer> {
+  const isSecure = url.protocol === 'https:'
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const options = { method, headers: { ...headers, 'content-length': Buffer.byteLength(body) }, signal }
+    const onAnswer = (response: IncomingMessage): void => {
+      text(response).then((answer) => resolve({ status: response.statusCode ?? 0, text: answer }), reject)
+    }
+    const outgoing = isSecure
+      ? secureRequest(url, { ...options, agent: agents.tls }, onAnswer)
+      : plainRequest(url, { ...options, agent: agents.plain }, onAnswer)
+    outgoing.on('error', reject)
+    outgoing.end(body)
+  })
 }

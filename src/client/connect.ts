@@ -50,7 +50,10 @@ export function connectLockServer(options: ConnectOptions): LockServer {
       ),
     acceptClock: (input) =>
       ask({ method: 'POST', path: '/v1/clock/accept', document: input }, documents.acceptClockAnswer),
-    close: async () => evidence.close(),
+    close: async () => {
+      admin.close()
+      evidence.close()
+    },
   }
 }
 

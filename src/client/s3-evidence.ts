@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-s3'
 import type { DefaultRetention, RetentionPeriod } from '../lock/types.ts'
 import { type ObservedObjectLock, ServerRefusedError, ServerUnreachableError } from './lock-server.ts'
+import { agentsFor, type ServerTrust } from './trust.ts'
 
 export type S3EvidenceOptions = {
   readonly endpoint: string
@@ -17,6 +18,7 @@ export type S3EvidenceOptions = {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly timeoutMs: number
+  readonly trust: ServerTrust
 }
 
 export type S3Evidence = {
@@ -26,6 +28,7 @@ export type S3Evidence = {
 }
 
 export function openS3Evidence(options: S3EvidenceOptions): S3Evidence {
+  const agents = agentsFor(options.trust)
   const client = new S3Client({
     endpoint: options.endpoint,
     region: options.region,
@@ -33,7 +36,12 @@ export function openS3Evidence(options: S3EvidenceOptions): S3Evidence {
     forcePathStyle: true,
     // The controllers' own backoff decides when to try again.
     maxAttempts: 1,
-    requestHandler: { requestTimeout: options.timeoutMs, connectionTimeout: options.timeoutMs },
+    requestHandler: {
+      requestTimeout: options.timeoutMs,
+      connectionTimeout: options.timeoutMs,
+      httpAgent: agents.plain,
+      httpsAgent: agents.tls,
+    },
   })
   return {
     observeObjectLock: (bucket) => observeObjectLock(client, bucket),

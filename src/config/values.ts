@@ -30,6 +30,11 @@ export function parseListenAddress(text: string): ListenAddress {
   return { host: host === '' ? '::' : host, port }
 }
 
+/** As above, or `none`: null. */
+export function parseListenAddressOrNone(text: string): ListenAddress | null {
+  return text === 'none' ? null : parseListenAddress(text)
+}
+
 export function parseCount(text: string, { min, max }: { min: number; max: number }): number {
   const count = Number(text)
   if (!/^\d{1,9}$/.test(text) || count < min || count > max)

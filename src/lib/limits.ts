@@ -77,6 +77,8 @@ export const limits = {
   /** A worker whose store failed gets this long to send its last answers. */
   failedWorkerMs: 500,
   adminDocumentBytesMax: 64 * 1024,
+  /** A renewed certificate is served this long after its files changed, at the latest. */
+  certificateLookMs: 5000,
 
   /** Default retention: S3 Days 1..36500, Years 1..100. */
   retentionDaysMax: 36_500,
@@ -166,6 +168,10 @@ export const limits = {
   reconcileRetriesBurst: 100,
   reconcileMsMax: 60_000,
   reconcileWorkersMax: 16,
+  /** After SIGTERM running reconciles may end for so long; Kubernetes gives a pod 30 s. */
+  drainMsMax: 10_000,
+  /** What a Lease may ask others to wait, also one that somebody edited. */
+  leaseDurationMsMax: 300_000,
   /** A delayed key never sleeps longer: node fires timers beyond 2^31 ms at once. */
   timerMsMax: 2 ** 31 - 1,
   /** Kubernetes: client-go pages its lists by 500; failures back off 0.8 s to 30 s. */

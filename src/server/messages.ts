@@ -1,5 +1,6 @@
 /** What supervisor and workers tell each other, and what a worker is started with. */
 import type { ListenAddress, LogLevel } from '../config/values.ts'
+import type { CertificateFiles } from './certificate.ts'
 
 export type ServerCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
 
@@ -8,9 +9,13 @@ export type ServerCredentials = { readonly accessKeyId: string; readonly secretA
  */
 export type ServerOptions = {
   readonly dataDirectory: string
-  readonly s3Listen: ListenAddress
+  /** null: no plain HTTP. One of the two is there. */
+  readonly s3Listen: ListenAddress | null
+  readonly s3TlsListen: ListenAddress | null
   readonly adminListen: ListenAddress
   readonly metricsListen: ListenAddress
+  /** The admin API speaks TLS only where this is there. */
+  readonly certificate: CertificateFiles | null
   readonly workerCount: number
   readonly domain: string | null
   readonly region: string

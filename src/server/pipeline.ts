@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
@@ -130,7 +131,7 @@ function s3Request({ request, requestId }: Exchange, { head, payload }: Authenti
     query: new URLSearchParams(Object.fromEntries(head.query)),
     headers: isFramed(payload) ? withoutFraming(head.headers) : head.headers,
     resource: resourceOf(head.bucket, head.key),
-    secure: false,
+    secure: request.socket instanceof TLSSocket,
     sourceIp: request.socket.remoteAddress ?? '',
   }
 }

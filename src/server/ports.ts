@@ -36,7 +36,7 @@ function isFree(host: string, port: number): Promise<boolean> {
 }
 
 /** `http://127.0.0.1:9000`: a wildcard is shown as the loopback address, by which this machine reaches it. */
-export function endpointOf({ host, port }: ListenAddress): string {
+export function endpointOf({ host, port }: ListenAddress, scheme: 'http' | 'https'): string {
   const reachable = host === '::' || host === '0.0.0.0' ? '127.0.0.1' : host
-  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+  return `${scheme}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
 }

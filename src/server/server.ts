@@ -4,12 +4,21 @@
  * looks at it. node:http alone could replace it.
  */
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type ServerOptions as HttpServerOptions,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
 import { fastify } from 'fastify'
 import { limits } from '../lib/limits.ts'
 import { renderError } from '../s3/error-document.ts'
 import { S3Error } from '../s3/s3-error.ts'
+import type { FollowedCertificate } from './certificate.ts'
 
 export type ListenAddress = { readonly host: string; readonly port: number }
 
@@ -20,9 +29,13 @@ export type HttpServer = {
   readonly drain: (graceMs: number) => Promise<void>
 }
 
+/** Gives the certificate of new connections, and another whenever it changes. */
+export type CertificateSource = (renew: (options: SecureContextOptions) => void) => FollowedCertificate
+
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-export function createHttpServer(handler: Handler): HttpServer {
+/** `certificate: null`: plain HTTP. Both speak HTTP/1.1. */
+export function createHttpServer(handler: Handler, certificate: CertificateSource | null = null): HttpServer {
   let server: Server | null = null
   const targets = new WeakMap<IncomingMessage, string>()
   // The answer that each connection is working on or has given last.
@@ -32,7 +45,7 @@ export function createHttpServer(handler: Handler): HttpServer {
       server = createRawServer((request, response) => {
         answers.set(request.socket, response)
         route(request, response)
-      })
+      }, certificate)
       return server
     },
     // Not by an event of our own: fastify's handler would run too and destroy the socket under our answer.
@@ -70,27 +83,33 @@ export function createHttpServer(handler: Handler): HttpServer {
   }
 }
 
-function createRawServer(route: Handler): Server {
-  const server = createServer(
-    {
-      maxHeaderSize: limits.headerBytesMax,
-      // A 5 GiB upload takes as long as it takes: silence is bounded instead (request-body.ts,
-      // server.timeout).
-      requestTimeout: 0,
-      headersTimeout: limits.headerMsMax,
-      keepAliveTimeout: limits.keepAliveMs,
-      // Missing hosts get an answer with a request id from the pipeline.
-      requireHostHeader: false,
-      insecureHTTPParser: false,
-      noDelay: true,
-    },
-    route,
-  )
+const httpOptions: HttpServerOptions = {
+  maxHeaderSize: limits.headerBytesMax,
+  // A 5 GiB upload takes as long as it takes: silence is bounded instead (request-body.ts, server.timeout).
+  requestTimeout: 0,
+  headersTimeout: limits.headerMsMax,
+  keepAliveTimeout: limits.keepAliveMs,
+  // Missing hosts get an answer with a request id from the pipeline.
+  requireHostHeader: false,
+  insecureHTTPParser: false,
+  noDelay: true,
+}
+
+function createRawServer(route: Handler, certificate: CertificateSource | null): Server {
+  const server = certificate === null ? createServer(httpOptions, route) : createTlsServer(route, certificate)
   server.timeout = limits.connectionIdleMsMax
   server.maxConnections = limits.connectionsMax
   server.on('checkContinue', route)
   // An unknown expectation is ignored, as S3 does; node would answer 417 without a request id.
   server.on('checkExpectation', route)
+  return server
+}
+
+function createTlsServer(route: Handler, certificate: CertificateSource): Server {
+  const server = createSecureServer({ ...httpOptions, handshakeTimeout: limits.headerMsMax }, route)
+  const { options, stop } = certificate((renewed) => server.setSecureContext(renewed))
+  server.setSecureContext(options)
+  server.on('close', stop)
   return server
 }
 

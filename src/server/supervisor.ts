@@ -2,6 +2,8 @@
  * The process that owns the volume: it takes the lock, begins a server epoch, recovers, keeps the clock and
  * the garbage, and keeps workers alive. It serves health only; S3 and admin requests are the workers'.
  */
+import type { ListenAddress } from '../config/values.ts'
+import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { lockVolume } from '../platform/volume-lock.ts'
@@ -21,7 +23,9 @@ export type SupervisorParts = {
 }
 
 export type RunningServer = {
+  /** Plain HTTP, or HTTPS where that is all there is. */
   readonly s3Endpoint: string
+  readonly s3TlsEndpoint: string | null
   readonly adminEndpoint: string
   readonly metricsEndpoint: string
   readonly volumeId: string
@@ -68,16 +72,28 @@ async function startOnVolume(
   const chores = startChores(owner.store, log)
   closers.push(() => chores.stop())
   return {
-    s3Endpoint: endpointOf(serving.listen.s3Listen),
-    adminEndpoint: endpointOf(serving.listen.adminListen),
-    metricsEndpoint: endpointOf(serving.listen.metricsListen),
+    ...endpointsOf({ ...options, ...serving.listen }),
+    metricsEndpoint: endpointOf(serving.listen.metricsListen, 'http'),
     volumeId: owner.store.volume.volumeId,
     failed: chores.failed,
     stop: closeAll,
   }
 }
 
-type Listen = Pick<ServerOptions, 's3Listen' | 'adminListen' | 'metricsListen'>
+type Endpoints = Pick<RunningServer, 's3Endpoint' | 's3TlsEndpoint' | 'adminEndpoint'>
+
+function endpointsOf({ s3Listen, s3TlsListen, adminListen, certificate }: ServerOptions): Endpoints {
+  const s3TlsEndpoint = s3TlsListen === null ? null : endpointOf(s3TlsListen, 'https')
+  const s3Endpoint = s3Listen === null ? s3TlsEndpoint : endpointOf(s3Listen, 'http')
+  assert(s3Endpoint !== null, 'a server listens for S3 requests')
+  return { s3Endpoint, s3TlsEndpoint, adminEndpoint: endpointOf(adminListen, schemeOf(certificate)) }
+}
+
+function schemeOf(certificate: ServerOptions['certificate']): 'http' | 'https' {
+  return certificate === null ? 'http' : 'https'
+}
+
+type Listen = Pick<ServerOptions, 's3Listen' | 's3TlsListen' | 'adminListen' | 'metricsListen'>
 type Serving = { readonly listen: Listen; readonly stop: () => Promise<void> }
 type ServingParts = Pick<SupervisorParts, 'log' | 'workerModule'>
 
@@ -87,9 +103,8 @@ async function startServing(
   owner: VolumeOwner,
   parts: ServingParts,
 ): Promise<Serving> {
-  const isDrawn = [options.s3Listen, options.adminListen, options.metricsListen].some(
-    ({ port }) => port === 0,
-  )
+  const { s3Listen, s3TlsListen, adminListen, metricsListen } = options
+  const isDrawn = [s3Listen, s3TlsListen, adminListen, metricsListen].some((address) => address?.port === 0)
   for (let tries = 1; ; tries += 1) {
     try {
       return await listenAndServe(options, owner, parts)
@@ -105,11 +120,9 @@ async function listenAndServe(
   owner: VolumeOwner,
   { log, workerModule }: ServingParts,
 ): Promise<Serving> {
-  const s3Listen = await settlePort(options.s3Listen, [])
-  const adminListen = await settlePort(options.adminListen, [s3Listen])
-  const metricsListen = await settlePort(options.metricsListen, [s3Listen, adminListen])
-  const listen: Listen = { s3Listen, adminListen, metricsListen }
-  const publicEndpoint = options.publicEndpoint ?? endpointOf(s3Listen)
+  const listen = await settlePorts(options)
+  const { s3Endpoint, s3TlsEndpoint } = endpointsOf({ ...options, ...listen })
+  const publicEndpoint = options.publicEndpoint ?? s3TlsEndpoint ?? s3Endpoint
   const pool = new WorkerPool({
     workerModule,
     workerCount: options.workerCount,
@@ -124,7 +137,7 @@ async function listenAndServe(
   })
   try {
     await pool.start()
-    const health = await listenHealth(metricsListen, () => readiness(owner.store, pool))
+    const health = await listenHealth(listen.metricsListen, () => readiness(owner.store, pool))
     return {
       listen,
       stop: async () => {
@@ -136,6 +149,19 @@ async function listenAndServe(
     await pool.stop()
     throw error
   }
+}
+
+async function settlePorts(options: ServerOptions): Promise<Listen> {
+  const taken: ListenAddress[] = []
+  const settle = async (address: ListenAddress): Promise<ListenAddress> => {
+    const settled = await settlePort(address, taken)
+    taken.push(settled)
+    return settled
+  }
+  const s3Listen = options.s3Listen === null ? null : await settle(options.s3Listen)
+  const s3TlsListen = options.s3TlsListen === null ? null : await settle(options.s3TlsListen)
+  const adminListen = await settle(options.adminListen)
+  return { s3Listen, s3TlsListen, adminListen, metricsListen: await settle(options.metricsListen) }
 }
 
 async function readiness(store: Store, pool: WorkerPool): Promise<Health> {

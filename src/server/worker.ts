@@ -5,6 +5,8 @@
 import cluster from 'node:cluster'
 import { randomBytes } from 'node:crypto'
 import { createAdminHandler } from '../admin/handler.ts'
+import type { ListenAddress } from '../config/values.ts'
+import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { AccessKeys } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
@@ -18,10 +20,11 @@ import { notImplemented, type UnbuiltOperation, unbuiltOperations } from '../s3/
 import { signingKeys } from '../sigv4/keys.ts'
 import type { Store } from '../store/store.ts'
 import { accessKeysFile } from './access-keys-file.ts'
+import { followCertificate } from './certificate.ts'
 import type { FromWorker, ServerOptions, ToWorker, WorkerStart } from './messages.ts'
 import { openWorkerStore } from './open-volume.ts'
 import { createPipeline, type PipelineOptions } from './pipeline.ts'
-import { createHttpServer, type HttpServer } from './server.ts'
+import { type CertificateSource, createHttpServer, type Handler, type HttpServer } from './server.ts'
 
 export type WorkerParts = { readonly clock: Clock }
 
@@ -111,14 +114,38 @@ async function startWorker(
     clock,
     log,
   })
-  const s3 = createHttpServer((request, response) => void pipeline(request, response))
-  const admin = createHttpServer(adminHandler)
-  await s3.listen(options.s3Listen)
-  await admin.listen(options.adminListen)
+  const servers = await listenAll(options, log, {
+    s3: (request, response) => void pipeline(request, response),
+    admin: adminHandler,
+  })
   const drain = (): void => {
     isDraining = true
   }
-  return { store, servers: [s3, admin], graceMs: options.shutdownGraceMs, drain }
+  return { store, servers, graceMs: options.shutdownGraceMs, drain }
+}
+
+type Handlers = { readonly s3: Handler; readonly admin: Handler }
+
+/** Where a certificate is, the admin API is behind it: an operator's key opens every bucket. */
+async function listenAll(
+  { s3Listen, s3TlsListen, adminListen, certificate }: ServerOptions,
+  log: Log,
+  handlers: Handlers,
+): Promise<readonly HttpServer[]> {
+  const source: CertificateSource | null =
+    certificate === null ? null : (renew) => followCertificate(certificate, log, renew)
+  const servers: HttpServer[] = []
+  const listen = async (server: HttpServer, address: ListenAddress): Promise<void> => {
+    await server.listen(address)
+    servers.push(server)
+  }
+  if (s3Listen !== null) await listen(createHttpServer(handlers.s3, null), s3Listen)
+  if (s3TlsListen !== null) {
+    assert(source !== null, 'HTTPS has a certificate')
+    await listen(createHttpServer(handlers.s3, source), s3TlsListen)
+  }
+  await listen(createHttpServer(handlers.admin, source), adminListen)
+  return servers
 }
 
 function keysOf(options: ServerOptions, log: Log): AccessKeys {

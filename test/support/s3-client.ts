@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
 import { type EpochMs, epochMs } from '../../src/lib/units.ts'
 import { emptySha256, type QueryPairs, sha256Hex, unsignedPayload } from '../../src/sigv4/canonical.ts'
 import { type ChunkContext, chunkSignature, trailerSignature } from '../../src/sigv4/chunks.ts'
@@ -70,6 +71,8 @@ export type S3ClientOptions = {
   readonly endpoint: string
   readonly credentials: SigningCredentials
   readonly region?: string
+  /** PEM of the authority, for an https endpoint. */
+  readonly ca?: string
   /** The server's wall clock; the machine's if left out. */
   readonly nowMs?: () => number
 }
@@ -84,7 +87,10 @@ export type S3TestClient = {
 const keys = signingKeys(64)
 
 export function createS3Client(client: S3ClientOptions): S3TestClient {
-  const agent = new Agent({ keepAlive: true })
+  const agent =
+    client.ca === undefined
+      ? new Agent({ keepAlive: true })
+      : new TlsAgent({ keepAlive: true, ca: client.ca })
   const wire = (options: SendOptions): Wire => {
     const signed = buildWire(client, options)
     return options.mutate === undefined ? signed : options.mutate(signed)
@@ -100,7 +106,8 @@ export function createS3Client(client: S3ClientOptions): S3TestClient {
 export function sendWire(endpoint: string, wire: Wire, agent: Agent | false = false): Promise<Answer> {
   const { hostname, port } = new URL(endpoint)
   return new Promise((resolve, reject) => {
-    const request = httpRequest(
+    const send = agent instanceof TlsAgent ? httpsRequest : httpRequest
+    const request = send(
       { agent, host: hostname, port, method: wire.method, path: wire.target, headers: wire.headers },
       (response) => {
         const pieces: Buffer[] = []

@@ -9,6 +9,7 @@ export type ServerMainMessage =
   | {
       readonly kind: 'started'
       readonly s3Endpoint: string
+      readonly s3TlsEndpoint: string | null
       readonly adminEndpoint: string
       readonly metricsEndpoint: string
       readonly volumeId: string
@@ -34,8 +35,8 @@ async function run(options: ServerOptions): Promise<void> {
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
   server.failed.then(() => process.exit(1)).catch(() => process.exit(1))
-  const { s3Endpoint, adminEndpoint, metricsEndpoint, volumeId } = server
-  tell({ kind: 'started', s3Endpoint, adminEndpoint, metricsEndpoint, volumeId })
+  const { s3Endpoint, s3TlsEndpoint, adminEndpoint, metricsEndpoint, volumeId } = server
+  tell({ kind: 'started', s3Endpoint, s3TlsEndpoint, adminEndpoint, metricsEndpoint, volumeId })
 }
 
 process.once('message', (options: ServerOptions) => {

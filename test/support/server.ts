@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { CertificateFiles } from '../../src/server/certificate.ts'
 import type { ServerOptions } from '../../src/server/messages.ts'
 import type { SigningCredentials } from '../../src/sigv4/sign.ts'
 import { type ClockShift, clockFileVariable, unshifted, writeClockShift } from './file-clock.ts'
@@ -26,6 +27,8 @@ export const operatorCredentials: SigningCredentials = {
 export type TestServerOptions = {
   /** Entries of the --access-keys file; left out: no file. */
   readonly accessKeys?: readonly object[]
+  /** Serves HTTPS too, on a port of its own; the admin API speaks it only. */
+  readonly certificate?: CertificateFiles
   readonly workerCount?: number
   readonly domain?: string
   readonly region?: string
@@ -38,6 +41,7 @@ export type TestServerOptions = {
 export type TestServer = {
   /** These three stay the same over `restart`. */
   readonly endpoint: string
+  readonly tlsEndpoint: string | null
   readonly adminEndpoint: string
   readonly metricsEndpoint: string
   readonly volumeId: string
@@ -77,6 +81,8 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
   let options: ServerOptions = {
     dataDirectory: given.dataDirectory ?? join(directory, 'data'),
     s3Listen: { host: '127.0.0.1', port: 0 },
+    s3TlsListen: given.certificate === undefined ? null : { host: '127.0.0.1', port: 0 },
+    certificate: given.certificate ?? null,
     adminListen: { host: '127.0.0.1', port: 0 },
     metricsListen: { host: '127.0.0.1', port: 0 },
     workerCount: given.workerCount ?? 2,
@@ -103,6 +109,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
   options = {
     ...options,
     s3Listen: addressOf(started.s3Endpoint),
+    s3TlsListen: started.s3TlsEndpoint === null ? null : addressOf(started.s3TlsEndpoint),
     adminListen: addressOf(started.adminEndpoint),
     metricsListen: addressOf(started.metricsEndpoint),
   }
@@ -122,6 +129,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
   }
   return {
     endpoint: started.s3Endpoint,
+    tlsEndpoint: started.s3TlsEndpoint,
     adminEndpoint: started.adminEndpoint,
     metricsEndpoint: started.metricsEndpoint,
     volumeId: started.volumeId,
