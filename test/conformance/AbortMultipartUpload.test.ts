@@ -9,7 +9,7 @@ const bench = conformance({ accessKeys: [owner, writer] })
 const abort = (bucket: string, uploadId: string, key = owner) =>
   bench.send({ method: 'DELETE', path: `/${bucket}/key`, query: { uploadId }, key })
 
-it('AbortMultipartUpload: always allowed, also with a lock at Create; versions stay as they are', async () => {
+it('[AbortMultipartUpload.1] AbortMultipartUpload: always allowed, also with a lock at Create; versions stay as they are', async () => {
   const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
   await bench.put(bucket, 'key', { key: owner })
   const locked = await bench.unchanged(bucket, async () => {

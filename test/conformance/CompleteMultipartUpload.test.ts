@@ -213,7 +213,7 @@ describe('CompleteMultipartUpload: refusals', () => {
 describe('CompleteMultipartUpload: locks', () => {
   const one = async (upload: Upload) => [await addPart(bench, upload, { partNumber: 1, body: 'part' })]
 
-  it('CompleteMultipartUpload: what Create was given is stored (B-14)', async () => {
+  it('[CompleteMultipartUpload.1] CompleteMultipartUpload: what Create was given is stored (B-14)', async () => {
     const bucket = await bench.bucket('locked', { key: owner, rule: days('COMPLIANCE', 9) })
     const until = bench.inDays(1)
     const upload = await begin(
@@ -225,7 +225,7 @@ describe('CompleteMultipartUpload: locks', () => {
     expect(await lockOf(bucket)).toEqual(['GOVERNANCE', until, 'ON'])
   })
 
-  it('CompleteMultipartUpload: a date of Create that has passed is stored, and the version is free', async () => {
+  it('[CompleteMultipartUpload.4] CompleteMultipartUpload: a date of Create that has passed is stored, and the version is free', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const until = bench.inDays(1)
     const upload = await begin(bench, { bucket, signer: owner }, { [mode]: 'COMPLIANCE', [date]: until })
@@ -243,11 +243,41 @@ describe('CompleteMultipartUpload: locks', () => {
   })
 
   const rows = [
-    ['the rule at Complete counts from Complete', null, days('COMPLIANCE', 2), 'COMPLIANCE', 2],
-    ['a rule removed since Create still holds', days('COMPLIANCE', 2), null, 'COMPLIANCE', 2],
-    ['a longer rule at Create wins', days('COMPLIANCE', 3), days('COMPLIANCE', 1), 'COMPLIANCE', 3],
-    ['a longer rule at Complete wins', days('GOVERNANCE', 1), days('GOVERNANCE', 3), 'GOVERNANCE', 3],
-    ['the stronger mode and the later date', days('COMPLIANCE', 1), days('GOVERNANCE', 3), 'COMPLIANCE', 3],
+    [
+      '[CompleteMultipartUpload.2] the rule at Complete counts from Complete',
+      null,
+      days('COMPLIANCE', 2),
+      'COMPLIANCE',
+      2,
+    ],
+    [
+      '[CompleteMultipartUpload.3] [Choice.15] a rule removed since Create still holds',
+      days('COMPLIANCE', 2),
+      null,
+      'COMPLIANCE',
+      2,
+    ],
+    [
+      '[CompleteMultipartUpload.3] a longer rule at Create wins',
+      days('COMPLIANCE', 3),
+      days('COMPLIANCE', 1),
+      'COMPLIANCE',
+      3,
+    ],
+    [
+      '[CompleteMultipartUpload.3] a longer rule at Complete wins',
+      days('GOVERNANCE', 1),
+      days('GOVERNANCE', 3),
+      'GOVERNANCE',
+      3,
+    ],
+    [
+      '[CompleteMultipartUpload.3] the stronger mode and the later date',
+      days('COMPLIANCE', 1),
+      days('GOVERNANCE', 3),
+      'COMPLIANCE',
+      3,
+    ],
   ] as const
   it.each(rows)(
     'CompleteMultipartUpload: %s',
@@ -271,7 +301,7 @@ describe('CompleteMultipartUpload: locks', () => {
     },
   )
 
-  it('CompleteMultipartUpload: over a locked version a new one is written, the old one is untouched (B-13)', async () => {
+  it('[CompleteMultipartUpload.6] CompleteMultipartUpload: over a locked version a new one is written, the old one is untouched (B-13)', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const old = await bench.put(bucket, 'key', { key: owner, body: 'old' })
     await bench.retain({ bucket, key: 'key', versionId: old }, 'COMPLIANCE', bench.inDays(1), { key: owner })

@@ -192,13 +192,13 @@ describe('CopyObject: locks', () => {
     return [headers[mode], headers[date], headers[hold]]
   }
 
-  it('CopyObject: the target does not inherit the lock of the source', async () => {
+  it('[CopyObject.3] CopyObject: the target does not inherit the lock of the source', async () => {
     const { bucket } = await lockedSource()
     await copy(`${bucket}/source`, `/${bucket}/target`)
     expect(await lockOf(`/${bucket}/target`)).toEqual([undefined, undefined, undefined])
   })
 
-  it('CopyObject: the headers of the request win, else the rule of the target bucket', async () => {
+  it('[CopyObject.4] CopyObject: the headers of the request win, else the rule of the target bucket', async () => {
     const { bucket } = await lockedSource()
     const ruled = await bench.bucket('locked', { key: owner, rule: '<Mode>GOVERNANCE</Mode><Days>1</Days>' })
     await copy(`${bucket}/source`, `/${ruled}/target`)
@@ -208,7 +208,7 @@ describe('CopyObject: locks', () => {
     expect(await lockOf(`/${ruled}/target`)).toEqual(['COMPLIANCE', until, 'OFF'])
   })
 
-  it('CopyObject: no checksum is demanded; bad lock headers are refused as on PutObject', async () => {
+  it('[CopyObject.1] [CopyObject.2] [Choice.12] CopyObject: no checksum is demanded; bad lock headers are refused as on PutObject', async () => {
     const { bucket } = await lockedSource()
     const plain = await bench.bucket('enabled', { key: owner })
     const rows = [
@@ -224,13 +224,13 @@ describe('CopyObject: locks', () => {
     }
   })
 
-  it('CopyObject: lock headers need their permissions (B-36)', async () => {
+  it('[CopyObject.6] CopyObject: lock headers need their permissions (B-36)', async () => {
     const { bucket } = await lockedSource()
     const attempt = () => copy(`${bucket}/source`, `/${bucket}/target`, { [hold]: 'ON' }, { key: copier })
     expect(refusal(await bench.unchanged(bucket, attempt))).toEqual(refused.forbidden)
   })
 
-  it('CopyObject: onto itself without a change is InvalidRequest', async () => {
+  it('[CopyObject.7] CopyObject: onto itself without a change is InvalidRequest', async () => {
     const { bucket } = await lockedSource()
     const answer = await bench.unchanged(bucket, () => copy(`${bucket}/source`, `/${bucket}/source`))
     expect(refusal(answer)).toEqual([
@@ -241,7 +241,7 @@ describe('CopyObject: locks', () => {
     ])
   })
 
-  it('CopyObject: onto itself with REPLACE is a new version, the old one keeps lock and bytes (I12)', async () => {
+  it('[CopyObject.8] CopyObject: onto itself with REPLACE is a new version, the old one keeps lock and bytes (I12)', async () => {
     const { bucket, versionId } = await lockedSource()
     const path = `/${bucket}/source`
     const before = await get(path, { query: { versionId } })

@@ -38,7 +38,7 @@ describe('CreateBucket', () => {
   })
 
   it.each(['true', 'True'])(
-    'CreateBucket: %s, lock and versioning are on in one step, no rule',
+    '[CreateBucket.1] CreateBucket: %s, lock and versioning are on in one step, no rule',
     async (value) => {
       const name = newName()
       expect((await create(name, { headers: { [header]: value } })).status).toBe(200)
@@ -49,20 +49,20 @@ describe('CreateBucket', () => {
     },
   )
 
-  it('CreateBucket: header false, a plain bucket', async () => {
+  it('[CreateBucket.3] CreateBucket: header false, a plain bucket', async () => {
     const name = newName()
     expect((await create(name, { headers: { [header]: 'false' } })).status).toBe(200)
     expect((await get(name, 'object-lock')).status).toBe(404)
   })
 
-  it('CreateBucket: another header value is InvalidRequest and no bucket is made', async () => {
+  it('[CreateBucket.4] CreateBucket: another header value is InvalidRequest and no bucket is made', async () => {
     const name = newName()
     const answer = await create(name, { headers: { [header]: 'yes' } })
     expect([answer.status, answer.code]).toEqual([400, 'InvalidRequest'])
     expect((await bench.send({ method: 'HEAD', path: `/${name}` })).status).toBe(404)
   })
 
-  it('CreateBucket: an existing bucket of mine is 409 and keeps its lock state', async () => {
+  it('[CreateBucket.5] CreateBucket: an existing bucket of mine is 409 and keeps its lock state', async () => {
     const plain = await bench.bucket('enabled', { key: owner })
     const withLock = await bench.unchanged(plain, () => create(plain, { headers: { [header]: 'true' } }))
     expect([withLock.status, withLock.code, withLock.element('BucketName')]).toEqual([
@@ -83,7 +83,7 @@ describe('CreateBucket', () => {
     expect([answer.status, answer.code]).toEqual([409, 'BucketAlreadyExists'])
   })
 
-  it('CreateBucket: the lock header needs two permissions more (B-36)', async () => {
+  it('[CreateBucket.2] CreateBucket: the lock header needs two permissions more (B-36)', async () => {
     for (const key of [creator, lockCreator]) {
       const name = newName()
       const answer = await create(name, { key, headers: { [header]: 'true' } })

@@ -32,7 +32,7 @@ describe('CreateMultipartUpload', () => {
     )
   })
 
-  it('CreateMultipartUpload: lock headers need no checksum here', async () => {
+  it('[Choice.12] CreateMultipartUpload: lock headers need no checksum here', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     expect((await create(bucket, { [mode]: 'COMPLIANCE', [date]: future, [hold]: 'ON' })).status).toBe(200)
   })
@@ -52,13 +52,16 @@ describe('CreateMultipartUpload', () => {
       'The retain until date must be in the future!',
     ],
     ['a bad hold', { [hold]: 'x' }, "Legal Hold must be either of 'ON' or 'OFF'"],
-  ])('CreateMultipartUpload: %s is InvalidArgument and no upload begins', async (_name, headers, message) => {
-    const bucket = await bench.bucket('locked', { key: owner })
-    const answer = await bench.unchanged(bucket, () => create(bucket, headers))
-    expect(refusal(answer)).toEqual([400, 'InvalidArgument', message])
-  })
+  ])(
+    '[CreateMultipartUpload.1] CreateMultipartUpload: %s is InvalidArgument and no upload begins',
+    async (_name, headers, message) => {
+      const bucket = await bench.bucket('locked', { key: owner })
+      const answer = await bench.unchanged(bucket, () => create(bucket, headers))
+      expect(refusal(answer)).toEqual([400, 'InvalidArgument', message])
+    },
+  )
 
-  it('CreateMultipartUpload: lock headers into a bucket without lock are E5', async () => {
+  it('[CreateMultipartUpload.2] CreateMultipartUpload: lock headers into a bucket without lock are E5', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const answer = await bench.unchanged(bucket, () => create(bucket, { [hold]: 'OFF' }))
     expect(refusal(answer)).toEqual(refused.bucketLockMissingForHeaders)
@@ -67,12 +70,15 @@ describe('CreateMultipartUpload', () => {
   it.each([
     ['retention', { [mode]: 'GOVERNANCE', [date]: future }],
     ['hold', { [hold]: 'ON' }],
-  ])('CreateMultipartUpload: a %s header needs its own permission (B-36)', async (_name, headers) => {
-    const bucket = await bench.bucket('locked', { key: owner })
-    const answer = await bench.unchanged(bucket, () => create(bucket, headers, { key: writer }))
-    expect(refusal(answer)).toEqual(refused.forbidden)
-    expect((await create(bucket, {}, { key: writer })).status).toBe(200)
-  })
+  ])(
+    '[CreateMultipartUpload.3] CreateMultipartUpload: a %s header needs its own permission (B-36)',
+    async (_name, headers) => {
+      const bucket = await bench.bucket('locked', { key: owner })
+      const answer = await bench.unchanged(bucket, () => create(bucket, headers, { key: writer }))
+      expect(refusal(answer)).toEqual(refused.forbidden)
+      expect((await create(bucket, {}, { key: writer })).status).toBe(200)
+    },
+  )
 
   it.each([
     [{ 'x-amz-checksum-algorithm': 'CRC32' }, 'COMPOSITE'],

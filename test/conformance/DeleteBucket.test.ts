@@ -29,7 +29,7 @@ describe('DeleteBucket', () => {
     }
   })
 
-  it('DeleteBucket: a locked version keeps the bucket, whoever asks (I18)', async () => {
+  it('[DeleteBucket.2] DeleteBucket: a locked version keeps the bucket, whoever asks (I18)', async () => {
     const name = await bench.bucket('locked', { key: owner })
     await bench.put(name, 'key', { key: owner })
     await bench.retain({ bucket: name, key: 'key' }, 'COMPLIANCE', bench.inDays(1), { key: owner })
@@ -38,7 +38,7 @@ describe('DeleteBucket', () => {
     }
   })
 
-  it('DeleteBucket: a delete marker alone keeps the bucket', async () => {
+  it('[DeleteBucket.1] DeleteBucket: a delete marker alone keeps the bucket', async () => {
     const name = await bench.bucket('enabled', { key: owner })
     const marker = await bench.send({ method: 'DELETE', path: `/${name}/key`, key: owner })
     expect(refusal(await remove(name))).toEqual(notEmpty)

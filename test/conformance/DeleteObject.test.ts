@@ -48,7 +48,7 @@ describe('DeleteObject without version id', () => {
     ['GOVERNANCE', { mode: 'GOVERNANCE' }],
     ['a legal hold', { hold: 'ON' }],
   ])(
-    'DeleteObject: the current version is locked by %s, a delete marker goes on top',
+    '[DeleteObject.1] DeleteObject: the current version is locked by %s, a delete marker goes on top',
     async (_name, lock) => {
       const target = await locked(lock)
       const answer = await remove({ bucket: target.bucket, key: 'key' })
@@ -109,7 +109,7 @@ describe('DeleteObject of a version', () => {
     ['hold OFF', { hold: 'OFF' }],
     ['expired GOVERNANCE', { mode: 'GOVERNANCE', expired: true }],
     ['expired COMPLIANCE', { mode: 'COMPLIANCE', expired: true }],
-  ])('DeleteObject: %s, the version is gone', async (_name, lock) => {
+  ])('[DeleteObject.2] DeleteObject: %s, the version is gone', async (_name, lock) => {
     const target = await locked(lock)
     const answer = await remove(target)
     expect([answer.status, answer.headers['x-amz-version-id']]).toEqual([204, target.versionId])
@@ -118,12 +118,16 @@ describe('DeleteObject of a version', () => {
   })
 
   const rows: readonly [string, Lock, 'denied' | 'denied unless bypassed'][] = [
-    ['COMPLIANCE', { mode: 'COMPLIANCE' }, 'denied'],
-    ['hold', { hold: 'ON' }, 'denied'],
+    ['[DeleteObject.3] COMPLIANCE', { mode: 'COMPLIANCE' }, 'denied'],
+    ['[DeleteObject.3] hold', { hold: 'ON' }, 'denied'],
     ['GOVERNANCE and hold (B-32)', { mode: 'GOVERNANCE', hold: 'ON' }, 'denied'],
     ['COMPLIANCE and hold', { mode: 'COMPLIANCE', hold: 'ON' }, 'denied'],
-    ['hold ON and retention expired', { mode: 'GOVERNANCE', hold: 'ON', expired: true }, 'denied'],
-    ['GOVERNANCE', { mode: 'GOVERNANCE' }, 'denied unless bypassed'],
+    [
+      '[DeleteObject.3] [Choice.19] hold ON and retention expired',
+      { mode: 'GOVERNANCE', hold: 'ON', expired: true },
+      'denied',
+    ],
+    ['[DeleteObject.4] [Choice.8] GOVERNANCE', { mode: 'GOVERNANCE' }, 'denied unless bypassed'],
     ['GOVERNANCE, hold OFF', { mode: 'GOVERNANCE', hold: 'OFF' }, 'denied unless bypassed'],
   ]
   const callers = [
@@ -148,7 +152,7 @@ describe('DeleteObject of a version', () => {
     })
   }
 
-  it('DeleteObject: locked to the last millisecond and at the very instant, free one later', async () => {
+  it('[Format.12] DeleteObject: locked to the last millisecond and at the very instant, free one later', async () => {
     const target = await locked({ mode: 'COMPLIANCE' })
     bench.server().advance(dayMs - 60_000)
     expect(refusal(await remove(target))).toEqual(refused.locked)
@@ -156,7 +160,7 @@ describe('DeleteObject of a version', () => {
     expect((await remove(target)).status).toBe(204)
   })
 
-  it('DeleteObject: a delete marker is never protected, and the version below comes back', async () => {
+  it('[DeleteObject.5] DeleteObject: a delete marker is never protected, and the version below comes back', async () => {
     const target = await locked({ mode: 'COMPLIANCE' })
     const marker = await remove({ bucket: target.bucket, key: 'key' })
     const versionId = String(marker.headers['x-amz-version-id'])
@@ -169,14 +173,14 @@ describe('DeleteObject of a version', () => {
     expect((await bench.send({ method: 'GET', path: `/${target.bucket}/key` })).text).toBe('bytes')
   })
 
-  it('DeleteObject: a locked version below a delete marker stays locked (B-15)', async () => {
+  it('[DeleteObject.11] DeleteObject: a locked version below a delete marker stays locked (B-15)', async () => {
     const target = await locked({ mode: 'COMPLIANCE' })
     await remove({ bucket: target.bucket, key: 'key' })
     const answer = await bench.unchanged(target.bucket, () => remove(target, { headers: bypass }))
     expect(refusal(answer)).toEqual(refused.locked)
   })
 
-  it('DeleteObject: a well-formed id that does not exist is 204, a malformed or empty one 400', async () => {
+  it('[DeleteObject.6] [Choice.5] [Choice.16] DeleteObject: a well-formed id that does not exist is 204, a malformed or empty one 400', async () => {
     const target = await locked({})
     const unknown = await bench.unchanged(target.bucket, () =>
       remove({ ...target, versionId: 'ABCDEF0123456789' }),
@@ -191,13 +195,13 @@ describe('DeleteObject of a version', () => {
     expect(refusal(empty)).toEqual(refused.emptyVersionId)
   })
 
-  it('DeleteObject: the bypass header on a bucket without lock is accepted and ignored', async () => {
+  it('[DeleteObject.7] [Choice.1] [E18] DeleteObject: the bypass header on a bucket without lock is accepted and ignored', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const versionId = await bench.put(bucket, 'key', { key: owner })
     expect((await remove({ bucket, key: 'key', versionId }, { headers: bypass })).status).toBe(204)
   })
 
-  it('DeleteObject: versionId=null is the null version and never the current one (B-18)', async () => {
+  it('[DeleteObject.8] DeleteObject: versionId=null is the null version and never the current one (B-18)', async () => {
     const bucket = await bench.bucket('unversioned', { key: owner })
     await bench.put(bucket, 'key', { key: owner, body: 'null bytes' })
     const enable = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
@@ -231,7 +235,7 @@ describe('DeleteObject of a version', () => {
     },
   )
 
-  it('DeleteObject: s3:DeleteObject and s3:DeleteObjectVersion do not stand for each other', async () => {
+  it('[DeleteObject.9] DeleteObject: s3:DeleteObject and s3:DeleteObjectVersion do not stand for each other', async () => {
     const target = await locked({})
     const { bucket } = target
     const asVersion = await bench.unchanged(bucket, () => remove(target, { key: onlyCurrent }))

@@ -65,7 +65,7 @@ async function versions(bucket: string) {
 }
 
 describe('DeleteObjects', () => {
-  it('DeleteObjects: locked versions are errors of their keys, the others go', async () => {
+  it('[DeleteObjects.1] DeleteObjects: locked versions are errors of their keys, the others go', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const put = async (key: string) => ({
       bucket,
@@ -147,7 +147,7 @@ describe('DeleteObjects', () => {
     ])
   })
 
-  it('DeleteObjects: duplicates have one result each, unknown ids are Deleted', async () => {
+  it('[DeleteObjects.6] DeleteObjects: duplicates have one result each, unknown ids are Deleted', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const versionId = await bench.put(bucket, 'key', { key: owner })
     const item = { key: 'key', versionId }
@@ -159,7 +159,7 @@ describe('DeleteObjects', () => {
     ])
   })
 
-  it('DeleteObjects: malformed and empty version ids are errors of their keys, the others go on', async () => {
+  it('[Choice.17] DeleteObjects: malformed and empty version ids are errors of their keys, the others go on', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     await bench.put(bucket, 'kept', { key: owner })
     const versionId = await bench.put(bucket, 'gone', { key: owner })
@@ -186,7 +186,7 @@ describe('DeleteObjects', () => {
     expect(results(answer.text)).toEqual([denied('locked', locked.versionId)])
   })
 
-  it('DeleteObjects: 1,000 keys are deleted, 0 and 1,001 are MalformedXML', async () => {
+  it('[DeleteObjects.3] [Format.11] DeleteObjects: 1,000 keys are deleted, 0 and 1,001 are MalformedXML', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const items = Array.from({ length: 1000 }, (_none, index) => ({ key: `k${index}` }))
     const answer = await remove(bucket, items)
@@ -214,7 +214,7 @@ describe('DeleteObjects', () => {
     expect((await bench.unchanged(bucket, () => remove(bucket, [], { body }))).code).toBe(code)
   })
 
-  it('DeleteObjects: no checksum is E17, a wrong one BadDigest', async () => {
+  it('[DeleteObjects.2] [E17] DeleteObjects: no checksum is E17, a wrong one BadDigest', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     await bench.put(bucket, 'a', { key: owner })
     const request = {
@@ -231,7 +231,7 @@ describe('DeleteObjects', () => {
     expect((await bench.unchanged(bucket, () => bench.send({ ...request, headers }))).code).toBe('BadDigest')
   })
 
-  it('DeleteObjects: permission and bypass are judged for every key (B-06)', async () => {
+  it('[DeleteObjects.4] DeleteObjects: permission and bypass are judged for every key (B-06)', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const items = []
     for (const key of ['mine/free', 'mine/kept', 'other']) {
@@ -259,7 +259,7 @@ describe('DeleteObjects', () => {
     expect(await kinds(deleter)).toEqual(['Deleted', 'Deleted'])
   })
 
-  it('DeleteObjects: the bypass header on a bucket without lock is ignored', async () => {
+  it('[DeleteObjects.5] [Choice.1] DeleteObjects: the bypass header on a bucket without lock is ignored', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const versionId = await bench.put(bucket, 'key', { key: owner })
     const headers = { 'x-amz-bypass-governance-retention': 'true' }

@@ -45,7 +45,7 @@ describe('GetObject: versions', () => {
     expect(refusal(await get(bucket, { query: { versionId: '' } }))).toEqual(refused.emptyVersionId)
   })
 
-  it('GetObject: a delete marker is 404 as current version and 405 by its id, and says what it is', async () => {
+  it('[GetObject.3] GetObject: a delete marker is 404 as current version and 405 by its id, and says what it is', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     await bench.put(bucket, 'key', { key: owner })
     const marker = await bench.send({ method: 'DELETE', path: `/${bucket}/key`, key: owner })
@@ -83,7 +83,7 @@ describe('GetObject: versions', () => {
 })
 
 describe('GetObject: lock headers', () => {
-  it('GetObject: mode, date and hold are shown only with their permissions', async () => {
+  it('[GetObject.1] [GetObject.2] [Choice.9] GetObject: mode, date and hold are shown only with their permissions', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     await bench.put(bucket, 'key', { key: owner })
     const target = { bucket, key: 'key' }

@@ -20,7 +20,7 @@ function get(bucket: string, attributes: string | null, more: object = {}) {
   })
 }
 
-it('GetObjectAttributes: what was asked for and nothing else, no lock', async () => {
+it('[GetObjectAttributes.1] GetObjectAttributes: what was asked for and nothing else, no lock', async () => {
   const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
   const versionId = await bench.put(bucket, 'key', { key: owner })
   const answer = await get(bucket, all)

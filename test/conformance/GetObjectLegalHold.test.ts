@@ -15,7 +15,7 @@ function get(bucket: string, more: object = {}) {
   })
 }
 
-it('GetObjectLegalHold: never set is 404 E3, after ON is ON, after OFF is OFF', async () => {
+it('[GetObjectLegalHold.1] [Choice.2] GetObjectLegalHold: never set is 404 E3, after ON is ON, after OFF is OFF', async () => {
   const bucket = await bench.bucket('locked', { key: owner })
   await bench.put(bucket, 'key', { key: owner })
   expect(refusal(await get(bucket))).toEqual(refused.noObjectLock)
@@ -26,20 +26,20 @@ it('GetObjectLegalHold: never set is 404 E3, after ON is ON, after OFF is OFF', 
   }
 })
 
-it('GetObjectLegalHold: a retention alone is no hold', async () => {
+it('[GetObjectLegalHold.1] GetObjectLegalHold: a retention alone is no hold', async () => {
   const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
   await bench.put(bucket, 'key', { key: owner })
   expect(refusal(await get(bucket))).toEqual(refused.noObjectLock)
 })
 
-it('GetObjectLegalHold: the object comes before the lock of the bucket', async () => {
+it('[GetObjectLegalHold.3] [Choice.7] GetObjectLegalHold: the object comes before the lock of the bucket', async () => {
   const bucket = await bench.bucket('enabled', { key: owner })
   expect(refusal(await get(bucket))).toEqual(refused.noSuchKey)
   await bench.put(bucket, 'key', { key: owner })
   expect(refusal(await get(bucket))).toEqual(refused.bucketLockMissing)
 })
 
-it('GetObjectLegalHold: a delete marker is 404 as current version and 405 by its id', async () => {
+it('[GetObjectLegalHold.4] GetObjectLegalHold: a delete marker is 404 as current version and 405 by its id', async () => {
   const bucket = await bench.bucket('locked', { key: owner })
   const marker = await bench.send({ method: 'DELETE', path: `/${bucket}/key`, key: owner })
   expect(refusal(await get(bucket))).toEqual(refused.noSuchKey)
@@ -47,7 +47,7 @@ it('GetObjectLegalHold: a delete marker is 404 as current version and 405 by its
   expect(refusal(await get(bucket, { query }))).toEqual(refused.deleteMarker)
 })
 
-it('GetObjectLegalHold: other permissions do not stand for it', async () => {
+it('[GetObjectLegalHold.2] GetObjectLegalHold: other permissions do not stand for it', async () => {
   const bucket = await bench.bucket('locked', { key: owner })
   await bench.put(bucket, 'key', { key: owner })
   expect(refusal(await get(bucket, { key: reader }))).toEqual(refused.forbidden)

@@ -8,7 +8,7 @@ const get = (name: string, key = owner) =>
   bench.send({ method: 'GET', path: `/${name}`, query: { 'object-lock': '' }, key })
 
 it.each(['unversioned', 'enabled'] as const)(
-  'GetObjectLockConfiguration: a bucket %s is 404 E2',
+  '[GetObjectLockConfiguration.2] GetObjectLockConfiguration: a bucket %s is 404 E2',
   async (kind) => {
     const name = await bench.bucket(kind, { key: owner })
     const answer = await get(name)
@@ -24,16 +24,19 @@ it.each(['unversioned', 'enabled'] as const)(
 it.each([
   ['Days', '<Mode>GOVERNANCE</Mode><Days>3</Days>', 'Years'],
   ['Years', '<Mode>COMPLIANCE</Mode><Years>2</Years>', 'Days'],
-])('GetObjectLockConfiguration: only the unit %s that was set', async (_name, rule, unused) => {
-  const name = await bench.bucket('locked', { key: owner, rule })
-  const answer = await get(name)
-  expect(answer.status).toBe(200)
-  expect(answer.text).toContain('<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">')
-  expect(answer.text).toContain(`<Rule><DefaultRetention>${rule}</DefaultRetention></Rule>`)
-  expect(answer.text).not.toContain(unused)
-})
+])(
+  '[GetObjectLockConfiguration.3] GetObjectLockConfiguration: only the unit %s that was set',
+  async (_name, rule, unused) => {
+    const name = await bench.bucket('locked', { key: owner, rule })
+    const answer = await get(name)
+    expect(answer.status).toBe(200)
+    expect(answer.text).toContain('<ObjectLockConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">')
+    expect(answer.text).toContain(`<Rule><DefaultRetention>${rule}</DefaultRetention></Rule>`)
+    expect(answer.text).not.toContain(unused)
+  },
+)
 
-it('GetObjectLockConfiguration: no rule, no Rule element', async () => {
+it('[GetObjectLockConfiguration.3] GetObjectLockConfiguration: no rule, no Rule element', async () => {
   const answer = await get(await bench.bucket('locked', { key: owner }))
   expect([answer.element('ObjectLockEnabled'), answer.text.includes('Rule')]).toEqual(['Enabled', false])
 })
@@ -45,6 +48,6 @@ it('GetObjectLockConfiguration: what was printed can be written back (I16)', asy
   expect([again.status, (await get(name)).text]).toEqual([200, body])
 })
 
-it('GetObjectLockConfiguration: other permissions do not stand for it', async () => {
+it('[GetObjectLockConfiguration.1] GetObjectLockConfiguration: other permissions do not stand for it', async () => {
   expect(refusal(await get(await bench.bucket('locked', { key: owner }), reader))).toEqual(refused.forbidden)
 })

@@ -22,7 +22,7 @@ function get(bucket: string, more: object = {}, key = 'key') {
 const version = (versionId: string) => ({ query: { retention: '', versionId } })
 
 describe('GetObjectRetention', () => {
-  it('GetObjectRetention: mode and date as they were set, to the millisecond', async () => {
+  it('[GetObjectRetention.1] [Format.9] GetObjectRetention: mode and date as they were set, to the millisecond', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const versionId = await bench.put(bucket, 'key', { key: owner })
     await bench.retain({ bucket, key: 'key' }, 'GOVERNANCE', '2099-01-01T00:00:00.0010001Z', { key: owner })
@@ -34,7 +34,7 @@ describe('GetObjectRetention', () => {
     ])
   })
 
-  it('GetObjectRetention: never set is 404 E3; after expiry it is still shown', async () => {
+  it('[GetObjectRetention.2] [GetObjectRetention.5] [Choice.2] GetObjectRetention: never set is 404 E3; after expiry it is still shown', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     await bench.put(bucket, 'key', { key: owner })
     expect(refusal(await get(bucket))).toEqual(refused.noObjectLock)
@@ -44,7 +44,7 @@ describe('GetObjectRetention', () => {
     expect((await get(bucket)).text).toBe(before.text)
   })
 
-  it('GetObjectRetention: a bucket without lock is 400 E4, but a missing object comes first', async () => {
+  it('[GetObjectRetention.3] [Choice.7] GetObjectRetention: a bucket without lock is 400 E4, but a missing object comes first', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     expect(refusal(await get(bucket))).toEqual(refused.noSuchKey)
     await bench.put(bucket, 'key', { key: owner })
@@ -52,7 +52,7 @@ describe('GetObjectRetention', () => {
     expect(refusal(await get(bucket, version('ABC')))).toEqual(refused.noSuchVersion)
   })
 
-  it('GetObjectRetention: a delete marker is 404 as current version and 405 by its id', async () => {
+  it('[GetObjectRetention.4] [Choice.6] GetObjectRetention: a delete marker is 404 as current version and 405 by its id', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     await bench.put(bucket, 'key', { key: owner })
     const marker = await bench.send({ method: 'DELETE', path: `/${bucket}/key`, key: owner })
@@ -64,13 +64,13 @@ describe('GetObjectRetention', () => {
     ])
   })
 
-  it('GetObjectRetention: malformed and empty version ids are 400', async () => {
+  it('[Choice.16] GetObjectRetention: malformed and empty version ids are 400', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     expect(refusal(await get(bucket, version('a-b')))).toEqual(refused.badVersionId)
     expect(refusal(await get(bucket, version('')))).toEqual(refused.emptyVersionId)
   })
 
-  it('GetObjectRetention: other permissions do not stand for it', async () => {
+  it('[GetObjectRetention.6] GetObjectRetention: other permissions do not stand for it', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     await bench.put(bucket, 'key', { key: owner })
     expect(refusal(await get(bucket, { key: reader }))).toEqual(refused.forbidden)

@@ -9,7 +9,7 @@ function head(bucket: string, more: object = {}) {
   return bench.send({ method: 'HEAD', path: `/${bucket}/key`, key: owner, ...more })
 }
 
-it('HeadObject: the headers of GetObject without the body', async () => {
+it('[HeadObject.1] [Format.8] [Choice.9] HeadObject: the headers of GetObject without the body', async () => {
   const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>GOVERNANCE</Mode><Days>1</Days>' })
   await bench.put(bucket, 'key', { key: owner, headers: { 'x-amz-meta-a': 'b' } })
   await bench.hold({ bucket, key: 'key' }, 'OFF', { key: owner })
@@ -29,7 +29,7 @@ it('HeadObject: the headers of GetObject without the body', async () => {
   })
 })
 
-it('HeadObject: without the permissions no lock headers', async () => {
+it('[HeadObject.2] HeadObject: without the permissions no lock headers', async () => {
   const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>GOVERNANCE</Mode><Days>1</Days>' })
   await bench.put(bucket, 'key', { key: owner })
   const answer = await head(bucket, { key: reader })
@@ -39,7 +39,7 @@ it('HeadObject: without the permissions no lock headers', async () => {
   ])
 })
 
-it('HeadObject: 404, 405 and 304 without a body', async () => {
+it('[HeadObject.3] HeadObject: 404, 405 and 304 without a body', async () => {
   const bucket = await bench.bucket('enabled', { key: owner })
   expect([(await head(bucket)).status, (await head(bucket)).text]).toEqual([404, ''])
   await bench.put(bucket, 'key', { key: owner })

@@ -111,7 +111,7 @@ describe('ListObjectVersions', () => {
     expect(refusal(answer)).toEqual([400, 'InvalidArgument', message])
   })
 
-  it('ListObjectVersions: shows no locks, and needs s3:ListBucketVersions (B-61)', async () => {
+  it('[ListObjectVersions.1] ListObjectVersions: shows no locks, and needs s3:ListBucketVersions (B-61)', async () => {
     const bucket = await history()
     await bench.retain({ bucket, key: 'c' }, 'COMPLIANCE', bench.inDays(1), { key: owner })
     expect((await list(bucket)).text).not.toMatch(/lock|retain|COMPLIANCE/i)

@@ -130,7 +130,7 @@ describe('ListObjectsV2', () => {
     expect(refusal(await list('no-such-bucket'))).toEqual(refused.noSuchBucket)
   })
 
-  it('ListObjectsV2: shows no locks', async () => {
+  it('[ListObjectsV2.1] ListObjectsV2: shows no locks', async () => {
     const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
     await bench.put(bucket, 'key', { key: owner })
     expect((await list(bucket)).text).not.toMatch(/lock|retain|COMPLIANCE/i)

@@ -13,7 +13,7 @@ const status = (value: string) =>
 const suspended = status('Suspended')
 
 describe('PutBucketVersioning', () => {
-  it('PutBucketVersioning: Suspended on a lock bucket is 409 E7 and changes nothing', async () => {
+  it('[PutBucketVersioning.1] [E7] PutBucketVersioning: Suspended on a lock bucket is 409 E7 and changes nothing', async () => {
     const name = await bench.bucket('locked', { key: owner })
     for (const key of [owner, undefined]) {
       expect(refusal(await bench.unchanged(name, () => put(name, suspended, { key })))).toEqual([
@@ -24,12 +24,12 @@ describe('PutBucketVersioning', () => {
     }
   })
 
-  it('PutBucketVersioning: Enabled again on a lock bucket is 200', async () => {
+  it('[PutBucketVersioning.2] PutBucketVersioning: Enabled again on a lock bucket is 200', async () => {
     const name = await bench.bucket('locked', { key: owner })
     expect((await bench.unchanged(name, () => put(name, status('Enabled')))).status).toBe(200)
   })
 
-  it('PutBucketVersioning: a checksum is not demanded, a wrong one is refused', async () => {
+  it('[Choice.11] PutBucketVersioning: a checksum is not demanded, a wrong one is refused', async () => {
     const name = await bench.bucket('unversioned', { key: owner })
     const headers = { 'content-md5': '1B2M2Y8AsgTpgAmY7PhCfg==' }
     const wrong = await bench.unchanged(name, () => put(name, status('Enabled'), { headers }))
@@ -57,7 +57,7 @@ describe('PutBucketVersioning', () => {
     ['lower-case status', status('suspended'), 'MalformedXML'],
     ['no status', '<VersioningConfiguration/>', 'IllegalVersioningConfigurationException'],
     [
-      'excluded prefixes',
+      '[PutBucketVersioning.3] excluded prefixes',
       '<VersioningConfiguration><Status>Enabled</Status><ExcludedPrefixes><Prefix>a</Prefix></ExcludedPrefixes></VersioningConfiguration>',
       'MalformedXML',
     ],

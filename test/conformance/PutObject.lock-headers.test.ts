@@ -33,7 +33,7 @@ async function lockHeaders(bucket: string, versionId: unknown) {
 
 describe('PutObject: lock headers', () => {
   it.each(['GOVERNANCE', 'COMPLIANCE'])(
-    'PutObject: %s and a date are stored with the version',
+    '[PutObject.11] PutObject: %s and a date are stored with the version',
     async (value) => {
       const bucket = await bench.bucket('locked', { key: owner })
       const answer = await put(bucket, { [mode]: value, [date]: '2099-01-01T00:00:00Z', [hold]: 'ON' })
@@ -46,7 +46,7 @@ describe('PutObject: lock headers', () => {
     },
   )
 
-  it('PutObject: an HTTP date means the same instant', async () => {
+  it('[Choice.10] PutObject: an HTTP date means the same instant', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const answer = await put(bucket, { [mode]: 'GOVERNANCE', [date]: 'Thu, 01 Jan 2099 00:00:00 GMT' })
     expect((await lockHeaders(bucket, answer.headers['x-amz-version-id']))[1]).toBe(
@@ -57,29 +57,34 @@ describe('PutObject: lock headers', () => {
   const both = 'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied'
   const future = '2099-01-01T00:00:00Z'
   it.each([
-    ['mode alone', { [mode]: 'GOVERNANCE' }, both, date],
-    ['date alone', { [date]: future }, both, mode],
-    ['unknown mode without date', { [mode]: 'X' }, both, date],
-    ['unknown mode', { [mode]: 'X', [date]: future }, 'Unknown wormMode directive.', mode],
+    ['[PutObject.1] mode alone', { [mode]: 'GOVERNANCE' }, both, date],
+    ['[PutObject.1] date alone', { [date]: future }, both, mode],
+    ['[PutObject.1] unknown mode without date', { [mode]: 'X' }, both, date],
+    ['[PutObject.2] unknown mode', { [mode]: 'X', [date]: future }, 'Unknown wormMode directive.', mode],
     [
-      'an empty date',
+      '[PutObject.3] an empty date',
       { [mode]: 'GOVERNANCE', [date]: '' },
       'The retain until date must be provided in ISO 8601 format',
       date,
     ],
     [
-      'no date',
+      '[PutObject.3] no date',
       { [mode]: 'GOVERNANCE', [date]: 'x' },
       'The retain until date must be provided in ISO 8601 format',
       date,
     ],
     [
-      'a past date',
+      '[PutObject.3] a past date',
       { [mode]: 'GOVERNANCE', [date]: '2020-01-01T00:00:00Z' },
       'The retain until date must be in the future!',
       date,
     ],
-    ['a bad hold', { [hold]: 'on' }, "Legal Hold must be either of 'ON' or 'OFF'", hold],
+    [
+      '[PutObject.4] [Format.2] a bad hold',
+      { [hold]: 'on' },
+      "Legal Hold must be either of 'ON' or 'OFF'",
+      hold,
+    ],
   ])('PutObject: %s is InvalidArgument and nothing is written', async (_name, headers, message, argument) => {
     const bucket = await bench.bucket('locked', { key: owner })
     const answer = await bench.unchanged(bucket, () => put(bucket, headers))
@@ -95,7 +100,7 @@ describe('PutObject: lock headers', () => {
     ['mode and date', { [mode]: 'GOVERNANCE', [date]: future }],
     ['hold ON', { [hold]: 'ON' }],
     ['hold OFF', { [hold]: 'OFF' }],
-  ])('PutObject: %s into a bucket without lock is E5', async (_name, headers) => {
+  ])('[PutObject.5] PutObject: %s into a bucket without lock is E5', async (_name, headers) => {
     for (const kind of ['unversioned', 'enabled'] as const) {
       const bucket = await bench.bucket(kind, { key: owner })
       const answer = await bench.unchanged(bucket, () => put(bucket, headers))
@@ -103,7 +108,7 @@ describe('PutObject: lock headers', () => {
     }
   })
 
-  it('PutObject: explicit headers win over the default rule, even shorter and weaker', async () => {
+  it('[PutObject.6] PutObject: explicit headers win over the default rule, even shorter and weaker', async () => {
     const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>9</Days>' })
     const until = bench.inDays(1)
     const answer = await put(bucket, { [mode]: 'GOVERNANCE', [date]: until })
@@ -115,7 +120,7 @@ describe('PutObject: lock headers', () => {
   })
 
   it.each(['ON', 'OFF'])(
-    'PutObject: a hold header %s does not switch the default rule off (B-37)',
+    '[PutObject.7] PutObject: a hold header %s does not switch the default rule off (B-37)',
     async (status) => {
       const bucket = await bench.bucket('locked', {
         key: owner,
@@ -130,24 +135,30 @@ describe('PutObject: lock headers', () => {
   it.each([
     ['inline', 10],
     ['a file', 100_000],
-  ])('PutObject: the default rule counts from the creation, %s (B-38)', async (_name, size) => {
-    const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
-    const body = randomBytes(size)
-    const before = bench.server().nowMs()
-    const answer = await bench.send({
-      method: 'PUT',
-      path: `/${bucket}/key`,
-      body,
-      headers: { 'content-md5': md5(body) },
-      key: writer,
-    })
-    const [, until] = await lockHeaders(bucket, answer.headers['x-amz-version-id'])
-    const untilMs = Date.parse(String(until))
-    expect(untilMs).toBeGreaterThanOrEqual(before + dayMs)
-    expect(untilMs).toBeLessThanOrEqual(bench.server().nowMs() + dayMs)
-  })
+  ])(
+    '[Format.4] [Format.5] PutObject: the default rule counts from the creation, %s (B-38)',
+    async (_name, size) => {
+      const bucket = await bench.bucket('locked', {
+        key: owner,
+        rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>',
+      })
+      const body = randomBytes(size)
+      const before = bench.server().nowMs()
+      const answer = await bench.send({
+        method: 'PUT',
+        path: `/${bucket}/key`,
+        body,
+        headers: { 'content-md5': md5(body) },
+        key: writer,
+      })
+      const [, until] = await lockHeaders(bucket, answer.headers['x-amz-version-id'])
+      const untilMs = Date.parse(String(until))
+      expect(untilMs).toBeGreaterThanOrEqual(before + dayMs)
+      expect(untilMs).toBeLessThanOrEqual(bench.server().nowMs() + dayMs)
+    },
+  )
 
-  it('PutObject: a locked current version is never blocked nor touched (I12)', async () => {
+  it('[PutObject.10] PutObject: a locked current version is never blocked nor touched (I12)', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const first = await bench.put(bucket, 'key', { key: owner, body: 'first' })
     await bench.retain({ bucket, key: 'key', versionId: first }, 'COMPLIANCE', bench.inDays(1), {
@@ -166,7 +177,7 @@ describe('PutObject: lock headers', () => {
     expect(await lockHeaders(bucket, second)).toEqual([undefined, undefined, undefined])
   })
 
-  it('PutObject: each kind of lock header needs its own permission (B-36)', async () => {
+  it('[PutObject.9] PutObject: each kind of lock header needs its own permission (B-36)', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const retention = { [mode]: 'GOVERNANCE', [date]: future }
     const rows = [
@@ -186,7 +197,7 @@ describe('PutObject: lock headers', () => {
     }
   })
 
-  it('PutObject: internal and replication headers lock and unlock nothing (I20)', async () => {
+  it('[OtherHeaders.1] PutObject: internal and replication headers lock and unlock nothing (I20)', async () => {
     const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
     const headers = { 'x-amz-replication-status': 'REPLICA', 'x-minio-source-mtime': '2020-01-01T00:00:00Z' }
     const answer = await put(bucket, headers)

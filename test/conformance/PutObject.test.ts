@@ -138,7 +138,7 @@ describe('PutObject: bytes', () => {
 })
 
 describe('PutObject: checksums', () => {
-  it('PutObject: a wrong Content-MD5 is BadDigest, an undecodable one InvalidDigest; nothing changed', async () => {
+  it('[Choice.13] [E24] PutObject: a wrong Content-MD5 is BadDigest, an undecodable one InvalidDigest; nothing changed', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const wrong = await bench.unchanged(bucket, () => put(bucket, { 'content-md5': md5('other') }))
     expect([wrong.status, wrong.code]).toEqual([400, 'BadDigest'])
@@ -177,7 +177,7 @@ describe('PutObject: checksums', () => {
     )
   })
 
-  it('PutObject: a wrong trailer is BadDigest and nothing is written', async () => {
+  it('[Choice.13] PutObject: a wrong trailer is BadDigest and nothing is written', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     for (const sign of ['unsigned-trailer', 'chunked-trailer'] as const) {
       const trailers = { 'x-amz-checksum-crc32': crc('other') }
@@ -195,7 +195,7 @@ describe('PutObject: checksums', () => {
     ['hold ON', { [hold]: 'ON' }, undefined],
     ['hold OFF', { [hold]: 'OFF' }, undefined],
     ['a default rule', {}, '<Mode>GOVERNANCE</Mode><Days>1</Days>'],
-  ])('PutObject: %s without any checksum is E16', async (_name, headers, rule) => {
+  ])('[PutObject.8] [Choice.12] PutObject: %s without any checksum is E16', async (_name, headers, rule) => {
     const bucket = await bench.bucket('locked', { key: owner, ...(rule === undefined ? {} : { rule }) })
     const request = { method: 'PUT', path: `/${bucket}/key`, body: 'bytes', headers, key: owner }
     const answer = await bench.unchanged(bucket, () => bench.send(request))

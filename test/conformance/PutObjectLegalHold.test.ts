@@ -25,24 +25,27 @@ describe('PutObjectLegalHold', () => {
     ['no retention', null],
     ['GOVERNANCE', 'GOVERNANCE'],
     ['COMPLIANCE', 'COMPLIANCE'],
-  ])('PutObjectLegalHold: ON and OFF with %s; the retention stays', async (_name, mode) => {
-    const bucket = await bench.bucket('locked', { key: owner })
-    const versionId = await bench.put(bucket, 'key', { key: owner })
-    const target = { bucket, key: 'key', versionId }
-    if (mode !== null) await bench.retain(target, mode, bench.inDays(1), { key: owner })
-    for (const status of ['ON', 'ON', 'OFF', 'ON']) {
-      const answer = await bench.hold(target, status, { key: holder })
-      expect([answer.status, answer.text, answer.headers['x-amz-version-id']]).toEqual([200, '', versionId])
-      expect(await held(bucket, versionId)).toBe(status)
-    }
-    const retention = {
-      method: 'GET',
-      path: `/${bucket}/key`,
-      query: { retention: '', versionId },
-      key: owner,
-    }
-    expect((await bench.send(retention)).element('Mode')).toBe(mode)
-  })
+  ])(
+    '[PutObjectLegalHold.1] PutObjectLegalHold: ON and OFF with %s; the retention stays',
+    async (_name, mode) => {
+      const bucket = await bench.bucket('locked', { key: owner })
+      const versionId = await bench.put(bucket, 'key', { key: owner })
+      const target = { bucket, key: 'key', versionId }
+      if (mode !== null) await bench.retain(target, mode, bench.inDays(1), { key: owner })
+      for (const status of ['ON', 'ON', 'OFF', 'ON']) {
+        const answer = await bench.hold(target, status, { key: holder })
+        expect([answer.status, answer.text, answer.headers['x-amz-version-id']]).toEqual([200, '', versionId])
+        expect(await held(bucket, versionId)).toBe(status)
+      }
+      const retention = {
+        method: 'GET',
+        path: `/${bucket}/key`,
+        query: { retention: '', versionId },
+        key: owner,
+      }
+      expect((await bench.send(retention)).element('Mode')).toBe(mode)
+    },
+  )
 
   it('PutObjectLegalHold: with version id only that version is held (B-39)', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
@@ -53,19 +56,30 @@ describe('PutObjectLegalHold', () => {
   })
 
   it.each([
-    ['no body', ''],
+    ['[Choice.14] no body', ''],
     ['an empty root', '<LegalHold/>'],
     ['a bad status', '<LegalHold><Status>on</Status></LegalHold>'],
-  ])('PutObjectLegalHold: %s is 400 E8, before the lock of the bucket is looked at', async (_name, body) => {
-    for (const kind of ['locked', 'enabled'] as const) {
-      const bucket = await bench.bucket(kind, { key: owner })
-      await bench.put(bucket, 'key', { key: owner })
-      const request = { method: 'PUT', path: `/${bucket}/key`, query: { 'legal-hold': '' }, body, key: owner }
-      expect(refusal(await bench.unchanged(bucket, () => bench.document(request)))).toEqual(refused.malformed)
-    }
-  })
+  ])(
+    '[PutObjectLegalHold.2] PutObjectLegalHold: %s is 400 E8, before the lock of the bucket is looked at',
+    async (_name, body) => {
+      for (const kind of ['locked', 'enabled'] as const) {
+        const bucket = await bench.bucket(kind, { key: owner })
+        await bench.put(bucket, 'key', { key: owner })
+        const request = {
+          method: 'PUT',
+          path: `/${bucket}/key`,
+          query: { 'legal-hold': '' },
+          body,
+          key: owner,
+        }
+        expect(refusal(await bench.unchanged(bucket, () => bench.document(request)))).toEqual(
+          refused.malformed,
+        )
+      }
+    },
+  )
 
-  it('PutObjectLegalHold: the root element of old SDKs is accepted', async () => {
+  it('[PutObjectLegalHold.5] PutObjectLegalHold: the root element of old SDKs is accepted', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const versionId = await bench.put(bucket, 'key', { key: owner })
     const body = '<ObjectLockLegalHold><Status>ON</Status></ObjectLockLegalHold>'
@@ -74,7 +88,7 @@ describe('PutObjectLegalHold', () => {
     expect(await held(bucket, versionId)).toBe('ON')
   })
 
-  it('PutObjectLegalHold: a bucket without lock is 400 E4, a missing key 404, a delete marker 405', async () => {
+  it('[PutObjectLegalHold.3] [PutObjectLegalHold.4] [Choice.6] PutObjectLegalHold: a bucket without lock is 400 E4, a missing key 404, a delete marker 405', async () => {
     const plain = await bench.bucket('enabled', { key: owner })
     expect(refusal(await bench.hold({ bucket: plain, key: 'key' }, 'ON'))).toEqual(refused.noSuchKey)
     await bench.put(plain, 'key', { key: owner })
@@ -97,7 +111,7 @@ describe('PutObjectLegalHold', () => {
     expect(refusal(unknown)).toEqual(refused.noSuchVersion)
   })
 
-  it('PutObjectLegalHold: no checksum is E17', async () => {
+  it('[E17] PutObjectLegalHold: no checksum is E17', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     await bench.put(bucket, 'key', { key: owner })
     const body = '<LegalHold><Status>ON</Status></LegalHold>'
@@ -107,7 +121,7 @@ describe('PutObjectLegalHold', () => {
     )
   })
 
-  it('PutObjectLegalHold: retention, bypass and write permissions do not stand for it (B-35)', async () => {
+  it('[PutObjectLegalHold.6] PutObjectLegalHold: retention, bypass and write permissions do not stand for it (B-35)', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     await bench.put(bucket, 'key', { key: owner })
     await bench.hold({ bucket, key: 'key' }, 'ON', { key: owner })

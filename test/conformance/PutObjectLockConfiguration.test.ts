@@ -47,7 +47,7 @@ const versioningNeeded = [
 
 describe('PutObjectLockConfiguration', () => {
   it.each(['unversioned', 'suspended'] as const)(
-    'PutObjectLockConfiguration: a bucket %s is 409 E6',
+    '[PutObjectLockConfiguration.1] [E6] PutObjectLockConfiguration: a bucket %s is 409 E6',
     async (kind) => {
       const name = await bench.bucket(kind, { key: owner })
       const answer = await bench.unchanged(name, () => put(name, lockConfiguration(days('GOVERNANCE', 1))))
@@ -55,7 +55,7 @@ describe('PutObjectLockConfiguration', () => {
     },
   )
 
-  it('PutObjectLockConfiguration: versioning Enabled, the lock is on for good and older versions stay free', async () => {
+  it('[PutObjectLockConfiguration.2] [Choice.20] PutObjectLockConfiguration: versioning Enabled, the lock is on for good and older versions stay free', async () => {
     const name = await bench.bucket('enabled', { key: owner })
     const old = await bench.put(name, 'key', { key: owner })
     const answer = await put(name, lockConfiguration(days('COMPLIANCE', 1)))
@@ -72,7 +72,7 @@ describe('PutObjectLockConfiguration', () => {
     expect(removed.status).toBe(204)
   })
 
-  it('PutObjectLockConfiguration: Enabled without Rule removes the rule, versions keep their dates', async () => {
+  it('[PutObjectLockConfiguration.3] [Choice.20] PutObjectLockConfiguration: Enabled without Rule removes the rule, versions keep their dates', async () => {
     const name = await bench.bucket('locked', { key: owner, rule: days('COMPLIANCE', 1) })
     const versionId = await bench.put(name, 'key', { key: owner })
     const before = await lockOf(name, 'key', versionId)
@@ -85,7 +85,7 @@ describe('PutObjectLockConfiguration', () => {
     expect(refusal(await bench.unchanged(name, () => bench.send(target)))).toEqual(refused.locked)
   })
 
-  it('PutObjectLockConfiguration: a new rule is for later versions only', async () => {
+  it('[PutObjectLockConfiguration.4] PutObjectLockConfiguration: a new rule is for later versions only', async () => {
     const name = await bench.bucket('locked', { key: owner, rule: days('COMPLIANCE', 2) })
     const first = await bench.put(name, 'key', { key: owner })
     const before = await lockOf(name, 'key', first)
@@ -99,16 +99,22 @@ describe('PutObjectLockConfiguration', () => {
   const root = (inner: string) => `<ObjectLockConfiguration>${inner}</ObjectLockConfiguration>`
   it.each([
     [
-      'ObjectLockEnabled missing',
+      '[PutObjectLockConfiguration.5] ObjectLockEnabled missing',
       root(`<Rule><DefaultRetention>${days('GOVERNANCE', 1)}</DefaultRetention></Rule>`),
     ],
-    ['root empty', root('')],
-    ['Rule empty', root(`${enabled}<Rule/>`)],
-    ['DefaultRetention empty', lockConfiguration('')],
-    ['mode without period', lockConfiguration('<Mode>GOVERNANCE</Mode>')],
-    ['unknown mode', lockConfiguration(days('LOCKED', 1))],
-    ['Days and Years together', lockConfiguration(`${days('GOVERNANCE', 1)}<Years>1</Years>`)],
-    ['ObjectLockEnabled=Disabled', root('<ObjectLockEnabled>Disabled</ObjectLockEnabled>')],
+    ['[PutObjectLockConfiguration.6] [PutObjectLockConfiguration.17] root empty', root('')],
+    ['[PutObjectLockConfiguration.7] Rule empty', root(`${enabled}<Rule/>`)],
+    ['[PutObjectLockConfiguration.8] DefaultRetention empty', lockConfiguration('')],
+    ['[PutObjectLockConfiguration.9] mode without period', lockConfiguration('<Mode>GOVERNANCE</Mode>')],
+    ['[PutObjectLockConfiguration.10] unknown mode', lockConfiguration(days('LOCKED', 1))],
+    [
+      '[PutObjectLockConfiguration.11] Days and Years together',
+      lockConfiguration(`${days('GOVERNANCE', 1)}<Years>1</Years>`),
+    ],
+    [
+      '[PutObjectLockConfiguration.12] [PutObjectLockConfiguration.17] ObjectLockEnabled=Disabled',
+      root('<ObjectLockEnabled>Disabled</ObjectLockEnabled>'),
+    ],
     ['empty ObjectLockEnabled (B-11)', root('<ObjectLockEnabled></ObjectLockEnabled>')],
   ])('PutObjectLockConfiguration: %s is 400 E8; the lock stays on', async (_name, body) => {
     const name = await bench.bucket('locked', { key: owner, rule: days('COMPLIANCE', 1) })
@@ -121,28 +127,31 @@ describe('PutObjectLockConfiguration', () => {
     ['Years', '0', 'Default retention period must be a positive integer value.'],
     ['Days', '36501', 'Default retention period too large.'],
     ['Years', '101', 'Default retention period too large.'],
-  ])('PutObjectLockConfiguration: %s %s is InvalidArgument', async (unit, count, message) => {
-    const name = await bench.bucket('locked', { key: owner })
-    const body = lockConfiguration(`<Mode>GOVERNANCE</Mode><${unit}>${count}</${unit}>`)
-    const answer = await bench.unchanged(name, () => put(name, body))
-    expect([...refusal(answer), answer.element('ArgumentName')]).toEqual([
-      400,
-      'InvalidArgument',
-      message,
-      unit,
-    ])
-  })
+  ])(
+    '[PutObjectLockConfiguration.13] [Choice.3] [E14] [E15] PutObjectLockConfiguration: %s %s is InvalidArgument',
+    async (unit, count, message) => {
+      const name = await bench.bucket('locked', { key: owner })
+      const body = lockConfiguration(`<Mode>GOVERNANCE</Mode><${unit}>${count}</${unit}>`)
+      const answer = await bench.unchanged(name, () => put(name, body))
+      expect([...refusal(answer), answer.element('ArgumentName')]).toEqual([
+        400,
+        'InvalidArgument',
+        message,
+        unit,
+      ])
+    },
+  )
 
   it.each([
     ['36500 Days', '<Mode>GOVERNANCE</Mode><Days>36500</Days>'],
     ['100 Years', '<Mode>COMPLIANCE</Mode><Years>100</Years>'],
-  ])('PutObjectLockConfiguration: %s is the longest, and is read back', async (_name, rule) => {
+  ])('[Format.3] PutObjectLockConfiguration: %s is the longest, and is read back', async (_name, rule) => {
     const name = await bench.bucket('locked', { key: owner })
     expect((await put(name, lockConfiguration(rule))).status).toBe(200)
     expect((await get(name)).text).toContain(`<Rule><DefaultRetention>${rule}</DefaultRetention></Rule>`)
   })
 
-  it('PutObjectLockConfiguration: no body is 400 E22, no checksum 400 E17, a wrong one BadDigest', async () => {
+  it('[PutObjectLockConfiguration.14] [PutObjectLockConfiguration.15] [E17] [E22] PutObjectLockConfiguration: no body is 400 E22, no checksum 400 E17, a wrong one BadDigest', async () => {
     const name = await bench.bucket('locked', { key: owner, rule: days('COMPLIANCE', 1) })
     const empty = await bench.unchanged(name, () => put(name, ''))
     expect(refusal(empty)).toEqual([400, 'MissingRequestBodyError', 'Request Body is empty'])
@@ -159,7 +168,7 @@ describe('PutObjectLockConfiguration', () => {
     expect(crc.code).toBe('BadDigest')
   })
 
-  it('PutObjectLockConfiguration: the legacy token is accepted and has no effect', async () => {
+  it('[Format.10] PutObjectLockConfiguration: the legacy token is accepted and has no effect', async () => {
     const name = await bench.bucket('unversioned', { key: owner })
     const headers = { 'x-amz-bucket-object-lock-token': 'secret-token' }
     const answer = await bench.unchanged(name, () => put(name, lockConfiguration(null), { headers }))
@@ -167,7 +176,7 @@ describe('PutObjectLockConfiguration', () => {
     expect(bench.server().logs()).not.toContain('secret-token')
   })
 
-  it('PutObjectLockConfiguration: other permissions do not stand for it', async () => {
+  it('[PutObjectLockConfiguration.16] PutObjectLockConfiguration: other permissions do not stand for it', async () => {
     const name = await bench.bucket('locked', { key: owner, rule: days('COMPLIANCE', 1) })
     const answer = await bench.unchanged(name, () => put(name, lockConfiguration(null), { key: writer }))
     expect(refusal(answer)).toEqual(refused.forbidden)

@@ -43,23 +43,51 @@ type Row = readonly [
 
 // Semantics 1.2, the decision table: what it answers without the bypass and with it.
 const table: readonly Row[] = [
-  ['none, to GOVERNANCE', null, 0, ['GOVERNANCE', 1], 200, 200],
-  ['none, to COMPLIANCE', null, 0, ['COMPLIANCE', 1], 200, 200],
-  ['none, empty document', null, 0, 'empty', 200, 200],
-  ['expired GOVERNANCE, to GOVERNANCE', 'GOVERNANCE', -1, ['GOVERNANCE', 1], 200, 200],
-  ['expired COMPLIANCE, to GOVERNANCE', 'COMPLIANCE', -1, ['GOVERNANCE', 1], 200, 200],
-  ['expired COMPLIANCE, empty document', 'COMPLIANCE', -1, 'empty', 200, 200],
-  ['expired GOVERNANCE, empty document', 'GOVERNANCE', -1, 'empty', 200, 200],
-  ['GOVERNANCE, later', 'GOVERNANCE', 2, ['GOVERNANCE', 3], 200, 200],
-  ['GOVERNANCE, earlier', 'GOVERNANCE', 2, ['GOVERNANCE', 1], 403, 200],
-  ['GOVERNANCE, to COMPLIANCE later', 'GOVERNANCE', 2, ['COMPLIANCE', 3], 403, 200],
-  ['GOVERNANCE, to COMPLIANCE earlier', 'GOVERNANCE', 2, ['COMPLIANCE', 1], 403, 200],
-  ['GOVERNANCE, empty document', 'GOVERNANCE', 2, 'empty', 403, 200],
-  ['COMPLIANCE, later', 'COMPLIANCE', 2, ['COMPLIANCE', 3], 200, 200],
-  ['COMPLIANCE, earlier', 'COMPLIANCE', 2, ['COMPLIANCE', 1], 403, 403],
-  ['COMPLIANCE, to GOVERNANCE later', 'COMPLIANCE', 2, ['GOVERNANCE', 3], 403, 403],
-  ['COMPLIANCE, to GOVERNANCE earlier', 'COMPLIANCE', 2, ['GOVERNANCE', 1], 403, 403],
-  ['COMPLIANCE, empty document', 'COMPLIANCE', 2, 'empty', 403, 403],
+  ['[PutObjectRetention.1] none, to GOVERNANCE', null, 0, ['GOVERNANCE', 1], 200, 200],
+  ['[PutObjectRetention.1] none, to COMPLIANCE', null, 0, ['COMPLIANCE', 1], 200, 200],
+  ['[PutObjectRetention.2] none, empty document', null, 0, 'empty', 200, 200],
+  ['[PutObjectRetention.1] expired GOVERNANCE, to GOVERNANCE', 'GOVERNANCE', -1, ['GOVERNANCE', 1], 200, 200],
+  ['[PutObjectRetention.1] expired COMPLIANCE, to GOVERNANCE', 'COMPLIANCE', -1, ['GOVERNANCE', 1], 200, 200],
+  ['[PutObjectRetention.2] expired COMPLIANCE, empty document', 'COMPLIANCE', -1, 'empty', 200, 200],
+  ['[PutObjectRetention.2] expired GOVERNANCE, empty document', 'GOVERNANCE', -1, 'empty', 200, 200],
+  ['[PutObjectRetention.3] GOVERNANCE, later', 'GOVERNANCE', 2, ['GOVERNANCE', 3], 200, 200],
+  [
+    '[PutObjectRetention.4] [PutObjectRetention.17] GOVERNANCE, earlier',
+    'GOVERNANCE',
+    2,
+    ['GOVERNANCE', 1],
+    403,
+    200,
+  ],
+  [
+    '[PutObjectRetention.5] [PutObjectRetention.17] GOVERNANCE, to COMPLIANCE later',
+    'GOVERNANCE',
+    2,
+    ['COMPLIANCE', 3],
+    403,
+    200,
+  ],
+  [
+    '[PutObjectRetention.6] [PutObjectRetention.17] GOVERNANCE, to COMPLIANCE earlier',
+    'GOVERNANCE',
+    2,
+    ['COMPLIANCE', 1],
+    403,
+    200,
+  ],
+  [
+    '[PutObjectRetention.7] [PutObjectRetention.17] GOVERNANCE, empty document',
+    'GOVERNANCE',
+    2,
+    'empty',
+    403,
+    200,
+  ],
+  ['[PutObjectRetention.8] COMPLIANCE, later', 'COMPLIANCE', 2, ['COMPLIANCE', 3], 200, 200],
+  ['[PutObjectRetention.9] COMPLIANCE, earlier', 'COMPLIANCE', 2, ['COMPLIANCE', 1], 403, 403],
+  ['[PutObjectRetention.10] COMPLIANCE, to GOVERNANCE later', 'COMPLIANCE', 2, ['GOVERNANCE', 3], 403, 403],
+  ['[PutObjectRetention.10] COMPLIANCE, to GOVERNANCE earlier', 'COMPLIANCE', 2, ['GOVERNANCE', 1], 403, 403],
+  ['[PutObjectRetention.11] COMPLIANCE, empty document', 'COMPLIANCE', 2, 'empty', 403, 403],
 ]
 
 const callers = [
@@ -109,7 +137,7 @@ describe('PutObjectRetention: the decision table', () => {
     })
   }
 
-  it('PutObjectRetention: an equal date is an extension, also what GET printed (I16)', async () => {
+  it('[PutObjectRetention.3] [PutObjectRetention.8] [Format.9] PutObjectRetention: an equal date is an extension, also what GET printed (I16)', async () => {
     for (const mode of ['GOVERNANCE', 'COMPLIANCE']) {
       const target = await version(mode, 2)
       const stored = await retention(target)
@@ -126,21 +154,21 @@ describe('PutObjectRetention: other cases', () => {
     bench.document({ method: 'PUT', path: path(bucket), query: { retention: '' }, body, key: owner, ...more })
 
   it.each([
-    ['only Mode', '<Retention><Mode>GOVERNANCE</Mode></Retention>'],
+    ['[PutObjectRetention.12] only Mode', '<Retention><Mode>GOVERNANCE</Mode></Retention>'],
     [
-      'only RetainUntilDate',
+      '[PutObjectRetention.12] only RetainUntilDate',
       '<Retention><RetainUntilDate>2099-01-01T00:00:00Z</RetainUntilDate></Retention>',
     ],
     [
-      'unknown mode',
+      '[PutObjectRetention.13] unknown mode',
       '<Retention><Mode>X</Mode><RetainUntilDate>2099-01-01T00:00:00Z</RetainUntilDate></Retention>',
     ],
     [
-      'lower-case mode',
+      '[PutObjectRetention.13] [Format.1] lower-case mode',
       '<Retention><Mode>governance</Mode><RetainUntilDate>2099-01-01T00:00:00Z</RetainUntilDate></Retention>',
     ],
     ['no XML', 'retain'],
-    ['no body', ''],
+    ['[Choice.14] no body', ''],
     [
       'an unreadable date',
       '<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>Mon, 12 Dec 2050 09:00:00 GMT</RetainUntilDate></Retention>',
@@ -151,7 +179,7 @@ describe('PutObjectRetention: other cases', () => {
     expect(refusal(answer)).toEqual(refused.malformed)
   })
 
-  it('PutObjectRetention: a past date is 400 before the lock is looked at', async () => {
+  it('[PutObjectRetention.19] [E11] PutObjectRetention: a past date is 400 before the lock is looked at', async () => {
     const { bucket } = await version('COMPLIANCE', 2)
     const date = bench.inDays(-1)
     const body = `<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>${date}</RetainUntilDate></Retention>`
@@ -163,13 +191,13 @@ describe('PutObjectRetention: other cases', () => {
     ])
   })
 
-  it('PutObjectRetention: a past date comes before a missing key', async () => {
+  it('[PutObjectRetention.19] PutObjectRetention: a past date comes before a missing key', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const answer = await bench.retain({ bucket, key: 'none' }, 'GOVERNANCE', bench.inDays(-1), { key: owner })
     expect(refusal(answer)).toEqual(refused.pastDate)
   })
 
-  it('PutObjectRetention: bucket, key and version must exist', async () => {
+  it('[PutObjectRetention.19] [Choice.16] PutObjectRetention: bucket, key and version must exist', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     await bench.put(bucket, 'key', { key: owner })
     const retain = (target: { bucket: string; key: string; versionId?: string }) =>
@@ -187,7 +215,7 @@ describe('PutObjectRetention: other cases', () => {
     expect(refusal(await retain({ bucket, key: 'key', versionId: '' }))).toEqual(refused.emptyVersionId)
   })
 
-  it('PutObjectRetention: a bucket without lock is E4, after the key was found', async () => {
+  it('[PutObjectRetention.19] [Choice.7] PutObjectRetention: a bucket without lock is E4, after the key was found', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const missing = await bench.retain({ bucket, key: 'key' }, 'GOVERNANCE', bench.inDays(1), { key: owner })
     expect(refusal(missing)).toEqual(refused.noSuchKey)
@@ -198,7 +226,7 @@ describe('PutObjectRetention: other cases', () => {
     expect(refusal(answer)).toEqual(refused.bucketLockMissing)
   })
 
-  it('PutObjectRetention: without version id the current version is meant, with one only that (B-39)', async () => {
+  it('[PutObjectRetention.14] PutObjectRetention: without version id the current version is meant, with one only that (B-39)', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const first = await bench.put(bucket, 'key', { key: owner })
     const second = await bench.put(bucket, 'key', { key: owner })
@@ -210,7 +238,7 @@ describe('PutObjectRetention: other cases', () => {
     expect((await retention(old)).element('Mode')).toBe('COMPLIANCE')
   })
 
-  it('PutObjectRetention: a delete marker is 405, as current version and by id', async () => {
+  it('[PutObjectRetention.14] [Choice.6] PutObjectRetention: a delete marker is 405, as current version and by id', async () => {
     const { bucket } = await version('GOVERNANCE', 1)
     const removed = await bench.send({ method: 'DELETE', path: path(bucket), key: owner })
     const markerId = String(removed.headers['x-amz-version-id'])
@@ -224,14 +252,14 @@ describe('PutObjectRetention: other cases', () => {
     }
   })
 
-  it('PutObjectRetention: a legal hold does not affect retention', async () => {
+  it('[PutObjectRetention.15] PutObjectRetention: a legal hold does not affect retention', async () => {
     const target = await version('GOVERNANCE', 1)
     await bench.hold(target, 'ON', { key: owner })
     expect((await bench.retain(target, 'GOVERNANCE', bench.inDays(2), { key: owner })).status).toBe(200)
     expect((await put(target.bucket, '<Retention/>', { headers: bypass })).status).toBe(200)
   })
 
-  it('PutObjectRetention: no checksum is E17, a CRC is enough, a wrong MD5 is BadDigest', async () => {
+  it('[E17] PutObjectRetention: no checksum is E17, a CRC is enough, a wrong MD5 is BadDigest', async () => {
     const { bucket } = await version('GOVERNANCE', 1)
     const body = `<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>${bench.inDays(9)}</RetainUntilDate></Retention>`
     const request = { method: 'PUT', path: path(bucket), query: { retention: '' }, body, key: owner }
@@ -245,7 +273,7 @@ describe('PutObjectRetention: other cases', () => {
   it.each([
     ['s3:PutObject', writer],
     ['s3:BypassGovernanceRetention alone (B-34)', onlyBypass],
-  ])('PutObjectRetention: %s is not the permission', async (_name, key) => {
+  ])('[PutObjectRetention.16] PutObjectRetention: %s is not the permission', async (_name, key) => {
     const { bucket } = await version(null, 0)
     const answer = await bench.unchanged(bucket, () =>
       bench.retain({ bucket, key: 'key' }, 'GOVERNANCE', bench.inDays(1), { key, headers: bypass }),
@@ -258,7 +286,7 @@ describe('PutObjectRetention: other cases', () => {
     'x-minio-source-replication-request',
     'x-minio-source-mtime',
     'x-amz-meta-x-amz-bypass-governance-retention',
-  ])('PutObjectRetention: %s relaxes nothing (I20)', async (name) => {
+  ])('[OtherHeaders.1] PutObjectRetention: %s relaxes nothing (I20)', async (name) => {
     const target = await version('GOVERNANCE', 2)
     const answer = await bench.unchanged(target.bucket, () =>
       bench.retain(target, 'GOVERNANCE', bench.inDays(1), { key: owner, headers: { [name]: 'true' } }),

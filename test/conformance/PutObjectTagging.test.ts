@@ -30,7 +30,7 @@ async function tags(bucket: string, query: Record<string, string> = {}) {
 }
 
 describe('PutObjectTagging', () => {
-  it('PutObjectTagging: replaces the tags of that version, also of a locked one, and nothing else', async () => {
+  it('[PutObjectTagging.1] PutObjectTagging: replaces the tags of that version, also of a locked one, and nothing else', async () => {
     const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
     const versionId = await bench.put(bucket, 'key', { key: owner })
     await bench.put(bucket, 'key', { key: owner })

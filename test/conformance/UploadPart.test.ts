@@ -59,7 +59,7 @@ describe('UploadPart', () => {
     }
   })
 
-  it('UploadPart: a wrong Content-MD5 or checksum is BadDigest and the part is not there', async () => {
+  it('[Choice.13] UploadPart: a wrong Content-MD5 or checksum is BadDigest and the part is not there', async () => {
     const target = await upload({ 'x-amz-checksum-algorithm': 'CRC32' })
     const before = await partTexts(target)
     for (const headers of [
@@ -103,19 +103,22 @@ describe('UploadPart', () => {
     ],
     ['a hold', { 'x-amz-object-lock-legal-hold': 'ON' }, undefined],
     ['a default rule', {}, '<Mode>GOVERNANCE</Mode><Days>1</Days>'],
-  ])('UploadPart: %s, a part without any checksum is refused', async (_name, headers, rule) => {
-    const { bucket, uploadId } = await upload(headers, rule)
-    const request = {
-      method: 'PUT',
-      path: `/${bucket}/key`,
-      query: { partNumber: '1', uploadId },
-      body: 'x',
-      key: owner,
-    }
-    expect(refusal(await bench.unchanged(bucket, () => bench.send(request)))).toEqual([
-      400,
-      'InvalidRequest',
-      message,
-    ])
-  })
+  ])(
+    '[UploadPart.1] [Choice.12] UploadPart: %s, a part without any checksum is refused',
+    async (_name, headers, rule) => {
+      const { bucket, uploadId } = await upload(headers, rule)
+      const request = {
+        method: 'PUT',
+        path: `/${bucket}/key`,
+        query: { partNumber: '1', uploadId },
+        body: 'x',
+        key: owner,
+      }
+      expect(refusal(await bench.unchanged(bucket, () => bench.send(request)))).toEqual([
+        400,
+        'InvalidRequest',
+        message,
+      ])
+    },
+  )
 })

@@ -24,7 +24,7 @@ function copyPart({ bucket, uploadId }: Upload, { partNumber, source, headers = 
 }
 const range = (value: string) => ({ 'x-amz-copy-source-range': value })
 
-it('UploadPartCopy: ranges of a locked version, whose lock is neither changed nor copied', async () => {
+it('[UploadPartCopy.1] UploadPartCopy: ranges of a locked version, whose lock is neither changed nor copied', async () => {
   const bucket = await bench.bucket('locked', { key: owner })
   const body = randomBytes(6 * mebibyte)
   const versionId = await bench.put(bucket, 'source', { key: owner, body })
@@ -67,7 +67,7 @@ it.each(['bytes=0-', 'bytes=-1', 'bytes=3-1', 'bytes=0-9', '0-1', 'bytes=0-1,3-4
   },
 )
 
-it('UploadPartCopy: missing source, missing upload, missing right to read', async () => {
+it('[UploadPartCopy.1] UploadPartCopy: missing source, missing upload, missing right to read', async () => {
   const bucket = await bench.bucket('enabled', { key: owner })
   await bench.put(bucket, 'source', { key: owner })
   const upload = await begin(bench, { bucket, signer: owner })
