@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { connectLockServer } from '../client/connect.ts'
 import { ServerRefusedError } from '../client/lock-server.ts'
 import type { SettingValues } from '../config/settings.ts'
 import { SettingError } from '../config/values.ts'
+import { unreachable } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Backoff } from '../operator/backoff.ts'
-import { startHealthServer } from '../operator/health.ts'
+import { type ElectionState, LeaseElection, leasePeriodsProblem } from '../operator/election.ts'
+import { type Readiness, startHealthServer } from '../operator/health.ts'
 import { connectKube, type KubeClient } from '../operator/kube.ts'
 import { LeadershipLostError } from '../operator/leadership.ts'
 import { OperatorMetrics } from '../operator/metrics.ts'
@@ -27,7 +30,13 @@ const names = [
   'region',
   'clusterId',
   'holder',
+  'leaseNamespace',
+  'leaseName',
+  'leaseDurationMs',
+  'renewDeadlineMs',
+  'retryPeriodMs',
   'verifyIntervalMs',
+  'watchSilenceMs',
   'metricsListen',
   'logLevel',
   'operatorAccessKeyId',
@@ -49,6 +58,11 @@ export async function operatorCommand(argv: readonly string[]): Promise<number> 
   const summary = 'Runs the controllers against kube-apiserver and a lock server.'
   const settings = commandSettings({ command: 'holdfast operator', summary, names }, argv)
   if (settings.kind === 'exit') return settings.code
+  const problem = leasePeriodsProblem(settings.values)
+  if (problem !== null) {
+    process.stderr.write(`holdfast operator: ${problem}\n`)
+    return 2
+  }
   const log = createLog({ level: settings.values.logLevel, component: 'operator' })
   const stop = new AbortController()
   const onSignal = () => stop.abort()
@@ -82,23 +96,44 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
     trust: serverTrust(values.serverCa),
     clock,
   })
-  const metrics = new OperatorMetrics()
-  let notReady: string | null = 'starting: no leadership yet, or the objects are not listed yet'
+  const metrics = new OperatorMetrics(values.leaseName)
+  let readiness: Readiness = { kind: 'notReady', text: 'starting: the objects are not listed yet' }
   const { host, port } = values.metricsListen
-  const health = await startHealthServer({ host, port, metrics, notReady: () => notReady })
+  const health = await startHealthServer({ host, port, metrics, readiness: () => readiness })
   log.info({ port: health.port }, 'health and metrics')
+  const connect = () =>
+    connectKube(kubeConfigOrigin(values), {
+      clock,
+      timers: systemTimers,
+      watchSilenceMsMax: values.watchSilenceMs,
+      onAnswer: (answer) => metrics.countRequest(answer),
+    })
   try {
-    const client = connectKube(kubeConfigOrigin(values), { clock, timers: systemTimers })
+    const client = connect()
     const holder = values.holder ?? hostname()
     const source = new KubeSource({ client, clock, timers: systemTimers, log, instance: holder })
     const clusterId = values.clusterId ?? (await waitForClusterId({ client, log }, signal))
     if (clusterId === null) return
-    const onReady = () => {
-      notReady = null
-      log.info({ clusterId, apiServer: client.host }, 'the controllers work')
+    const election = new LeaseElection({
+      client: connect(),
+      clock,
+      timers: systemTimers,
+      log,
+      name: { namespace: values.leaseNamespace, name: values.leaseName },
+      // A pod that starts again is another candidate: its former self may still be at work.
+      identity: `${holder}_${randomUUID()}`,
+      periods: values,
+      onState: (state) => {
+        readiness = { kind: 'ready', text: stateText(state) }
+      },
+    })
+    const onReady = (epoch: number) => {
+      readiness = { kind: 'ready', text: `leading: epoch ${epoch}` }
+      log.info({ epoch, clusterId, apiServer: client.host }, 'the controllers work')
     }
     const { verifyIntervalMs } = values
     await runOperator({
+      election,
       source,
       lockServer,
       clock,
@@ -114,6 +149,17 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
   } finally {
     await health.close()
     await lockServer.close()
+  }
+}
+
+function stateText(state: ElectionState): string {
+  switch (state.kind) {
+    case 'standby':
+      return state.holder === null ? 'standby' : `standby: ${state.holder} leads`
+    case 'elected':
+      return 'elected: asking the lock server for an epoch'
+    default:
+      return unreachable(state, 'a replica stands by or is elected')
   }
 }
 

@@ -34,6 +34,8 @@ export const limits = {
   listKeysMax: 1000,
   /** MinIO allows 4 KiB for lock and retention documents; ours adds room for namespaces and comments. */
   lockDocumentBytesMax: 8 * 1024,
+  /** S3: the form of a PostObject without the content of its file is at most 20 KB. */
+  formBytesMax: 20 * 1024,
   /** 1,000 keys of 1,024 bytes with versions and markup, escaped. */
   deleteDocumentBytesMax: 8 * 1024 ** 2,
   smallDocumentBytesMax: 64 * 1024,
@@ -77,6 +79,12 @@ export const limits = {
   /** A worker whose store failed gets this long to send its last answers. */
   failedWorkerMs: 500,
   adminDocumentBytesMax: 64 * 1024,
+  /** Series of one metric: operations times statuses times error codes stay far below. */
+  metricSeriesMax: 10_000,
+  /** How long a worker may take to tell its metrics; a busy one is shown by its last ones. */
+  metricsAnswerMsMax: 1000,
+  /** Totals over all buckets are counted again after this. */
+  bucketTotalsMs: 60_000,
   /** A renewed certificate is served this long after its files changed, at the latest. */
   certificateLookMs: 5000,
 

@@ -1,4 +1,5 @@
 import type { EpochMs } from '../lib/units.ts'
+import type { Leadership } from './leadership.ts'
 import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, StatusByKind } from './objects.ts'
 import type { EventRecord, Source } from './sources/source.ts'
 
@@ -71,6 +72,7 @@ export type StatusChange =
 
 type ReconcilerParts = {
   readonly source: Source
+  readonly leadership: Leadership
   readonly wallMs: () => EpochMs
   readonly onStatus: StatusListener
   readonly recordEvent: (event: EventRecord) => Promise<void>
@@ -84,14 +86,16 @@ export function makeReconciler<
   Outcome,
 >(
   controller: Controller<Kind, Snapshot, Step, Outcome>,
-  { source, wallMs, onStatus, recordEvent }: ReconcilerParts,
+  { source, leadership, wallMs, onStatus, recordEvent }: ReconcilerParts,
 ): Reconciler {
   const reconcile = async (key: ObjectKey, signal: AbortSignal): Promise<Next> => {
     const snapshot = await controller.read(key, signal)
     if (snapshot === null) return { kind: 'done' }
+    leadership.assertHeld()
     const outcome = await controller.act(snapshot, controller.decide(wallMs(), snapshot), signal)
     const { status, events, next } = controller.status(wallMs(), snapshot, outcome)
     if (status !== null) {
+      leadership.assertHeld()
       const result = await source.writeStatus<Kind>(snapshot.object, status, signal)
       if (result.kind === 'gone') return { kind: 'done' }
       // The events belong to the status: the next try finds the same change and tells of it.

@@ -6,15 +6,17 @@ export type HealthOptions = {
   readonly host: string
   readonly port: number
   readonly metrics: OperatorMetrics
-  /** Null when ready, else why not. */
-  readonly notReady: () => string | null
+  readonly readiness: () => Readiness
 }
+
+/** `text` says why, or as what: a replica that stands by is ready. */
+export type Readiness = { readonly kind: 'ready' | 'notReady'; readonly text: string }
 
 export type HealthServer = { readonly port: number; readonly close: () => Promise<void> }
 
 /**
  * /healthz answers as long as the event loop turns: an API server or lock server that is away is no reason to
- * restart the pod. /readyz says whether the controllers work. /metrics is Prometheus' text.
+ * restart the pod. /readyz says whether the controllers work or stand by. /metrics is Prometheus' text.
  */
 export async function startHealthServer(options: HealthOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
@@ -35,13 +37,13 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
   }
 }
 
-function answer({ metrics, notReady }: HealthOptions, url: string): { status: number; text: string } {
+function answer({ metrics, readiness }: HealthOptions, url: string): { status: number; text: string } {
   switch (url.split('?', 1)[0]) {
     case '/healthz':
       return { status: 200, text: 'ok\n' }
     case '/readyz': {
-      const reason = notReady()
-      return reason === null ? { status: 200, text: 'ok\n' } : { status: 503, text: `${reason}\n` }
+      const { kind, text } = readiness()
+      return { status: kind === 'ready' ? 200 : 503, text: `${text}\n` }
     }
     case '/metrics':
       return { status: 200, text: metrics.render() }

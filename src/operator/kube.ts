@@ -11,11 +11,12 @@ import { KubeConfig } from '@kubernetes/client-node'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import { Backoff } from './backoff.ts'
+import type { RestAnswer } from './metrics.ts'
 import { TokenBucket } from './rate-limit.ts'
 import { sleep, type Timers } from './timers.ts'
 
 export type KubeRequest = {
-  readonly method: 'GET' | 'POST' | 'PATCH'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
   /** From the server's root, segments already encoded. */
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
@@ -61,8 +62,10 @@ export type KubeConfigOrigin = { readonly kind: 'file'; readonly path: string } 
 export type KubeClientOptions = {
   readonly clock: Clock
   readonly timers: Timers
-  /** How long a watch may be silent; tests shorten it. */
+  /** How long a watch may be silent. */
   readonly watchSilenceMsMax?: number
+  /** Told of every request's end; must not throw. */
+  readonly onAnswer?: (answer: RestAnswer) => void
 }
 
 /** Errors: the file's, or a context without a cluster. */
@@ -87,6 +90,7 @@ class RestClient implements KubeClient {
   readonly #config: KubeConfig
   readonly #timers: Timers
   readonly #watchSilenceMsMax: number
+  readonly #onAnswer: (answer: RestAnswer) => void
   readonly #rate: TokenBucket
   /** Pools by certificate and CA as well, so rotated ones are used at once. */
   readonly #agent = new Agent({ keepAlive: true, scheduling: 'lifo' })
@@ -97,6 +101,7 @@ class RestClient implements KubeClient {
     this.host = host
     this.#timers = timers
     this.#watchSilenceMsMax = watchSilenceMsMax
+    this.#onAnswer = options.onAnswer ?? (() => undefined)
     this.#rate = new TokenBucket({
       perSecond: limits.kubeRequestsPerSecond,
       burst: limits.kubeRequestsBurst,
@@ -164,9 +169,24 @@ class RestClient implements KubeClient {
             'content-length': Buffer.byteLength(body),
           }),
     }
-    const response = await exchange(url, options, body)
+    const response = await this.#counted(request.method, url, exchange(url, options, body))
     response.setEncoding('utf8')
     return { status: response.statusCode ?? 0, headers: response.headers, chunks: response }
+  }
+
+  async #counted<T extends { readonly statusCode?: number | undefined }>(
+    method: string,
+    { host }: URL,
+    answered: Promise<T>,
+  ): Promise<T> {
+    try {
+      const answer = await answered
+      this.#onAnswer({ code: String(answer.statusCode), method, host })
+      return answer
+    } catch (error) {
+      this.#onAnswer({ code: '<error>', method, host })
+      throw error
+    }
   }
 
   #deadline(

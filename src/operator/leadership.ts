@@ -16,6 +16,8 @@ export class LeadershipLostError extends Error {
 /** The right to change buckets, as the lock server gave it: every admin call carries the epoch. */
 export interface Leadership {
   readonly epoch: number
+  /** Throws LeadershipLostError when the right to lead has run out: asked before every write. */
+  assertHeld(): void
   /** Stops the operator; `currentEpoch` is what the server answered. */
   lost(currentEpoch: number): void
 }

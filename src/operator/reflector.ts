@@ -100,7 +100,7 @@ export class Reflector<T extends CachedObject> {
         if (signal.aborted) return
         if (error instanceof KubeStatusError && error.status === 410) return
         this.#warn(error, 'watch failed')
-        await this.#pause(signal)
+        await this.#pause(signal, retryAfterMsOf(error))
       }
     }
   }
@@ -159,8 +159,9 @@ export class Reflector<T extends CachedObject> {
     }
   }
 
-  async #pause(signal: AbortSignal): Promise<void> {
-    await sleep(this.#options.timers, this.#backoff.nextMs(), signal)
+  /** Never shorter than what the server asked for. */
+  async #pause(signal: AbortSignal, retryAfterMs = 0): Promise<void> {
+    await sleep(this.#options.timers, Math.max(this.#backoff.nextMs(), retryAfterMs), signal)
   }
 
   #warn(error: unknown, message: string): void {
@@ -195,6 +196,10 @@ function watchError(status: unknown): KubeStatusError {
     message: typeof message === 'string' ? message : 'the watch ended with an error',
     retryAfterMs: null,
   })
+}
+
+function retryAfterMsOf(error: unknown): number {
+  return error instanceof KubeStatusError ? (error.retryAfterMs ?? 0) : 0
 }
 
 function resourceVersionOf(object: unknown): string {

@@ -5,9 +5,10 @@ import type { Log } from '../lib/log.ts'
 import { makeReconciler, type Reconciler, type StatusListener } from './controller.ts'
 import { lockedBucketController } from './controllers/LockedBucket.ts'
 import { retentionPolicyController } from './controllers/RetentionPolicy.ts'
+import { type Election, soleCandidate, type Term } from './election.ts'
 import { acquireLeadership, type Leadership, LeadershipLostError, ServerFacts } from './leadership.ts'
 import { OperatorMetrics } from './metrics.ts'
-import { type RunnerOptions, runController } from './runner.ts'
+import { runController } from './runner.ts'
 import type { EventRecord, Source } from './sources/source.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
@@ -25,8 +26,10 @@ export type OperatorOptions = {
   readonly signal: AbortSignal
   /** Told of the status after every reconcile, and of every event; must not throw. */
   readonly onStatus?: StatusListener
-  /** Told when the controllers work, i.e. leadership is acquired and the source has synced. */
-  readonly onReady?: () => void
+  /** Told when the controllers work: the source has synced and the lock server gave its epoch. */
+  readonly onReady?: (epoch: number) => void
+  /** Which of several replicas works; absent: there is only this one. */
+  readonly election?: Election
   readonly metrics?: OperatorMetrics
   readonly timers?: Timers
 }
@@ -35,20 +38,36 @@ export const lockedBucketWorkers = 4
 export const retentionPolicyWorkers = 1
 
 /**
- * Acquires the leadership of the lock server, reads the source and runs both controllers until the signal is
- * aborted; waits out a server that does not answer. Resolves when the running reconciles have ended. Errors:
- * LeadershipLostError when another operator took over (nothing was written since), ServerRefusedError for a
- * key that the server does not take.
+ * Reads the source, waits to be elected, acquires the leadership of the lock server and runs the controllers,
+ * each time it is elected, until the signal is aborted; waits out a server that does not answer. Resolves when
+ * the running reconciles have ended. Errors: LeadershipLostError when an operator outside of the election took
+ * over (nothing was written since), ServerRefusedError for a key that the server does not take.
  */
 export async function runOperator(options: OperatorOptions): Promise<void> {
-  const { source, clock, log, verifyIntervalMs, signal, timers = systemTimers } = options
+  const { source, verifyIntervalMs, signal, election = soleCandidate } = options
   if (verifyIntervalMs < limits.verifyIntervalMsMin || verifyIntervalMs > limits.verifyIntervalMsMax) {
     throw new RangeError('the verify interval must be within 100 ms and 24 h')
   }
-  const epoch = await acquireLeadership({ ...options, timers }, signal)
+  // The source is there for statuses and events of the last reconciles too, and for the next term.
+  const reading = new AbortController()
+  const stopReading = () => reading.abort()
+  signal.addEventListener('abort', stopReading, { once: true })
+  try {
+    if (signal.aborted) return
+    await source.start(reading.signal)
+    signal.removeEventListener('abort', stopReading)
+    await election.run(signal, (term) => lead(options, term))
+  } finally {
+    stopReading()
+  }
+}
+
+/** One term: from the election until the signal, or until the right to lead is lost. */
+async function lead(options: OperatorOptions, term: Term): Promise<void> {
+  const { log, signal, timers = systemTimers, metrics = new OperatorMetrics() } = options
+  const epoch = await acquireLeadership({ ...options, timers }, AbortSignal.any([signal, term.signal]))
   if (epoch === null) return
-  const stop = new AbortController()
-  const stopped = AbortSignal.any([signal, stop.signal])
+  const abandon = new AbortController()
   let loss: LeadershipLostError | null = null
   const lost = (currentEpoch: number) => {
     if (loss !== null) return
@@ -56,29 +75,46 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
       `the lock server is led by epoch ${currentEpoch}, ours is ${epoch}: another operator took over, so this one stops`,
     )
     log.error({ epoch, currentEpoch }, loss.message)
-    stop.abort(loss)
+    abandon.abort(loss)
   }
-  await source.start(stopped)
-  const reconcilers = makeReconcilers(options, { epoch, lost })
-  const metrics = options.metrics ?? new OperatorMetrics()
-  const shared = {
-    source,
-    clock,
-    timers,
-    log,
-    metrics,
-    verifyIntervalMs,
-    reconcileMsMax: limits.reconcileMsMax,
+  const assertHeld = () => {
+    term.assertHeld()
+    if (loss !== null) throw loss
   }
-  const workers = (reconciler: Reconciler) =>
-    reconciler.kind === 'LockedBucket' ? lockedBucketWorkers : retentionPolicyWorkers
+  const abandoned = AbortSignal.any([term.signal, abandon.signal])
+  const reconcilers = makeReconcilers(options, { epoch, assertHeld, lost })
+  const stop = AbortSignal.any([signal, abandoned])
+  const cancelDrain = onAbort(signal, () =>
+    timers.after(limits.drainMsMax, () => abandon.abort(new Error('the running reconciles took too long'))),
+  )
   const running = reconcilers.map((reconciler) => {
-    const runnerOptions: RunnerOptions = { ...shared, workers: workers(reconciler) }
-    return runController(reconciler, runnerOptions, stopped)
+    const workers = reconciler.kind === 'LockedBucket' ? lockedBucketWorkers : retentionPolicyWorkers
+    const runnerOptions = { ...options, timers, metrics, workers, reconcileMsMax: limits.reconcileMsMax }
+    return runController(reconciler, runnerOptions, { stop, abandon: abandoned })
   })
-  if (!stopped.aborted) options.onReady?.()
-  await Promise.all(running)
+  metrics.leading = 1
+  if (!stop.aborted) options.onReady?.(epoch)
+  try {
+    await Promise.all(running)
+  } finally {
+    metrics.leading = 0
+    cancelDrain()
+  }
   if (loss !== null) throw loss
+}
+
+/** Runs `start` when the signal is aborted; the result undoes it, also before. */
+function onAbort(signal: AbortSignal, start: () => () => void): () => void {
+  let undo: () => void = () => undefined
+  const run = () => {
+    undo = start()
+  }
+  if (signal.aborted) run()
+  else signal.addEventListener('abort', run, { once: true })
+  return () => {
+    signal.removeEventListener('abort', run)
+    undo()
+  }
 }
 
 function makeReconcilers(options: OperatorOptions, leadership: Leadership): readonly Reconciler[] {
@@ -88,7 +124,7 @@ function makeReconcilers(options: OperatorOptions, leadership: Leadership): read
     onStatus({ kind: 'event', event })
     return source.recordEvent(event)
   }
-  const parts = { source, wallMs: () => clock.wallMs(), onStatus, recordEvent }
+  const parts = { source, leadership, wallMs: () => clock.wallMs(), onStatus, recordEvent }
   return [
     makeReconciler(retentionPolicyController(source), parts),
     makeReconciler(

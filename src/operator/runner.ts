@@ -25,7 +25,12 @@ export type RunnerOptions = {
 }
 
 /**
- * Reconciles every object of the controller's kind until the signal is aborted; resolves when the running
+ * `stop`: begin no further reconcile. `abandon`: the running ones are told to stop as well; it also stops.
+ */
+export type RunnerSignals = { readonly stop: AbortSignal; readonly abandon: AbortSignal }
+
+/**
+ * Reconciles every object of the controller's kind until it is told to stop; resolves when the running
  * reconciles have ended. The source must have synced. Level-triggered: what is told of a change is its key;
  * the state is read from the cache when the key's turn comes. Nothing that a reconcile throws ends the
  * runner.
@@ -33,14 +38,14 @@ export type RunnerOptions = {
 export async function runController(
   reconciler: Reconciler,
   options: RunnerOptions,
-  signal: AbortSignal,
+  signals: RunnerSignals,
 ): Promise<void> {
   assert(
     options.workers >= 1 && options.workers <= limits.reconcileWorkersMax,
     'the number of workers is in bounds',
   )
   const runner = new ControllerRunner(reconciler, options)
-  await runner.run(signal)
+  await runner.run(signals)
 }
 
 class ControllerRunner {
@@ -62,15 +67,15 @@ class ControllerRunner {
     })
     const retry = { delayMsMin: limits.reconcileRetryDelayMsMin, delayMsMax: limits.reconcileRetryDelayMsMax }
     this.#queue = new Workqueue({ timers: options.timers, retry, retryBucket }, uptimeMs)
-    this.#counters = options.metrics.register(reconciler.name, options.workers, () => this.#queue.depth)
+    this.#counters = options.metrics.register(reconciler.name, options.workers, this.#queue)
   }
 
-  async run(signal: AbortSignal): Promise<void> {
+  async run({ stop, abandon }: RunnerSignals): Promise<void> {
     const { source, workers } = this.#options
     const unsubscribe = source.subscribe((changed) => this.#changed(changed))
     for (const object of source.list(this.#reconciler.kind)) this.#queue.add(formatKey(keyOf(object)))
-    const running = Array.from({ length: workers }, () => this.#work(signal))
-    await aborted(signal)
+    const running = Array.from({ length: workers }, () => this.#work(abandon))
+    await aborted(AbortSignal.any([stop, abandon]))
     unsubscribe()
     await this.#queue.shutDown()
     await Promise.all(running)
@@ -93,16 +98,16 @@ class ControllerRunner {
     return object === null || this.#terminal.get(formatKey(changed)) !== generationOf(object.metadata)
   }
 
-  async #work(signal: AbortSignal): Promise<void> {
+  async #work(abandon: AbortSignal): Promise<void> {
     for (;;) {
       const text = await this.#queue.get()
       if (text === null) return
       this.#counters.activeWorkers += 1
       const startMs = this.#options.clock.uptimeMs()
       try {
-        this.#settle(text, await this.#reconcile(text, signal))
+        this.#settle(text, await this.#reconcile(text, abandon))
       } finally {
-        this.#counters.reconcileSeconds += (this.#options.clock.uptimeMs() - startMs) / 1000
+        this.#counters.reconcileSeconds.observe((this.#options.clock.uptimeMs() - startMs) / 1000)
         this.#counters.activeWorkers -= 1
         this.#queue.done(text)
       }
@@ -113,16 +118,16 @@ class ControllerRunner {
    * One reconcile under its deadline. The key stays taken until the reconcile has really ended: never two at
    * once.
    */
-  async #reconcile(text: string, signal: AbortSignal): Promise<Next> {
+  async #reconcile(text: string, abandon: AbortSignal): Promise<Next> {
     const deadline = new AbortController()
     const cancel = this.#options.timers.after(this.#options.reconcileMsMax, () => {
       this.#counters.timeouts += 1
       deadline.abort(new Error(`reconcile took longer than ${this.#options.reconcileMsMax} ms`))
     })
     try {
-      return await this.#reconciler.reconcile(parseKey(text), AbortSignal.any([signal, deadline.signal]))
+      return await this.#reconciler.reconcile(parseKey(text), AbortSignal.any([abandon, deadline.signal]))
     } catch (error) {
-      if (signal.aborted) return { kind: 'done' }
+      if (abandon.aborted) return { kind: 'done' }
       if (!deadline.signal.aborted) this.#counters.panics += 1
       return { kind: 'retry', error: toError(error) }
     } finally {

@@ -1,6 +1,7 @@
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import { type BackoffRange, exponentialDelayMs } from './backoff.ts'
+import { Histogram, workqueueSecondsBounds } from './histogram.ts'
 import type { TokenBucket } from './rate-limit.ts'
 import type { Timers } from './timers.ts'
 
@@ -22,16 +23,22 @@ export class Workqueue {
   readonly #timers: Timers
   readonly #retry: BackoffRange
   readonly #retryBucket: TokenBucket | null
-  /** Keys that need work; a Set keeps the order of first adding. */
-  readonly #queued = new Set<string>()
-  readonly #processing = new Set<string>()
-  /** Added while being processed. */
-  readonly #dirty = new Set<string>()
+  /** How long keys waited for a worker, and how long workers had them. */
+  readonly queueSeconds = new Histogram(workqueueSecondsBounds)
+  readonly workSeconds = new Histogram(workqueueSecondsBounds)
+  /** Keys that need work, with when they were added; a Map keeps the order of first adding. */
+  readonly #queued = new Map<string, number>()
+  /** With when a worker got it. */
+  readonly #processing = new Map<string, number>()
+  /** Added while being processed, with when. */
+  readonly #dirty = new Map<string, number>()
   readonly #delayed = new Map<string, Delayed>()
   readonly #failures = new Map<string, number>()
   readonly #waiters: ((key: string | null) => void)[] = []
   readonly #uptimeMs: () => number
   #isShutDown = false
+  #addCount = 0
+  #retryCount = 0
   #drained: (() => void)[] = []
 
   /** `uptimeMs` never goes back; it only compares the delays of one key. */
@@ -51,6 +58,24 @@ export class Workqueue {
     return this.#processing.size
   }
 
+  /** How often a key that was not waiting yet was added, and how often after a failure. */
+  get addCount(): number {
+    return this.#addCount
+  }
+
+  get retryCount(): number {
+    return this.#retryCount
+  }
+
+  /** How long the keys being processed have been, together. */
+  unfinishedSeconds(): number {
+    return this.#processingAgesMs().reduce((sum, ageMs) => sum + ageMs, 0) / 1000
+  }
+
+  longestRunningSeconds(): number {
+    return Math.max(0, ...this.#processingAgesMs()) / 1000
+  }
+
   /** Failures in a row of a key, since the last `forget`. */
   failureCount(key: string): number {
     return this.#failures.get(key) ?? 0
@@ -58,11 +83,10 @@ export class Workqueue {
 
   add(key: string): void {
     if (this.#isShutDown) return
-    if (this.#processing.has(key)) {
-      this.#dirty.add(key)
-      return
-    }
-    this.#queued.add(key)
+    const waiting = this.#processing.has(key) ? this.#dirty : this.#queued
+    if (waiting.has(key)) return
+    this.#addCount += 1
+    waiting.set(key, this.#uptimeMs())
     this.#handOut()
   }
 
@@ -92,6 +116,7 @@ export class Workqueue {
   addRateLimited(key: string, delayMsMax: number = this.#retry.delayMsMax): void {
     const failures = this.failureCount(key)
     this.#failures.set(key, failures + 1)
+    this.#retryCount += 1
     const ownMs = Math.min(exponentialDelayMs(this.#retry, failures), delayMsMax)
     this.addAfter(key, Math.max(ownMs, this.#retryBucket?.reserveMs() ?? 0))
   }
@@ -111,9 +136,16 @@ export class Workqueue {
   }
 
   done(key: string): void {
-    assert(this.#processing.has(key), 'only a key that was handed out is done')
+    const startMs = this.#processing.get(key)
+    assert(startMs !== undefined, 'only a key that was handed out is done')
     this.#processing.delete(key)
-    if (this.#dirty.delete(key)) this.add(key)
+    this.workSeconds.observe((this.#uptimeMs() - startMs) / 1000)
+    const addedMs = this.#dirty.get(key)
+    if (addedMs !== undefined) {
+      this.#dirty.delete(key)
+      this.#queued.set(key, addedMs)
+      this.#handOut()
+    }
     if (this.#isShutDown && this.#processing.size === 0) this.#resolveDrained()
   }
 
@@ -135,13 +167,20 @@ export class Workqueue {
   }
 
   #handOut(): void {
-    for (const key of this.#queued) {
+    for (const [key, addedMs] of this.#queued) {
       const waiter = this.#waiters.shift()
       if (waiter === undefined) return
+      const nowMs = this.#uptimeMs()
       this.#queued.delete(key)
-      this.#processing.add(key)
+      this.#processing.set(key, nowMs)
+      this.queueSeconds.observe((nowMs - addedMs) / 1000)
       waiter(key)
     }
+  }
+
+  #processingAgesMs(): readonly number[] {
+    const nowMs = this.#uptimeMs()
+    return [...this.#processing.values()].map((startMs) => nowMs - startMs)
   }
 
   #resolveDrained(): void {

@@ -85,7 +85,7 @@ async function rigOf(
       verifyIntervalMs,
       reconcileMsMax,
     },
-    abort.signal,
+    { stop: abort.signal, abandon: abort.signal },
   )
   const stop = async () => {
     abort.abort()
