@@ -2,7 +2,7 @@ import type { ChecksumAlgorithm, ObjectChecksum } from '../store/records.ts'
 import type { StagedBody } from '../store/store.ts'
 import type { OperationContext, RequestBody } from './operation.ts'
 import { S3Error } from './s3-error.ts'
-import { checksumTap, type WantedChecksum } from './wanted-checksum.ts'
+import { checksumTap, contentMd5Mismatch, type WantedChecksum } from './wanted-checksum.ts'
 
 export type StagedUpload = { readonly body: StagedBody; readonly checksum: ObjectChecksum | null }
 
@@ -35,9 +35,7 @@ export async function stageUpload(
   const body = await versions.stage(tapped(payload.stream(), tap.update), options.bytesMax)
   try {
     if (wanted.md5 !== null && wanted.md5 !== Buffer.from(body.md5, 'hex').toString('base64')) {
-      throw new S3Error('BadDigest', {
-        message: 'The Content-MD5 you specified did not match what we received.',
-      })
+      throw contentMd5Mismatch()
     }
     return { body, checksum: tap.verify(payload.trailers()) }
   } catch (error) {

@@ -4,11 +4,9 @@
  */
 import type { ChecksumAlgorithm, ObjectChecksum } from '../store/records.ts'
 import {
-  type Checksum,
   checksumAlgorithmOf,
   checksumHeaderName,
   createChecksum,
-  type DigestAlgorithm,
   decodeDigest,
   encodeDigest,
 } from './checksums.ts'
@@ -130,7 +128,7 @@ export async function checksumTap(
       checksum?.update(bytes)
     },
     verify: (trailers) => {
-      if (md5 !== null) expectDigest(md5, wanted.md5 ?? '', 'Content-MD5')
+      if (md5 !== null && encodeDigest(md5.digest()) !== wanted.md5) throw contentMd5Mismatch()
       if (checksum === null || algorithm === null) return null
       const value = encodeDigest(checksum.digest())
       if (wanted.declared !== null) expectValue(wanted.declared, value, trailers)
@@ -139,8 +137,11 @@ export async function checksumTap(
   }
 }
 
-function expectDigest(checksum: Checksum, wanted: string, name: DigestAlgorithm | 'Content-MD5'): void {
-  if (encodeDigest(checksum.digest()) !== wanted) throw badDigest(name)
+/** E24. */
+export function contentMd5Mismatch(): S3Error {
+  return new S3Error('BadDigest', {
+    message: 'The Content-MD5 you specified did not match what we received.',
+  })
 }
 
 function expectValue(declared: DeclaredChecksum, value: string, trailers: Headers): void {
@@ -154,8 +155,8 @@ function expectValue(declared: DeclaredChecksum, value: string, trailers: Header
   if (given !== value) throw badDigest(declared.algorithm)
 }
 
-function badDigest(name: DigestAlgorithm | 'Content-MD5'): S3Error {
-  const message = `The ${name} you specified did not match the calculated checksum.`
+function badDigest(algorithm: ChecksumAlgorithm): S3Error {
+  const message = `The ${algorithm} you specified did not match the calculated checksum.`
   return new S3Error('BadDigest', { message })
 }
 

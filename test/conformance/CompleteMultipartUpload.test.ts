@@ -301,6 +301,17 @@ describe('CompleteMultipartUpload: locks', () => {
     },
   )
 
+  it('[CompleteMultipartUpload.5] CompleteMultipartUpload: a hold at Create and a default rule, both apply', async () => {
+    const bucket = await bench.bucket('locked', { key: owner, rule: days('COMPLIANCE', 2) })
+    const upload = await begin(bench, { bucket, signer: owner }, { [hold]: 'ON' })
+    const parts = await one(upload)
+    const before = bench.server().nowMs()
+    await complete(bench, upload, parts)
+    const [storedMode, storedDate, storedHold] = await lockOf(bucket)
+    expect([storedMode, storedHold]).toEqual(['COMPLIANCE', 'ON'])
+    expect(Date.parse(String(storedDate))).toBeGreaterThanOrEqual(before + 2 * dayMs)
+  })
+
   it('[CompleteMultipartUpload.6] CompleteMultipartUpload: over a locked version a new one is written, the old one is untouched (B-13)', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const old = await bench.put(bucket, 'key', { key: owner, body: 'old' })

@@ -230,6 +230,39 @@ describe('CopyObject: locks', () => {
     expect(refusal(await bench.unchanged(bucket, attempt))).toEqual(refused.forbidden)
   })
 
+  it.each(['ON', 'OFF'])(
+    '[CopyObject.5] CopyObject: a hold header %s alone and a default rule, both apply',
+    async (status) => {
+      const { bucket } = await lockedSource()
+      const ruled = await bench.bucket('locked', {
+        key: owner,
+        rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>',
+      })
+      const before = bench.server().nowMs()
+      expect((await copy(`${bucket}/source`, `/${ruled}/target`, { [hold]: status })).status).toBe(200)
+      const [storedMode, until, storedHold] = await lockOf(`/${ruled}/target`)
+      expect([storedMode, storedHold]).toEqual(['COMPLIANCE', status])
+      expect(Date.parse(String(until))).toBeGreaterThanOrEqual(before + 86_400_000)
+    },
+  )
+
+  it('[CopyObject.9] CopyObject: over a locked version a new one is written, the old one is untouched', async () => {
+    const { bucket, versionId } = await lockedSource()
+    await bench.put(bucket, 'other', { key: owner, body: 'other bytes' })
+    const path = `/${bucket}/source`
+    const before = await get(path, { query: { versionId } })
+    const answer = await copy(`${bucket}/other`, path)
+    expect([answer.status, answer.headers['x-amz-version-id'] === versionId]).toEqual([200, false])
+    expect((await get(path)).text).toBe('other bytes')
+    const after = await get(path, { query: { versionId } })
+    expect([after.text, after.headers[mode], after.headers[date], after.headers[hold]]).toEqual([
+      before.text,
+      'COMPLIANCE',
+      before.headers[date],
+      'ON',
+    ])
+  })
+
   it('[CopyObject.7] CopyObject: onto itself without a change is InvalidRequest', async () => {
     const { bucket } = await lockedSource()
     const answer = await bench.unchanged(bucket, () => copy(`${bucket}/source`, `/${bucket}/source`))

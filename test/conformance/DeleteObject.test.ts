@@ -8,6 +8,7 @@ import {
   refused,
   type Target,
 } from '../support/conformance.ts'
+import { addPart, begin, complete } from '../support/multipart.ts'
 
 const owner = accessKey('owner', null)
 const deleter = accessKey('deleter', ['s3:DeleteObject', 's3:DeleteObjectVersion'])
@@ -178,6 +179,35 @@ describe('DeleteObject of a version', () => {
     await remove({ bucket: target.bucket, key: 'key' })
     const answer = await bench.unchanged(target.bucket, () => remove(target, { headers: bypass }))
     expect(refusal(answer)).toEqual(refused.locked)
+  })
+
+  it('[DeleteObject.11] DeleteObject: marker, refusal, marker away, refusal again, then bypass', async () => {
+    const target = await locked({ mode: 'GOVERNANCE' })
+    const marker = await remove({ bucket: target.bucket, key: 'key' })
+    const markerId = String(marker.headers['x-amz-version-id'])
+    expect(refusal(await remove(target))).toEqual(refused.locked)
+    const gone = await remove({ ...target, versionId: markerId })
+    expect([gone.status, gone.headers['x-amz-delete-marker']]).toEqual([204, 'true'])
+    expect(refusal(await remove(target))).toEqual(refused.locked)
+    expect((await remove(target, { headers: bypass })).status).toBe(204)
+    expect(await versions(target.bucket)).toEqual([])
+  })
+
+  it.each([
+    ['retention', { 'x-amz-object-lock-mode': 'GOVERNANCE' }],
+    ['a legal hold', { 'x-amz-object-lock-legal-hold': 'ON' }],
+  ])('[DeleteObject.10] DeleteObject: a version made of parts with %s', async (_name, given) => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const until =
+      'x-amz-object-lock-mode' in given ? { 'x-amz-object-lock-retain-until-date': bench.inDays(1) } : {}
+    const upload = await begin(bench, { bucket, signer: owner }, { ...given, ...until })
+    const made = await complete(bench, upload, [
+      await addPart(bench, upload, { partNumber: 1, body: 'part' }),
+    ])
+    const target = { bucket, key: 'key', versionId: String(made.headers['x-amz-version-id']) }
+    expect(refusal(await bench.unchanged(bucket, () => remove(target)))).toEqual(refused.locked)
+    await bench.hold(target, 'OFF', { key: owner })
+    expect((await remove(target, { headers: bypass })).status).toBe(204)
   })
 
   it('[DeleteObject.6] [Choice.5] [Choice.16] DeleteObject: a well-formed id that does not exist is 204, a malformed or empty one 400', async () => {

@@ -44,6 +44,24 @@ describe('GetObjectRetention', () => {
     expect((await get(bucket)).text).toBe(before.text)
   })
 
+  it('[GetObjectRetention.7] GetObjectRetention: after an empty Retention with bypass it is 404 E3', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    await bench.put(bucket, 'key', { key: owner })
+    await bench.retain({ bucket, key: 'key' }, 'GOVERNANCE', bench.inDays(1), { key: owner })
+    const removed = await bench.document({
+      method: 'PUT',
+      path: `/${bucket}/key`,
+      query: { retention: '' },
+      body: '<Retention/>',
+      headers: { 'x-amz-bypass-governance-retention': 'true' },
+      key: owner,
+    })
+    expect(removed.status).toBe(200)
+    expect(refusal(await get(bucket))).toEqual(refused.noObjectLock)
+    const { headers } = await bench.send({ method: 'HEAD', path: `/${bucket}/key`, key: owner })
+    expect(headers['x-amz-object-lock-mode']).toBeUndefined()
+  })
+
   it('[GetObjectRetention.3] [Choice.7] GetObjectRetention: a bucket without lock is 400 E4, but a missing object comes first', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     expect(refusal(await get(bucket))).toEqual(refused.noSuchKey)

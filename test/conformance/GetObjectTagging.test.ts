@@ -28,3 +28,12 @@ it('GetObjectTagging: missing key, delete marker, and the permission of a versio
   const markerId = String(marker.headers['x-amz-version-id'])
   expect(refusal(await get(bucket, { versionId: markerId }))).toEqual(refused.deleteMarker)
 })
+
+it('[GetObjectTagging.1] GetObjectTagging: a locked version, its tags and no word of the lock', async () => {
+  const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
+  await bench.put(bucket, 'key', { key: owner, headers: { 'x-amz-tagging': 'a=1' } })
+  const answer = await get(bucket)
+  expect([answer.status, elements(answer, 'Key')]).toEqual([200, ['a']])
+  expect(answer.text).not.toMatch(/lock|retain|COMPLIANCE/i)
+  expect(Object.keys(answer.headers).filter((name) => name.includes('lock'))).toEqual([])
+})

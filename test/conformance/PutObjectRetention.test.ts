@@ -252,6 +252,18 @@ describe('PutObjectRetention: other cases', () => {
     }
   })
 
+  it('[PutObjectRetention.18] PutObjectRetention: a success is 200 without a body, with the version id', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const first = await bench.put(bucket, 'key', { key: owner })
+    const second = await bench.put(bucket, 'key', { key: owner })
+    for (const versionId of [first, second]) {
+      const target = { bucket, key: 'key', versionId }
+      const answer = await bench.retain(target, 'GOVERNANCE', bench.inDays(1), { key: owner })
+      expect([answer.status, answer.text, answer.headers['x-amz-version-id']]).toEqual([200, '', versionId])
+      expect((await retention(target)).element('Mode')).toBe('GOVERNANCE')
+    }
+  })
+
   it('[PutObjectRetention.15] PutObjectRetention: a legal hold does not affect retention', async () => {
     const target = await version('GOVERNANCE', 1)
     await bench.hold(target, 'ON', { key: owner })

@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { uriEncodePath } from '../../src/sigv4/encode.ts'
 import { type BucketKind, conformance, refusal, refused } from '../support/conformance.ts'
 import type { Answer } from '../support/s3-client.ts'
+import { unescapedXml } from '../support/xml-text.ts'
 
 const keys: readonly string[] = [
   // Segments.
@@ -107,15 +108,8 @@ async function filled(kind: BucketKind): Promise<{ bucket: string; versions: Rea
   return { bucket, versions }
 }
 
-function unescaped(text: string): string {
-  const named: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', amp: '&' }
-  return text.replace(/&(?:#x([0-9a-f]+)|(\w+));/g, (_all, hex?: string, name?: string) =>
-    hex === undefined ? (named[name ?? ''] ?? '') : String.fromCodePoint(Number.parseInt(hex, 16)),
-  )
-}
-
 const listed = (answer: Answer): readonly string[] =>
-  [...answer.text.matchAll(/<Key>([^<]*)<\/Key>/g)].map((found) => unescaped(found[1] ?? ''))
+  [...answer.text.matchAll(/<Key>([^<]*)<\/Key>/g)].map((found) => unescapedXml(found[1] ?? ''))
 
 async function pages(bucket: string, maxKeys: number): Promise<readonly string[]> {
   const found: string[] = []

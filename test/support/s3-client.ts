@@ -17,6 +17,7 @@ import {
   type SigningCredentials,
   signRequest,
 } from '../../src/sigv4/sign.ts'
+import { unescapedXml } from './xml-text.ts'
 
 export type SignMode =
   | 'header'
@@ -127,18 +128,9 @@ function toAnswer(status: number, headers: IncomingHttpHeaders, body: Buffer): A
   const text = body.toString('utf8')
   const element = (name: string): string | null => {
     const found = new RegExp(`<${name}(?: [^>]*)?>([^<]*)</${name}>`).exec(text)?.[1]
-    return found === undefined ? null : unescapeXml(found)
+    return found === undefined ? null : unescapedXml(found)
   }
   return { status, headers, body, text, element, code: text.includes('<Error>') ? element('Code') : null }
-}
-
-function unescapeXml(text: string): string {
-  const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
-  return text.replace(
-    /&(?:#x([0-9a-f]+)|(\w+));/gi,
-    (_whole, hex: string | undefined, name: string | undefined) =>
-      hex === undefined ? (named[name ?? ''] ?? '') : String.fromCodePoint(Number.parseInt(hex, 16)),
-  )
 }
 
 function buildWire(client: S3ClientOptions, options: SendOptions): Wire {

@@ -4,7 +4,7 @@ import { conformance, md5 } from '../../support/conformance.ts'
 import { until } from '../../support/crash/processes.ts'
 import { readVolume, rowsOf } from '../../support/crash/volume-state.ts'
 
-const { server, send, bucket, put, retain, hold, inDays } = conformance()
+const { server, send, document, bucket, put, retain, hold, inDays } = conformance()
 const rounds = 30
 
 const remove = (name: string, key: string, versionId: string) =>
@@ -109,5 +109,41 @@ test('parts that are replaced while the upload is completed or aborted: a locked
   for (const key of completed) {
     const read = await send({ method: 'GET', path: `/${name}/${key}` })
     expect([key, read.status, read.body.equals(wanted)]).toEqual([key, 200, true])
+  }
+})
+
+test('[DeleteObjects.7] a lock and a DeleteObjects of one version: never do both succeed', async () => {
+  const name = await bucket('locked')
+  for (let round = 0; round < rounds; round += 1) {
+    const key = `many-${round}`
+    const versionId = await put(name, key)
+    const neighbour = await put(name, `${key}-neighbour`)
+    const entry = (entryKey: string, id: string) =>
+      `<Object><Key>${entryKey}</Key><VersionId>${id}</VersionId></Object>`
+    const body = `<Delete>${entry(`${key}-neighbour`, neighbour)}${entry(key, versionId)}</Delete>`
+    const [locked, removed] = await Promise.all([
+      retain({ bucket: name, key, versionId }, 'COMPLIANCE', inDays(1)),
+      document({ method: 'POST', path: `/${name}`, query: { delete: '' }, body }),
+    ])
+    const read = await send({ method: 'GET', path: `/${name}/${key}`, query: { versionId } })
+    const expected = locked.status === 200 ? [200, 200, 1, 1] : [404, 404, 2, 0]
+    const counted = [removed.text.split('<Deleted>').length - 1, removed.text.split('<Error>').length - 1]
+    expect([locked.status, read.status, ...counted]).toEqual(expected)
+  }
+})
+
+test('[DeleteBucket.3] a write and a DeleteBucket: never is an object acknowledged in a bucket that is gone', async () => {
+  for (let round = 0; round < rounds; round += 1) {
+    const name = await bucket('locked')
+    const headers = { 'x-amz-object-lock-legal-hold': 'ON', 'content-md5': md5('x') }
+    const [written, removed] = await Promise.all([
+      send({ method: 'PUT', path: `/${name}/key`, body: 'x', headers }),
+      send({ method: 'DELETE', path: `/${name}` }),
+    ])
+    const read = await send({ method: 'GET', path: `/${name}/key` })
+    expect([
+      [200, 409, 200],
+      [404, 204, 404],
+    ]).toContainEqual([written.status, removed.status, read.status])
   }
 })

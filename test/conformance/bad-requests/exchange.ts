@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Wire } from '../../support/s3-client.ts'
+import { unescapedXml } from '../../support/xml-text.ts'
 
 export type RawAnswer = {
   readonly status: number
@@ -147,16 +148,9 @@ function toAnswer(
   const text = body.toString('utf8')
   const element = (name: string): string | null => {
     const found = new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]
-    return found === undefined ? null : unescaped(found)
+    return found === undefined ? null : unescapedXml(found)
   }
   return { status, headers, text, all: Buffer.concat([head, body]).toString('latin1'), element }
-}
-
-function unescaped(text: string): string {
-  const named: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"' }
-  return text.replace(/&(?:#x([0-9a-f]+)|(\w+));/g, (_all, hex?: string, name?: string) =>
-    hex === undefined ? (named[name ?? ''] ?? '') : String.fromCodePoint(Number.parseInt(hex, 16)),
-  )
 }
 
 /** Head and body of a request; `lines` go in besides its headers, also ones that are there already. */
