@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } f
 import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
 import { type ControlPlane, startControlPlane } from '../support/cluster/control-plane.ts'
 import { until } from '../support/cluster/until.ts'
-import { prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
+import { allowLease, prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
 import { bucket, OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -21,7 +21,7 @@ describe.runIf(address !== null)('the operator and a lock server that dies', () 
     rig = new OperatorRig(cluster, server)
     await prepareCluster(cluster)
     operator = startOperator({ cluster, server, verifyInterval: '1s' })
-    await operator.ready()
+    await operator.leads()
   })
 
   afterAll(async () => {
@@ -54,15 +54,18 @@ describe.runIf(address !== null)('the operator and a lock server that dies', () 
     expect(operator.exitCode()).toBeNull()
   })
 
-  test('operator: a second operator takes over, the first stops with its own exit code and writes nothing more', async () => {
+  test('operator: an operator of another installation takes over, the first stops with its own exit code and writes nothing more', async () => {
     const namespace = await cluster.createNamespace('takeover')
-    const second = startOperator({ cluster, server, verifyInterval: '1s', holder: 'second' })
+    // Another Lease: no election holds it back.
+    const flags = ['--leader-elect-resource-name', 'another-installation']
+    await allowLease(cluster, 'another-installation')
+    const second = startOperator({ cluster, server, verifyInterval: '1s', holder: 'second', flags })
     onTestFinished(async () => {
       await second.end('SIGTERM')
       operator = startOperator({ cluster, server, verifyInterval: '1s' })
-      await operator.ready()
+      await operator.leads()
     })
-    await second.ready()
+    await second.leads()
     await rig.apply(namespace, policy('keep', { mode: 'GOVERNANCE', days: 1 }), bucket('takeover', namespace))
     await rig.becomes(namespace, 'takeover', { Ready: 'True Enforced' })
     expect(await operator.exited).toBe(3)
@@ -99,7 +102,7 @@ describe.runIf(address !== null)('the operator and an API server that dies', () 
     )
     await server.start()
     await controlPlane.startApiServer()
-    await operator.ready()
+    await operator.leads()
     await rig.apply('default', policy('keep', { mode: 'COMPLIANCE', days: 1 }), bucket('one', 'bucket-one'))
     await rig.becomes('default', 'one', { Ready: 'True Enforced' })
     await controlPlane.killApiServer()

@@ -22,7 +22,7 @@ describe.runIf(address !== null)('the operator between a real API server and a r
     rig = new OperatorRig(cluster, server)
     await prepareCluster(cluster)
     operator = startOperator({ cluster, server, verifyInterval: '1s' })
-    await operator.ready()
+    await operator.leads()
   })
 
   afterAll(async () => {

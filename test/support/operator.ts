@@ -13,8 +13,10 @@ const waitMs = 60_000
 
 export type RunningOperator = {
   readonly pid: number
-  /** Resolves when /readyz says so. */
-  readonly ready: () => Promise<void>
+  /** Resolves when it was elected and its controllers work. */
+  readonly leads: () => Promise<void>
+  /** The status and the text of /readyz; null: no answer. */
+  readonly readyz: () => Promise<string | null>
   /**
    * The value of one sample of /metrics, e.g.
    * `controller_runtime_reconcile_total{controller="lockedbucket",result="success"}`.
@@ -23,6 +25,9 @@ export type RunningOperator = {
   readonly exitCode: () => number | null
   readonly exited: Promise<number | null>
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | null>
+  /** SIGSTOP, and SIGCONT. */
+  readonly freeze: () => void
+  readonly thaw: () => void
   readonly logs: () => string
 }
 
@@ -31,7 +36,18 @@ export type OperatorOptions = {
   readonly server: TestServer
   readonly verifyInterval: string
   readonly holder?: string
+  /** Instead of the operator's own, e.g. one that leads through a proxy. */
+  readonly kubeconfig?: string
+  /** Further flags. */
+  readonly flags?: readonly string[]
 }
+
+/** A Lease that runs out while a test waits. */
+export const shortLease: readonly string[] = [
+  ...['--leader-elect-lease-duration', '3s'],
+  ...['--leader-elect-renew-deadline', '2s'],
+  ...['--leader-elect-retry-period', '400ms'],
+]
 
 /** Installs the CRDs and the operator's rights: those that users are given, nothing more. */
 export async function prepareCluster(cluster: Cluster): Promise<void> {
@@ -52,21 +68,48 @@ export async function prepareCluster(cluster: Cluster): Promise<void> {
   }
 }
 
+/** The operator's rights name one Lease: this adds another. */
+export async function allowLease(cluster: Cluster, name: string): Promise<void> {
+  const namespace = 'holdfast-system'
+  const metadata = { name: `lease-${name}`, namespace }
+  const rules = [
+    {
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      resourceNames: [name],
+      verbs: ['get', 'update'],
+    },
+  ]
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: metadata.name }
+  const subjects = [{ kind: 'ServiceAccount', name: 'holdfast-operator', namespace }]
+  const rbac = 'rbac.authorization.k8s.io/v1'
+  const items = [
+    { apiVersion: rbac, kind: 'Role', metadata, rules },
+    { apiVersion: rbac, kind: 'RoleBinding', metadata, roleRef, subjects },
+  ]
+  const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
+  const { code, stderr } = await cluster.kubectl(['apply', '-f', '-'], { stdin })
+  if (code !== 0) throw new Error(stderr)
+}
+
 export function startOperator({
   cluster,
   server,
   verifyInterval,
   holder = 'test',
+  kubeconfig = cluster.kubeconfigPath('operator'),
+  flags = [],
 }: OperatorOptions): RunningOperator {
   const args = [
     program,
     'operator',
-    ...['--kubeconfig', cluster.kubeconfigPath('operator')],
+    ...['--kubeconfig', kubeconfig],
     ...['--server-s3', server.endpoint],
     ...['--server-admin', server.adminEndpoint],
     ...['--verify-interval', verifyInterval],
     ...['--metrics-listen', '127.0.0.1:0'],
     ...['--holder', holder],
+    ...flags,
   ]
   const child = spawn(process.execPath, args, {
     env: {
@@ -89,14 +132,19 @@ export function startOperator({
     const port = /"port":(\d+)/.exec(logs)?.[1]
     return port === undefined ? null : await fetch(`http://127.0.0.1:${port}${path}`).catch(() => null)
   }
+  const readyz = async () => {
+    const answer = await get('/readyz')
+    return answer === null ? null : `${answer.status} ${(await answer.text()).trim()}`
+  }
   return {
     pid: child.pid ?? 0,
-    ready: async () => {
-      await until('the operator is ready', waitMs, async () => {
+    leads: async () => {
+      await until('the operator leads', waitMs, async () => {
         if (child.exitCode !== null) throw new Error(`the operator ended with ${child.exitCode}:\n${logs}`)
-        return (await get('/readyz'))?.status === 200 ? true : null
+        return (await readyz())?.startsWith('200 leading') ? true : null
       })
     },
+    readyz,
     metric: async (sample) => {
       const text = (await (await get('/metrics'))?.text()) ?? ''
       const line = text.split('\n').find((each) => each.startsWith(`${sample} `))
@@ -106,6 +154,8 @@ export function startOperator({
     exitCode: () => child.exitCode,
     exited,
     end: (signal) => end(child, { signal, exited }),
+    freeze: () => child.kill('SIGSTOP'),
+    thaw: () => child.kill('SIGCONT'),
     logs: () => logs,
   }
 }
