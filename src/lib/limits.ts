@@ -41,6 +41,8 @@ export const limits = {
   smallDocumentBytesMax: 64 * 1024,
   /** A bucket's policy, lifecycle, tags or CORS rules as stored: 1,000 lifecycle rules with their filters. */
   bucketDocumentBytesMax: 1024 ** 2,
+  /** Parsed policies that a worker remembers, some 50 KiB each at most. */
+  policiesRememberedMax: 1000,
   /** 10,000 parts with five checksums each. */
   completeDocumentBytesMax: 4 * 1024 ** 2,
   xmlDepthMax: 12,

@@ -64,7 +64,7 @@ export type ReadSource = { readonly bucket: BucketRecord; readonly version: Obje
 export async function readCopySource(context: OperationContext, source: CopySource): Promise<ReadSource> {
   const bucket = await context.store.buckets.read(source.bucket)
   if (bucket === null) throw noSuchBucket(source.bucket)
-  demandIn(context, bucket, source)
+  await demandIn(context, bucket, source)
   const result = await context.store.versions.read(source)
   switch (result.kind) {
     case 'found':
@@ -74,32 +74,36 @@ export async function readCopySource(context: OperationContext, source: CopySour
     case 'noSuchBucket':
       throw noSuchBucket(source.bucket)
     case 'noSuchKey':
-      throw hiddenOr(context, bucket, noSuchKey(source.key))
+      throw await hiddenOr(context, bucket, noSuchKey(source.key))
     case 'noSuchVersion':
-      throw hiddenOr(context, bucket, noSuchVersion(source.key, source.versionId))
+      throw await hiddenOr(context, bucket, noSuchVersion(source.key, source.versionId))
     default:
       return unreachable(result, 'every result of a read has its answer')
   }
   const { version } = result
-  if (!isObject(version)) throw sourceIsMarker(context, bucket, source)
+  if (!isObject(version)) throw await sourceIsMarker(context, bucket, source)
   const validators = { etag: version.object.etag, lastModifiedMs: version.lastModifiedMs }
   const condition = judgeConditions(context.request.headers, copySourceConditions, validators)
   if (condition.kind !== 'met') throw preconditionFailed(condition.condition)
   return { bucket, version }
 }
 
-function demandIn(context: OperationContext, bucket: BucketRecord, source: CopySource): void {
+async function demandIn(context: OperationContext, bucket: BucketRecord, source: CopySource): Promise<void> {
   const expected = context.request.headers['x-amz-source-expected-bucket-owner']
   const action = source.versionId === null ? 's3:GetObject' : 's3:GetObjectVersion'
   const isForeign = expected !== undefined && expected !== bucket.accountId
-  if (isForeign || !context.mayIn(bucket, action, source.key)) throw new S3Error('AccessDenied')
+  if (isForeign || !(await context.mayIn(bucket, action, source.key))) throw new S3Error('AccessDenied')
 }
 
-function hiddenOr(context: OperationContext, bucket: BucketRecord, error: S3Error): S3Error {
-  return context.mayIn(bucket, 's3:ListBucket', null) ? error : new S3Error('AccessDenied')
+async function hiddenOr(context: OperationContext, bucket: BucketRecord, error: S3Error): Promise<S3Error> {
+  return (await context.mayIn(bucket, 's3:ListBucket', null)) ? error : new S3Error('AccessDenied')
 }
 
-function sourceIsMarker(context: OperationContext, bucket: BucketRecord, source: CopySource): S3Error {
+async function sourceIsMarker(
+  context: OperationContext,
+  bucket: BucketRecord,
+  source: CopySource,
+): Promise<S3Error> {
   if (source.versionId === null) return hiddenOr(context, bucket, noSuchKey(source.key))
   return new S3Error('InvalidRequest', {
     message: 'The source of a copy request may not specifically refer to a delete marker by version id.',

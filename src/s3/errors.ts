@@ -51,6 +51,7 @@ const rows = {
     status: 400,
     message: 'The Content-MD5 or checksum value that you specified is not valid.',
   },
+  MalformedPolicy: { status: 400, message: 'Invalid policy syntax.' },
   MalformedTrailerError: {
     status: 400,
     message:

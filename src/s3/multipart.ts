@@ -6,6 +6,7 @@ import { addressedBucket, addressedKey } from './addressed.ts'
 import { createChecksum, decodeDigest, encodeDigest } from './checksums.ts'
 import { type CrcAlgorithm, crcJoiner } from './crc-combine.ts'
 import type { OperationContext } from './operation.ts'
+import { type LockFacts, lockFacts, pendingLock } from './policy/facts.ts'
 import { invalidArgument, S3Error } from './s3-error.ts'
 import { noSuchBucket, noSuchUpload } from './store-results.ts'
 
@@ -38,6 +39,15 @@ export async function readUpload(context: OperationContext, uploadId: string): P
   const result = await context.store.uploads.read(bucket, addressedKey(context.request), uploadId)
   if (result.kind === 'found') return result.upload
   throw result.kind === 'noSuchBucket' ? noSuchBucket(bucket) : noSuchUpload(uploadId)
+}
+
+/** What Create asked for: a part and Complete ask for no other lock. An upload that is not there gets none at all. */
+export async function lockOfUpload(context: OperationContext, uploadId: string): Promise<LockFacts> {
+  const bucket = addressedBucket(context).name
+  const result = await context.store.uploads.read(bucket, addressedKey(context.request), uploadId)
+  if (result.kind !== 'found') return pendingLock
+  const { explicitRetention, explicitLegalHold } = result.upload
+  return lockFacts({ retention: explicitRetention, legalHold: explicitLegalHold })
 }
 
 export type ChecksumPlan = {

@@ -7,6 +7,7 @@ import type { Principal } from '../lib/identity.ts'
 import type { Log } from '../lib/log.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { Actor, Store, TrustedNow } from '../store/store.ts'
+import type { LockFacts } from './policy/facts.ts'
 
 export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
 /** An AWS action name. */
@@ -68,10 +69,10 @@ export type OperationContext = {
   readonly bucket: BucketRecord | null
   readonly server: ServerFacts
   readonly now: () => Promise<TrustedNow>
-  /** The verdict of identity and statements for one action on one key; no side effect. */
+  /** The verdict of identity, statements and bucket policy for one action on one key; no side effect. */
   readonly may: (action: Action, key: string | null) => boolean
   /** The same for a bucket that the request does not address: the source of a copy. */
-  readonly mayIn: (bucket: BucketRecord, action: Action, key: string | null) => boolean
+  readonly mayIn: (bucket: BucketRecord, action: Action, key: string | null) => Promise<boolean>
   /** Throws AccessDenied, after recording the denial, unless `may`. */
   readonly demand: (action: Action, key: string | null) => Promise<void>
   readonly log: Log
@@ -120,6 +121,11 @@ export type Operation<Input = unknown> = {
   readonly body: BodyKind
   /** Throws S3Error only. Runs after authentication, the base permission and the read of a document. */
   readonly parse: (input: ParseInput) => Input
+  /**
+   * The lock that this input asks for, which conditions of bucket policies judge; called only where there is a policy, before
+   * `morePermissions`. Left out: the operation sets no lock.
+   */
+  readonly lockFacts?: (input: Input, context: OperationContext) => LockFacts | Promise<LockFacts>
   /** What this input needs beyond `permission`; all are demanded before `handle`. */
   readonly morePermissions?: (input: Input, request: S3Request) => readonly Action[]
   readonly handle: (context: OperationContext, input: Input, body: RequestBody) => Promise<S3Response>

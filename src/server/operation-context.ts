@@ -1,10 +1,12 @@
 import type { Principal } from '../lib/identity.ts'
 import type { Log } from '../lib/log.ts'
-import { type Authorization, authorize } from '../s3/auth/authorize.ts'
+import { type Authorization, authorize, type PolicyInForce } from '../s3/auth/authorize.ts'
 import type { Action, Operation, OperationContext, S3Request, ServerFacts } from '../s3/operation.ts'
+import { type LockFacts, noLock, pendingLock } from '../s3/policy/facts.ts'
 import { S3Error } from '../s3/s3-error.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { Actor, Store } from '../store/store.ts'
+import type { BucketPolicies } from './bucket-policies.ts'
 
 export type Granted = {
   readonly principal: Principal
@@ -13,10 +15,73 @@ export type Granted = {
   readonly bucket: BucketRecord | null
 }
 
-export type ContextOptions = { readonly store: Store; readonly facts: ServerFacts; readonly log: Log }
+export type ContextOptions = {
+  readonly store: Store
+  readonly facts: ServerFacts
+  readonly log: Log
+  readonly policies: BucketPolicies
+}
+
+/** A request whose base permission was demanded. */
+export type AuthorizedRequest = {
+  /** Demands what the input needs beyond it, and the base permission again where the input's lock may change the answer. */
+  readonly settle: (input: unknown) => Promise<OperationContext>
+}
+
+/**
+ * Demands the operation's permission before its body is read. Conditions about a lock that the body or its headers ask for
+ * decide nothing yet. Errors: AccessDenied.
+ */
+export async function authorizeRequest(
+  options: ContextOptions,
+  granted: Granted,
+): Promise<AuthorizedRequest> {
+  const { operation, request, bucket } = granted
+  const policy = bucket === null ? noPolicy : await policyOf(options, bucket, request)
+  const lock = operation.lockFacts === undefined ? noLock : pendingLock
+  const before = createContext(options, granted, withLock(policy, lock))
+  await demandPermission(before, operation)
+  return {
+    settle: async (input) => {
+      let context = before
+      if (operation.lockFacts !== undefined && policy.kind === 'policy') {
+        const asked = await operation.lockFacts(input, before)
+        context = createContext(options, granted, withLock(policy, asked))
+        await demandPermission(context, operation)
+      }
+      for (const action of operation.morePermissions?.(input, request) ?? [])
+        await context.demand(action, request.key)
+      return context
+    },
+  }
+}
+
+async function demandPermission(context: OperationContext, operation: Operation): Promise<void> {
+  if (operation.permissionScope === 'key') return
+  const { request } = context
+  const { permission, versionPermission } = operation
+  const isVersion = versionPermission !== undefined && request.query.has('versionId')
+  await context.demand(isVersion ? versionPermission : permission, request.key)
+}
+
+const noPolicy: PolicyInForce = { kind: 'none' }
+
+async function policyOf(
+  { policies, store }: ContextOptions,
+  bucket: BucketRecord,
+  request: S3Request,
+): Promise<PolicyInForce> {
+  const stored = await policies.of(bucket)
+  if (stored.kind !== 'policy') return stored
+  return { ...stored, facts: { request, now: await store.clock.now(), lock: noLock } }
+}
+
+function withLock(policy: PolicyInForce, lock: LockFacts): PolicyInForce {
+  return policy.kind === 'policy' ? { ...policy, facts: { ...policy.facts, lock } } : policy
+}
 
 /** Ties one authenticated request to what its operation may use. */
-export function createContext(options: ContextOptions, granted: Granted): OperationContext {
+function createContext(options: ContextOptions, granted: Granted, policy: PolicyInForce): OperationContext {
   const { principal, operation, request, bucket } = granted
   const actor: Actor = {
     accessKeyId: principal.accessKeyId,
@@ -26,7 +91,13 @@ export function createContext(options: ContextOptions, granted: Granted): Operat
     ...(bucket === null ? {} : { bucketId: bucket.id }),
   }
   const judge = (action: Action, key: string | null): Authorization =>
-    authorize(principal, { action, bucket: request.bucket, bucketAccountId: bucket?.accountId ?? null, key })
+    authorize(principal, {
+      action,
+      bucket: request.bucket,
+      bucketAccountId: bucket?.accountId ?? null,
+      key,
+      policy,
+    })
   return {
     store: options.store,
     request,
@@ -36,9 +107,11 @@ export function createContext(options: ContextOptions, granted: Granted): Operat
     server: options.facts,
     now: () => options.store.clock.now(),
     may: (action, key) => judge(action, key).kind === 'allow',
-    mayIn: (other, action, key) =>
-      authorize(principal, { action, bucket: other.name, bucketAccountId: other.accountId, key }).kind ===
-      'allow',
+    mayIn: async (other, action, key) => {
+      const asked = { action, bucket: other.name, bucketAccountId: other.accountId, key }
+      const inForce = await policyOf(options, other, request)
+      return authorize(principal, { ...asked, policy: inForce }).kind === 'allow'
+    },
     demand: async (action, key) => {
       const verdict = judge(action, key)
       if (verdict.kind === 'allow') return

@@ -18,8 +18,9 @@ import { S3Error } from '../s3/s3-error.ts'
 import { verifyDocument, wantedChecksum } from '../s3/wanted-checksum.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
+import type { BucketPolicies } from './bucket-policies.ts'
 import { errorAnswer, judgeError } from './error-answer.ts'
-import { createContext, type Granted } from './operation-context.ts'
+import { authorizeRequest, type Granted } from './operation-context.ts'
 import { ClientGoneError, requestBytes } from './request-body.ts'
 import { type AnswerIdentity, sendResponse } from './send.ts'
 
@@ -29,6 +30,7 @@ export type PipelineOptions = {
   readonly log: Log
   readonly facts: ServerFacts
   readonly authentication: AuthenticationSettings
+  readonly policies: BucketPolicies
   /** Finds the operation, or throws MethodNotAllowed or NotImplemented. */
   readonly choose: (input: MatchInput) => Operation
   readonly hostId: string
@@ -107,19 +109,10 @@ async function answerHead(
   const operation = options.choose(request)
   const bucket = await addressedBucket(options.store, operation, request)
   const granted: Granted = { principal: authenticated.principal, operation, request, bucket }
-  const context = createContext(options, granted)
-  if (operation.permissionScope !== 'key') {
-    const isVersion = operation.versionPermission !== undefined && request.query.has('versionId')
-    await context.demand(
-      isVersion ? (operation.versionPermission ?? operation.permission) : operation.permission,
-      request.key,
-    )
-  }
+  const authorized = await authorizeRequest(options, granted)
   const { body, document } = await takeBody(operation, authenticated, exchange)
   const input = operation.parse({ request, bucket, document })
-  for (const action of operation.morePermissions?.(input, request) ?? [])
-    await context.demand(action, request.key)
-  return operation.handle(context, input, body)
+  return operation.handle(await authorized.settle(input), input, body)
 }
 
 function s3Request({ request, requestId }: Exchange, { head, payload }: Authenticated): S3Request {

@@ -20,6 +20,7 @@ import { notImplemented, type UnbuiltOperation, unbuiltOperations } from '../s3/
 import { signingKeys } from '../sigv4/keys.ts'
 import type { Store } from '../store/store.ts'
 import { accessKeysFile } from './access-keys-file.ts'
+import { createBucketPolicies } from './bucket-policies.ts'
 import { followCertificate } from './certificate.ts'
 import type { FromWorker, ServerOptions, ToWorker, WorkerStart } from './messages.ts'
 import { openWorkerStore } from './open-volume.ts'
@@ -101,6 +102,7 @@ async function startWorker(
       expected: { region: options.region, service: 's3' },
       signingKeys: knownSigningKeys,
     },
+    policies: createBucketPolicies(store, log),
     choose: chooser(),
     hostId: randomBytes(24).toString('base64'),
     isDraining: () => isDraining,

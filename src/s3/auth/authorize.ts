@@ -1,10 +1,14 @@
 /**
- * Who may do what: pure, from the principal's own statements. An explicit Deny wins; nothing is allowed by
- * silence.
+ * Who may do what: pure, from the principal's own statements and the bucket's policy. An explicit Deny of either wins; nothing
+ * is allowed by silence.
  */
 import { unreachable } from '../../lib/assert.ts'
 import type { Principal, Statement } from '../../lib/identity.ts'
 import type { Action } from '../operation.ts'
+import { evaluatePolicy, type PolicyVerdict } from '../policy/evaluate.ts'
+import type { PolicyFacts } from '../policy/facts.ts'
+import type { BucketPolicy } from '../policy/parse-policy.ts'
+import { isItsAccount } from '../policy/principals.ts'
 
 export type AuthorizationRequest = {
   readonly action: Action
@@ -14,18 +18,31 @@ export type AuthorizationRequest = {
   readonly bucketAccountId: string | null
   /** null: the bucket itself. */
   readonly key: string | null
+  readonly policy: PolicyInForce
 }
+
+/** `unreadable`: there is one, and what it denies cannot be known. */
+export type PolicyInForce =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'unreadable' }
+  | { readonly kind: 'policy'; readonly policy: BucketPolicy; readonly facts: PolicyFacts }
 
 export type Authorization =
   | { readonly kind: 'allow'; readonly rule: string }
   | {
       readonly kind: 'deny'
-      readonly rule: 'OtherAccount' | 'ExplicitDeny' | 'NoStatement' | 'OperatorScope'
+      readonly rule:
+        | 'OtherAccount'
+        | 'ExplicitDeny'
+        | 'NoStatement'
+        | 'OperatorScope'
+        | 'BucketPolicyDeny'
+        | 'BucketPolicyUnreadable'
     }
 
 /**
  * What the operator reads back as evidence, through S3 like any client. It never writes, deletes or bypasses
- * here.
+ * here, and no bucket policy takes its evidence away or gives it more.
  */
 const operatorActions: ReadonlySet<string> = new Set<Action>([
   's3:GetBucketLocation',
@@ -36,10 +53,20 @@ const operatorActions: ReadonlySet<string> = new Set<Action>([
   's3:ListBucketVersions',
 ])
 
+/** Root and the owner of the bucket's account keep these, so that nobody locks himself out by a policy (as AWS). */
+const policyActions: ReadonlySet<string> = new Set<Action>([
+  's3:DeleteBucketPolicy',
+  's3:GetBucketPolicy',
+  's3:PutBucketPolicy',
+])
+
+/** Never by a bucket policy alone: whoever may write policies could give himself the bypass. */
+const bypass: Action = 's3:BypassGovernanceRetention'
+
 export function authorize(principal: Principal, request: AuthorizationRequest): Authorization {
   switch (principal.kind) {
     case 'root':
-      return { kind: 'allow', rule: 'Root' }
+      return refusalByPolicy(principal, request) ?? { kind: 'allow', rule: 'Root' }
     case 'operator':
       if (operatorActions.has(request.action)) return { kind: 'allow', rule: 'OperatorScope' }
       return { kind: 'deny', rule: 'OperatorScope' }
@@ -51,10 +78,39 @@ export function authorize(principal: Principal, request: AuthorizationRequest): 
 }
 
 function authorizeUser(principal: Principal, request: AuthorizationRequest): Authorization {
-  const isOther = request.bucketAccountId !== null && request.bucketAccountId !== principal.accountId
-  if (isOther) return { kind: 'deny', rule: 'OtherAccount' }
-  if (principal.statements === null) return { kind: 'allow', rule: 'AccountOwner' }
-  const matching = principal.statements.filter((statement) => covers(statement, request))
+  const { allowed } = policyVerdict(principal, request)
+  const isOther = isOtherAccount(principal, request)
+  if (isOther && allowed === 'none') return { kind: 'deny', rule: 'OtherAccount' }
+  const own = ownVerdict(principal, request)
+  if (own.kind === 'deny' && own.rule === 'ExplicitDeny') return own
+  const refused = refusalByPolicy(principal, request)
+  if (refused !== null) return refused
+  // Another account's key needs both: the policy lets its account in, and its own statements say which key.
+  if (own.kind === 'allow' || isOther) return own
+  if (allowed === 'principal' && request.action !== bypass) return { kind: 'allow', rule: 'BucketPolicy' }
+  return own
+}
+
+function isOtherAccount(principal: Principal, { bucketAccountId }: AuthorizationRequest): boolean {
+  return bucketAccountId !== null && bucketAccountId !== principal.accountId
+}
+
+function policyVerdict(principal: Principal, { policy, action, key }: AuthorizationRequest): PolicyVerdict {
+  if (policy.kind !== 'policy') return { denied: false, allowed: 'none' }
+  return evaluatePolicy(policy.policy, { principal, action, key, facts: policy.facts })
+}
+
+/** null: the policy denies nothing here. */
+function refusalByPolicy(principal: Principal, request: AuthorizationRequest): Authorization | null {
+  const isOwn = principal.kind === 'root' || !isOtherAccount(principal, request)
+  if (isOwn && isItsAccount(principal) && policyActions.has(request.action)) return null
+  if (request.policy.kind === 'unreadable') return { kind: 'deny', rule: 'BucketPolicyUnreadable' }
+  return policyVerdict(principal, request).denied ? { kind: 'deny', rule: 'BucketPolicyDeny' } : null
+}
+
+function ownVerdict({ statements }: Principal, request: AuthorizationRequest): Authorization {
+  if (statements === null) return { kind: 'allow', rule: 'AccountOwner' }
+  const matching = statements.filter((statement) => covers(statement, request))
   if (matching.some((statement) => statement.effect === 'Deny')) return { kind: 'deny', rule: 'ExplicitDeny' }
   return matching.length > 0 ? { kind: 'allow', rule: 'Statement' } : { kind: 'deny', rule: 'NoStatement' }
 }

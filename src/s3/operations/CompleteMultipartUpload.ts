@@ -7,7 +7,7 @@ import { xmlAnswer } from '../answers.ts'
 import { checksumElementNames, checksumElements, checksumIn } from '../checksum-xml.ts'
 import { checksumAlgorithmOf, checksumHeaderName } from '../checksums.ts'
 import { preconditionName, unquotedEtag, writePrecondition } from '../conditional.ts'
-import { checksumOfParts, uploadIdOf } from '../multipart.ts'
+import { checksumOfParts, lockOfUpload, uploadIdOf } from '../multipart.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
 import { S3Error } from '../s3-error.ts'
@@ -44,6 +44,7 @@ export const CompleteMultipartUpload = defineOperation<Input>({
     sizeBytes: declaredSize(headers['x-amz-mp-object-size']),
     precondition: writePrecondition(headers),
   }),
+  lockFacts: ({ uploadId }, context) => lockOfUpload(context, uploadId),
   handle: (context, input) => slowAnswer(context.request, complete(context, input)),
 })
 

@@ -18,6 +18,7 @@ import { newObjectPermissions } from '../new-object.ts'
 import { refuseUnkeptPromises, storedHeaders, userMetadata } from '../object-description.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
+import { lockFacts } from '../policy/facts.ts'
 import { invalidArgument, S3Error } from '../s3-error.ts'
 import { slowAnswer } from '../slow-answer.ts'
 import { noSuchKey, writeError } from '../store-results.ts'
@@ -67,6 +68,7 @@ export const CopyObject = defineOperation<Input>({
       precondition: writePrecondition(headers),
     }
   },
+  lockFacts: ({ lock }) => lockFacts(lock),
   morePermissions: ({ lock, tags }) => newObjectPermissions(lock, tags),
   // Slow only when a checksum has to be counted anew over a large object.
   handle: (context, input) => slowAnswer(context.request, copy(context, input)),
@@ -100,7 +102,7 @@ async function putCopy(
   const metadata = input.metadata ?? { headers: object.headers, userMetadata: object.userMetadata }
   const description = {
     ...metadata,
-    tags: input.tags ?? copiedTags(context, source, input.source),
+    tags: input.tags ?? (await copiedTags(context, source, input.source)),
     checksum: await checksumOf(context, source, input.algorithm),
   }
   return context.store.versions.put(context.actor, {
@@ -114,11 +116,11 @@ async function putCopy(
 }
 
 /** Tags of the source are read and written with the rights that tags take. */
-function copiedTags(context: OperationContext, source: ReadSource, asked: CopySource): Tags {
+async function copiedTags(context: OperationContext, source: ReadSource, asked: CopySource): Promise<Tags> {
   const { tags } = source.version.object
   if (Object.keys(tags).length === 0) return tags
   const read = asked.versionId === null ? 's3:GetObjectTagging' : 's3:GetObjectVersionTagging'
-  const mayRead = context.mayIn(source.bucket, read, asked.key)
+  const mayRead = await context.mayIn(source.bucket, read, asked.key)
   const mayWrite = context.may('s3:PutObjectTagging', addressedKey(context.request))
   if (!mayRead || !mayWrite) throw new S3Error('AccessDenied')
   return tags

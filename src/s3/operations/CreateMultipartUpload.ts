@@ -7,6 +7,7 @@ import { type ChecksumPlan, checksumPlan } from '../multipart.ts'
 import { type DescriptionHeaders, descriptionHeaders, newObjectPermissions } from '../new-object.ts'
 import { refuseUnkeptPromises } from '../object-description.ts'
 import { defineOperation } from '../operation.ts'
+import { lockFacts } from '../policy/facts.ts'
 import { writeError } from '../store-results.ts'
 import { element, xmlDocument } from '../xml.ts'
 
@@ -34,6 +35,7 @@ export const CreateMultipartUpload = defineOperation<Input>({
       plan: checksumPlan(algorithm, headers['x-amz-checksum-type']),
     }
   },
+  lockFacts: ({ lock }) => lockFacts(lock),
   morePermissions: ({ lock, description }) => newObjectPermissions(lock, description.tags),
   handle: async (context, { lock, description, plan }) => {
     const bucket = addressedBucket(context)

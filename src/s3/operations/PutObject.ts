@@ -8,6 +8,7 @@ import { type DescriptionHeaders, descriptionHeaders, newObjectPermissions } fro
 import { refuseUnkeptPromises } from '../object-description.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type S3Response } from '../operation.ts'
+import { lockFacts } from '../policy/facts.ts'
 import { S3Error } from '../s3-error.ts'
 import { stageUpload } from '../stage-body.ts'
 import { noSuchKey, writeError } from '../store-results.ts'
@@ -38,6 +39,7 @@ export const PutObject = defineOperation<Input>({
       precondition: writePrecondition(headers),
     }
   },
+  lockFacts: ({ lock }) => lockFacts(lock),
   morePermissions: ({ lock, description }) => newObjectPermissions(lock, description.tags),
   handle: async (context, input, payload) => {
     const bucket = addressedBucket(context)

@@ -5,6 +5,7 @@ import { emptyAnswer } from '../answers.ts'
 import { demandDocumentChecksum } from '../lock-headers.ts'
 import { parseLegalHold } from '../lock-xml.ts'
 import { defineOperation } from '../operation.ts'
+import { lockFacts } from '../policy/facts.ts'
 import { changeLockError } from '../store-results.ts'
 import { versionIdHeader, versionIdOf } from '../version-id.ts'
 
@@ -21,6 +22,7 @@ export const PutObjectLegalHold = defineOperation<Input>({
     demandDocumentChecksum(request.headers, bucket)
     return { status: parseLegalHold(document), versionId }
   },
+  lockFacts: ({ status }) => lockFacts({ retention: null, legalHold: status }),
   handle: async (context, { status, versionId }) => {
     const bucket = addressedBucket(context)
     const key = addressedKey(context.request)

@@ -4,6 +4,7 @@ import { emptyAnswer } from '../answers.ts'
 import { asksBypassGovernance, dateNotInFuture, demandDocumentChecksum } from '../lock-headers.ts'
 import { parseRetention, type RetentionDocument } from '../lock-xml.ts'
 import { defineOperation } from '../operation.ts'
+import { lockFacts } from '../policy/facts.ts'
 import { changeLockError } from '../store-results.ts'
 import { versionIdHeader, versionIdOf } from '../version-id.ts'
 
@@ -24,6 +25,7 @@ export const PutObjectRetention = defineOperation<Input>({
     demandDocumentChecksum(request.headers, bucket)
     return { ...parseRetention(document), versionId }
   },
+  lockFacts: ({ retention }) => lockFacts({ retention, legalHold: null }),
   handle: async (context, { retention, retainUntilText, versionId }) => {
     const bucket = addressedBucket(context)
     const key = addressedKey(context.request)

@@ -4,7 +4,7 @@ import { addressedBucket } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
 import { checksumHeaderName } from '../checksums.ts'
 import { demandChecksum } from '../lock-headers.ts'
-import { partNumberOf, readUpload, uploadIdOf } from '../multipart.ts'
+import { lockOfUpload, partNumberOf, readUpload, uploadIdOf } from '../multipart.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation } from '../operation.ts'
 import { putPart } from '../put-part.ts'
@@ -21,6 +21,7 @@ export const UploadPart = defineOperation<Input>({
   permission: 's3:PutObject',
   body: { kind: 'stream', bytesMax: limits.singleUploadBytesMax },
   parse: ({ request: { query } }) => ({ uploadId: uploadIdOf(query), partNumber: partNumberOf(query) }),
+  lockFacts: ({ uploadId }, context) => lockOfUpload(context, uploadId),
   handle: async (context, { uploadId, partNumber }, payload) => {
     const upload = await readUpload(context, uploadId)
     const wanted = wantedChecksum(context.request.headers, payload.trailerNames)

@@ -10,7 +10,7 @@ import {
   readCopySource,
 } from '../copy-source.ts'
 import { formatLastModified } from '../dates.ts'
-import { partNumberOf, readUpload, uploadIdOf } from '../multipart.ts'
+import { lockOfUpload, partNumberOf, readUpload, uploadIdOf } from '../multipart.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
 import { putPart } from '../put-part.ts'
@@ -47,6 +47,7 @@ export const UploadPartCopy = defineOperation<Input>({
     partNumber: partNumberOf(query),
     range: parseCopyRange(headers[rangeHeader]),
   }),
+  lockFacts: ({ uploadId }, context) => lockOfUpload(context, uploadId),
   handle: (context, input) => slowAnswer(context.request, copyPart(context, input)),
 })
 

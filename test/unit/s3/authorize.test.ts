@@ -23,7 +23,14 @@ function allow(action: string, more: Partial<Statement> = {}): Statement {
 }
 
 function request(action: Action, more: Partial<AuthorizationRequest> = {}): AuthorizationRequest {
-  return { action, bucket: 'logs', bucketAccountId: account, key: 'a/b', ...more }
+  return {
+    action,
+    bucket: 'logs',
+    bucketAccountId: account,
+    key: 'a/b',
+    policy: { kind: 'none' },
+    ...more,
+  }
 }
 
 function verdict(principal: Principal, asked: AuthorizationRequest): string {

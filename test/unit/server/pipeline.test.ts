@@ -64,6 +64,7 @@ beforeEach(async () => {
       expected: { region: 'us-east-1', service: 's3' },
       signingKeys: signingKeys(4),
     },
+    policies: { of: async () => ({ kind: 'none' }) },
     choose: () => operation,
     hostId: 'HOST',
     isDraining: () => isDraining,
