@@ -1,29 +1,21 @@
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { operations } from '../../../src/s3/operations/index.ts'
 import { rows, s3testsNames, s3testsRowIds } from '../../conformance/rows.ts'
+import { testsOfRows } from '../../support/row-tests.ts'
+import { makeS3Document } from '../../support/s3-document.ts'
 
-const root = join(import.meta.dirname, '../../..')
-const files = globSync('test/{conformance,auth,profiles}/**/*.ts', { cwd: root }).filter(
-  (path) => path !== 'test/conformance/rows.ts',
-)
-const subjects = [...new Set(rows.map(({ subject }) => subject)), 'E']
-const idPattern = new RegExp(`\\[((?:${subjects.join('|')})[.\\d]\\d*)\\]`, 'g')
-const claimed = new Map<string, string>()
-for (const path of files) {
-  const text = readFileSync(join(root, path), 'utf8')
-  for (const [, id = ''] of text.matchAll(idPattern)) claimed.set(id, path)
-}
+const tested = testsOfRows()
 const ids = new Set(rows.map(({ id }) => id))
 
 test('Rows: every id is there once, and every row is tested over HTTP by a title that names it', () => {
   expect(ids.size).toBe(rows.length)
-  expect(rows.filter(({ id }) => !claimed.has(id)).map(({ id }) => id)).toEqual([])
+  expect(rows.filter(({ id }) => !tested.has(id)).map(({ id }) => id)).toEqual([])
 })
 
 test('Rows: no title names a row that is not there', () => {
-  expect([...claimed].filter(([id]) => !ids.has(id))).toEqual([])
+  expect([...tested].filter(([id]) => !ids.has(id))).toEqual([])
 })
 
 test('Rows: those of an operation are about one of THE TABLE', () => {
@@ -36,4 +28,11 @@ test('Rows: those of an operation are about one of THE TABLE', () => {
 test('Rows: each of the 39 lock tests of ceph/s3-tests has its rows', () => {
   expect(s3testsNames.length).toBe(39)
   expect(s3testsRowIds.filter((id) => !ids.has(id))).toEqual([])
+})
+
+test('docs/S3.md: as npm run docs:s3 writes it', () => {
+  const written = readFileSync(join(import.meta.dirname, '../../../docs/S3.md'), 'utf8')
+  expect(written === makeS3Document() ? 'as written' : 'older than its sources: npm run docs:s3').toBe(
+    'as written',
+  )
 })
