@@ -19,10 +19,12 @@ export const serverSettingNames = [
   'workers',
   'domain',
   'region',
+  'defaultProfile',
   'publicEndpoint',
   'accessKeys',
   'shutdownGraceMs',
   'logLevel',
+  'accessLog',
   'accessKeyId',
   'secretAccessKey',
 ] as const
@@ -47,11 +49,13 @@ export function serverOptions(
     workerCount: values.workers ?? Math.max(workerCountMin, availableParallelism()),
     domain: values.domain,
     region: values.region,
+    defaultProfile: values.defaultProfile,
     publicEndpoint: values.publicEndpoint,
     accessKeysFile: values.accessKeys,
     ...keys,
     shutdownGraceMs: values.shutdownGraceMs,
     logLevel: values.logLevel,
+    accessLog: values.accessLog,
     version: packageVersion(),
   }
 }

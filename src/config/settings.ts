@@ -1,4 +1,5 @@
 /** Every setting there is: one row each, with its flag, its environment variable, its default and its help. */
+import { profileNames } from '../lib/profile.ts'
 import {
   parseAccountText,
   parseCount,
@@ -7,7 +8,9 @@ import {
   parseListenAddressOrNone,
   parseLogLevel,
   parsePath,
+  parseProfile,
   parseRegion,
+  parseSwitch,
   parseText,
   parseUrl,
 } from './values.ts'
@@ -85,7 +88,7 @@ export const settings = {
     env: 'HOLDFAST_METRICS_LISTEN',
     initial: '[::]:9002',
     parse: parseListenAddress,
-    help: 'address and port of /healthz and /readyz, of the operator also /metrics',
+    help: 'address and port of /healthz, /readyz and /metrics',
   }),
   workers: setting({
     flag: '--workers',
@@ -107,6 +110,13 @@ export const settings = {
     initial: 'us-east-1',
     parse: parseRegion,
     help: 'region of every bucket and of every signature',
+  }),
+  defaultProfile: setting({
+    flag: '--default-profile',
+    env: 'HOLDFAST_DEFAULT_PROFILE',
+    initial: 'aws',
+    parse: parseProfile,
+    help: `dialect of buckets that S3 CreateBucket makes: ${profileNames.join(', ')}`,
   }),
   publicEndpoint: setting({
     flag: '--public-endpoint',
@@ -135,6 +145,13 @@ export const settings = {
     initial: 'info',
     parse: parseLogLevel,
     help: 'debug, info, warn or error',
+  }),
+  accessLog: setting({
+    flag: '--access-log',
+    env: 'HOLDFAST_ACCESS_LOG',
+    initial: 'off',
+    parse: parseSwitch,
+    help: 'on: one JSON line on stdout for each S3 request',
   }),
   manifests: setting({
     flag: '--manifests',

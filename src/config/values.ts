@@ -1,4 +1,6 @@
 /** How the text of a setting becomes its value. Each says what is wrong and what would be right. */
+import { type ProfileName, profileNames } from '../lib/profile.ts'
+
 export class SettingError extends Error {
   override readonly name = 'SettingError'
 }
@@ -81,6 +83,17 @@ export function parseAccountText(text: string): string {
   if (!/^[\w.:-]{1,253}$/.test(text))
     throw new SettingError(`'${text}' is not 1 to 253 letters, digits, dots, colons, dashes or underscores`)
   return text
+}
+
+export function parseSwitch(text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw new SettingError(`'${text}' is neither on nor off`)
+  return text === 'on'
+}
+
+export function parseProfile(text: string): ProfileName {
+  const profile = profileNames.find((each) => each === text)
+  if (profile === undefined) throw new SettingError(`'${text}' is none of ${profileNames.join(', ')}`)
+  return profile
 }
 
 export function parseLogLevel(text: string): LogLevel {

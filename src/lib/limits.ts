@@ -22,6 +22,17 @@ export const limits = {
   objectTagsMax: 10,
   tagKeyLengthMax: 128,
   tagValueLengthMax: 256,
+  /** S3: a bucket has at most 50 tags. */
+  bucketTagsMax: 50,
+  /** S3: rules of a lifecycle and of a CORS configuration; the ids of both are at most 255 characters. */
+  lifecycleRulesMax: 1000,
+  corsRulesMax: 100,
+  ruleIdLengthMax: 255,
+  /** S3: NewerNoncurrentVersions is 1 to 100. */
+  newerNoncurrentVersionsMax: 100,
+  /** S3: numbers of days are 32-bit integers; sizes of a lifecycle filter are at most 1,000 TiB. */
+  lifecycleDaysMax: 2 ** 31 - 1,
+  lifecycleSizeBytesMax: 1000 * 1024 ** 4,
   /**
    * After this long an answer that is not ready yet begins with white space (S3 does so on Complete and
    * Copy).
@@ -41,6 +52,8 @@ export const limits = {
   smallDocumentBytesMax: 64 * 1024,
   /** A bucket's policy, lifecycle, tags or CORS rules as stored: 1,000 lifecycle rules with their filters. */
   bucketDocumentBytesMax: 1024 ** 2,
+  /** S3: a bucket policy is at most 20 KiB. */
+  bucketPolicyBytesMax: 20 * 1024,
   /** Parsed policies that a worker remembers, some 50 KiB each at most. */
   policiesRememberedMax: 1000,
   /** 10,000 parts with five checksums each. */
@@ -93,6 +106,8 @@ export const limits = {
   /** Default retention: S3 Days 1..36500, Years 1..100. */
   retentionDaysMax: 36_500,
   retentionYearsMax: 100,
+  /** Storj's limit on Years. */
+  storjRetentionYearsMax: 10,
   /** COMPLIANCE beyond this many days needs `irreversible: true`. */
   complianceDaysUnconfirmedMax: 366,
   prefixRulesMax: 32,

@@ -1,5 +1,7 @@
 /** What supervisor and workers tell each other, and what a worker is started with. */
 import type { ListenAddress, LogLevel } from '../config/values.ts'
+import type { MetricSnapshot } from '../lib/metrics.ts'
+import type { ProfileName } from '../lib/profile.ts'
 import type { CertificateFiles } from './certificate.ts'
 
 export type ServerCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
@@ -19,6 +21,8 @@ export type ServerOptions = {
   readonly workerCount: number
   readonly domain: string | null
   readonly region: string
+  /** Of buckets that CreateBucket makes. */
+  readonly defaultProfile: ProfileName
   /** null: where the S3 API listens. */
   readonly publicEndpoint: string | null
   readonly accessKeysFile: string | null
@@ -26,6 +30,7 @@ export type ServerOptions = {
   readonly operator: ServerCredentials
   readonly shutdownGraceMs: number
   readonly logLevel: LogLevel
+  readonly accessLog: boolean
   readonly version: string
 }
 
@@ -37,12 +42,16 @@ export type WorkerStart = {
   readonly publicEndpoint: string
 }
 
-export type ToWorker = { readonly kind: 'start'; readonly start: WorkerStart } | { readonly kind: 'stop' }
+export type ToWorker =
+  | { readonly kind: 'start'; readonly start: WorkerStart }
+  | { readonly kind: 'metrics' }
+  | { readonly kind: 'stop' }
 
 export type FromWorker =
   /** The module is loaded and waits for `start`. */
   | { readonly kind: 'loaded' }
   | { readonly kind: 'listening' }
+  | { readonly kind: 'metrics'; readonly snapshot: MetricSnapshot }
   /** A bug showed itself: the worker goes on, readiness does not. */
   | { readonly kind: 'fault'; readonly reason: string }
   /** Start failed, or the process must not serve any longer; it exits after this. */

@@ -8,6 +8,7 @@ import { openStore } from '../store/open-store.ts'
 import { recoverStages } from '../store/recover.ts'
 import type { Store } from '../store/store.ts'
 import { beginServerEpoch, endServerEpoch, fencedKeyValue, openVolume, readVolume } from '../store/volume.ts'
+import type { StoreMeasures } from './measured-store.ts'
 
 export type VolumeParts = { readonly directory: string; readonly clock: Clock; readonly log: Log }
 
@@ -42,6 +43,12 @@ export async function openVolumeOwner({ directory, clock, log }: VolumeParts): P
   }
 }
 
+type WorkerVolumeParts = VolumeParts & {
+  readonly epoch: number
+  readonly worker: string
+  readonly measures: StoreMeasures
+}
+
 /** Worker: the store for the running epoch. */
 export async function openWorkerStore({
   directory,
@@ -49,12 +56,14 @@ export async function openWorkerStore({
   worker,
   clock,
   log,
-}: VolumeParts & { readonly epoch: number; readonly worker: string }): Promise<Store> {
+  measures,
+}: WorkerVolumeParts): Promise<Store> {
   const kv = await openLmdb({ directory: kvDirectory(directory) })
   try {
     const volume = await readVolume(kv)
     const bodies = await openBodies({ directory, epoch: String(epoch), worker, clock })
-    return openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log, volume })
+    const fenced = measures.keyValue(fencedKeyValue(kv, epoch))
+    return openStore({ kv: fenced, bodies, clock, log, volume, onDenied: measures.denied })
   } catch (error) {
     await kv.close()
     throw error

@@ -6,13 +6,18 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { Clock } from '../lib/clock.ts'
+import type { Principal } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
-import { type Authenticated, type AuthenticationSettings, authenticate } from '../s3/auth/authenticate.ts'
+import { type AuthenticationSettings, authenticate } from '../s3/auth/authenticate.ts'
+import { carriesForm, openFormUpload } from '../s3/auth/form-upload.ts'
 import { isFramed, openPayload } from '../s3/auth/payload.ts'
 import { formatHttpDate } from '../s3/dates.ts'
 import type { MatchInput } from '../s3/match.ts'
 import type { BodyKind, Operation, RequestBody, S3Request, S3Response, ServerFacts } from '../s3/operation.ts'
+import { type Dialect, dressed, reworded } from '../s3/profiles/answers.ts'
+import { profileOf, profiles } from '../s3/profiles/index.ts'
+import { withObsTwins } from '../s3/profiles/obs-headers.ts'
 import { type RequestHead, resourceOf, route } from '../s3/route.ts'
 import { S3Error } from '../s3/s3-error.ts'
 import { verifyDocument, wantedChecksum } from '../s3/wanted-checksum.ts'
@@ -21,7 +26,9 @@ import type { Store } from '../store/store.ts'
 import type { BucketPolicies } from './bucket-policies.ts'
 import { errorAnswer, judgeError } from './error-answer.ts'
 import { authorizeRequest, type Granted } from './operation-context.ts'
-import { ClientGoneError, requestBytes } from './request-body.ts'
+import { ClientGoneError, inTime, requestBytes } from './request-body.ts'
+import type { RequestObserver } from './request-observer.ts'
+import { beginRecord, type RequestRecord } from './request-record.ts'
 import { type AnswerIdentity, sendResponse } from './send.ts'
 
 export type PipelineOptions = {
@@ -35,6 +42,7 @@ export type PipelineOptions = {
   readonly choose: (input: MatchInput) => Operation
   readonly hostId: string
   readonly isDraining: () => boolean
+  readonly observer: RequestObserver
   /** Told of bugs and of a store that failed; never throws. */
   readonly onFault: (consequence: 'fault' | 'restart', error: unknown) => void
 }
@@ -45,13 +53,20 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 export function createPipeline(options: PipelineOptions): RequestHandler {
   return async (request, response) => {
     const requestId = randomBytes(8).toString('hex').toUpperCase()
+    const record = beginRecord(request, requestId)
+    options.observer.begin()
     try {
-      const answer = await answerRequest(options, { request, response, requestId })
-      if (answer !== null) await sendResponse(request, response, answer, identityOf(options, requestId))
+      const answer = await answerRequest(options, { request, response, requestId, record })
+      if (answer !== null) {
+        record.status = answer.status
+        record.bytesSent = await sendResponse(request, response, answer, identityOf(options, requestId))
+      }
     } catch (error) {
       // The head is out: only breaking the connection tells the client that the body is not whole.
       response.destroy()
       noteLateError(options, error, requestId)
+    } finally {
+      options.observer.end(record)
     }
   }
 }
@@ -72,21 +87,29 @@ type Exchange = {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly requestId: string
+  readonly record: RequestRecord
 }
 
 /** null: the client is gone and there is nobody to answer. */
 async function answerRequest(options: PipelineOptions, exchange: Exchange): Promise<S3Response | null> {
   let head: RequestHead | null = null
+  const dialect: Dialect = {
+    profile: profiles[options.facts.defaultProfile],
+    operation: null,
+    headers: {},
+  }
+  const ids = { requestId: exchange.requestId, hostId: options.hostId }
   try {
     const { request } = exchange
     head = route(
       { method: request.method ?? '', target: request.url ?? '', rawHeaders: request.rawHeaders },
       options.facts.domain,
     )
-    return await answerHead(options, exchange, head)
+    return dressed(dialect, await answerHead(options, exchange, head, dialect), ids)
   } catch (thrown) {
     if (thrown instanceof ClientGoneError) return null
     const { error, consequence } = judgeError(thrown)
+    exchange.record.errorCode = error.code
     if (error.detail.status >= 500 && error.code !== 'NotImplemented') {
       options.log.error(
         { error: thrown, requestId: exchange.requestId, code: error.code },
@@ -95,7 +118,7 @@ async function answerRequest(options: PipelineOptions, exchange: Exchange): Prom
     }
     if (consequence !== 'none') options.onFault(consequence, thrown)
     const resource = resourceOf(head?.bucket ?? null, head?.key ?? null)
-    return errorAnswer(error, { resource, requestId: exchange.requestId, hostId: options.hostId })
+    return dressed(dialect, errorAnswer(reworded(dialect, error), { resource, ...ids }), ids)
   }
 }
 
@@ -103,26 +126,92 @@ async function answerHead(
   options: PipelineOptions,
   exchange: Exchange,
   routed: RequestHead,
+  dialect: Dialect,
 ): Promise<S3Response> {
-  const authenticated = authenticate(routed, options.authentication, options.clock.wallMs())
-  const request = s3Request(exchange, authenticated)
-  const operation = options.choose(request)
+  dialect.headers = routed.headers
+  const { principal, addressed, request, openBody, proof } = await admit(options, exchange, routed)
+  const { record } = exchange
+  const { accessKeyId, accountId } = principal
+  Object.assign(record, { requester: accessKeyId, accountId })
+  Object.assign(record, addressOf(request))
+  const operation = options.choose(addressed)
+  record.operation = operation.name
+  demandProof(operation, proof)
+  dialect.operation = operation.name
   const bucket = await addressedBucket(options.store, operation, request)
-  const granted: Granted = { principal: authenticated.principal, operation, request, bucket }
+  dialect.profile = profileOf(principal, bucket, options.facts.defaultProfile)
+  const granted: Granted = { principal, operation, request, bucket }
   const authorized = await authorizeRequest(options, granted)
-  const { body, document } = await takeBody(operation, authenticated, exchange)
-  const input = operation.parse({ request, bucket, document })
+  const { body, document } = await takeBody(operation, request, openBody)
+  const input = operation.parse({ request, bucket, profile: dialect.profile, document })
   return operation.handle(await authorized.settle(input), input, body)
 }
 
-function s3Request({ request, requestId }: Exchange, { head, payload }: Authenticated): S3Request {
+/** A request whose sender is proven. */
+type Admitted = {
+  readonly principal: Principal
+  readonly proof: 'signature' | 'form'
+  /** By what the operation is chosen: a form's key is none of the target's. */
+  readonly addressed: S3Request
+  readonly request: S3Request
+  readonly openBody: () => RequestBody
+}
+
+async function admit(options: PipelineOptions, exchange: Exchange, routed: RequestHead): Promise<Admitted> {
+  const wallMs = options.clock.wallMs()
+  const bytes = () => countedBytes(exchange)
+  if (carriesForm(routed)) {
+    const opening = openFormUpload(bytes(), routed, options.authentication, wallMs)
+    // Whoever sends the fields has proven nothing yet.
+    const { principal, key, headers, body } = await inTime(opening, limits.headerMsMax)
+    const addressed = s3Request(exchange, routed)
+    return {
+      principal,
+      proof: 'form',
+      addressed,
+      request: { ...addressed, key, headers: withObsTwins(headers, []) },
+      openBody: () => body,
+    }
+  }
+  const { principal, head, payload } = authenticate(routed, options.authentication, wallMs)
+  const headers = isFramed(payload) ? withoutFraming(head.headers) : head.headers
+  const signed = s3Request(exchange, { ...head, headers })
+  const openBody = () => openPayload(bytes(), payload, head.headers)
+  return { principal, proof: 'signature', addressed: signed, request: signed, openBody }
+}
+
+async function* countedBytes({ request, response, record }: Exchange): AsyncGenerator<Uint8Array> {
+  for await (const piece of requestBytes(request, response)) {
+    record.bytesReceived += piece.length
+    yield piece
+  }
+}
+
+/** A form proves a form upload and nothing else (B-58). */
+function demandProof(operation: Operation, proof: Admitted['proof']): void {
+  const isForm = operation.body.kind === 'form'
+  if (isForm && proof !== 'form') {
+    const extra = { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' }
+    throw new S3Error('PreconditionFailed', { extra })
+  }
+  if (!isForm && proof === 'form') throw new S3Error('AccessDenied')
+}
+
+function addressOf({ bucket, key, query }: S3Request): Pick<RequestRecord, 'bucket' | 'key' | 'versionId'> {
+  return { bucket, key, versionId: query.get('versionId') }
+}
+
+function s3Request({ request, requestId }: Exchange, head: RequestHead): S3Request {
   return {
     requestId,
     method: head.method,
     bucket: head.bucket,
     key: head.key,
     query: new URLSearchParams(Object.fromEntries(head.query)),
-    headers: isFramed(payload) ? withoutFraming(head.headers) : head.headers,
+    headers: withObsTwins(
+      head.headers,
+      head.query.map(([name]) => name),
+    ),
     resource: resourceOf(head.bucket, head.key),
     secure: request.socket instanceof TLSSocket,
     sourceIp: request.socket.remoteAddress ?? '',
@@ -161,33 +250,27 @@ const noBody: RequestBody = {
 
 async function takeBody(
   operation: Operation,
-  { payload, head }: Authenticated,
-  { request, response }: Exchange,
+  { headers }: S3Request,
+  openBody: () => RequestBody,
 ): Promise<TakenBody> {
   switch (operation.body.kind) {
     case 'none':
-      if (declaresBody(head))
-        await discardBody(openPayload(requestBytes(request, response), payload, head.headers))
+      if (declaresBody(headers)) await discardBody(openBody())
       return { body: noBody, document: '' }
-    case 'stream': {
-      const body = openPayload(requestBytes(request, response), payload, head.headers)
-      return { body, document: '' }
-    }
+    case 'form':
+    case 'stream':
+      return { body: openBody(), document: '' }
     case 'document': {
-      const body = openPayload(requestBytes(request, response), payload, head.headers)
+      const ofDocument = documentHeaders(operation.body, headers)
       return {
         body: noBody,
-        document: await readDocument(
-          body,
-          documentHeaders(operation.body, head.headers),
-          operation.body.bytesMax,
-        ),
+        document: await readDocument(openBody(), ofDocument, operation.body.bytesMax),
       }
     }
   }
 }
 
-function declaresBody({ headers }: RequestHead): boolean {
+function declaresBody(headers: S3Request['headers']): boolean {
   return headers['transfer-encoding'] !== undefined || !['0', undefined].includes(headers['content-length'])
 }
 

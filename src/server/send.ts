@@ -19,31 +19,32 @@ export type AnswerIdentity = {
  * Writes one answer with back pressure. What is left of a refused upload is not read: a little of it is taken
  * so that the client can read the answer, then the connection ends. Errors: ClientGoneError; what the body
  * throws, after which the connection is destroyed, because the client must not take a cut body for a whole
- * one.
+ * one. Resolves to the bytes of the body that were sent.
  */
 export async function sendResponse(
   request: IncomingMessage,
   response: ServerResponse,
   answer: S3Response,
   identity: AnswerIdentity,
-): Promise<void> {
+): Promise<number> {
   const hasRest = await leavesRest(request)
   const body =
     request.method === 'HEAD' || answer.status === 304 || answer.status === 204 ? null : answer.body
   response.writeHead(answer.status, {
     ...lengthHeader(request, answer, body),
+    server: 'Holdfast',
     ...answer.headers,
     'x-amz-request-id': identity.requestId,
     'x-amz-id-2': identity.hostId,
-    server: 'Holdfast',
     date: identity.date,
     ...(hasRest || identity.isLast ? { connection: 'close' } : {}),
   })
   try {
-    if (body !== null) await writeBody(response, body, answer.headers['content-length'])
+    const sentBytes = body === null ? 0 : await writeBody(response, body, answer.headers['content-length'])
     if (hasRest) await takeSomeRest(request, limits.lingerBytesMax)
     response.end()
     await finished(response)
+    return sentBytes
   } catch (error) {
     response.destroy()
     throw error
@@ -79,10 +80,10 @@ async function writeBody(
   response: ServerResponse,
   body: Body,
   declaredLength: string | undefined,
-): Promise<void> {
+): Promise<number> {
   if (!isStream(body)) {
     response.write(body)
-    return
+    return Buffer.byteLength(body)
   }
   let sentBytes = 0
   for await (const piece of body) {
@@ -98,6 +99,7 @@ async function writeBody(
     declaredLength === undefined || sentBytes === Number(declaredLength),
     'a body is as long as declared',
   )
+  return sentBytes
 }
 
 /** Resolves when the socket takes bytes again. Errors: ClientGoneError. */

@@ -6,6 +6,7 @@ import type { ListenAddress } from '../config/values.ts'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
 import { lockVolume } from '../platform/volume-lock.ts'
 import { StoreFailedError } from '../store/kv/contract.ts'
 import type { Store } from '../store/store.ts'
@@ -13,6 +14,8 @@ import { type Health, listenHealth } from './health.ts'
 import type { ServerOptions, WorkerStart } from './messages.ts'
 import { openVolumeOwner, type VolumeOwner } from './open-volume.ts'
 import { endpointOf, settlePort } from './ports.ts'
+import { processMetrics } from './process-metrics.ts'
+import { volumeMetrics } from './volume-metrics.ts'
 import { WorkerPool } from './worker-pool.ts'
 
 export type SupervisorParts = {
@@ -67,7 +70,7 @@ async function startOnVolume(
   const owner = await openVolumeOwner({ directory: options.dataDirectory, clock, log })
   closers.push(() => owner.close())
   await owner.store.clock.tick()
-  const serving = await startServing(options, owner, { log, workerModule })
+  const serving = await startServing(options, owner, { log, workerModule, clock })
   closers.push(() => serving.stop())
   const chores = startChores(owner.store, log)
   closers.push(() => chores.stop())
@@ -95,7 +98,7 @@ function schemeOf(certificate: ServerOptions['certificate']): 'http' | 'https' {
 
 type Listen = Pick<ServerOptions, 's3Listen' | 's3TlsListen' | 'adminListen' | 'metricsListen'>
 type Serving = { readonly listen: Listen; readonly stop: () => Promise<void> }
-type ServingParts = Pick<SupervisorParts, 'log' | 'workerModule'>
+type ServingParts = Pick<SupervisorParts, 'log' | 'workerModule' | 'clock'>
 
 /** A port that was free may be taken by another process before our workers listen: then others are drawn. */
 async function startServing(
@@ -118,7 +121,7 @@ async function startServing(
 async function listenAndServe(
   options: ServerOptions,
   owner: VolumeOwner,
-  { log, workerModule }: ServingParts,
+  { log, workerModule, clock }: ServingParts,
 ): Promise<Serving> {
   const listen = await settlePorts(options)
   const { s3Endpoint, s3TlsEndpoint } = endpointsOf({ ...options, ...listen })
@@ -137,7 +140,10 @@ async function listenAndServe(
   })
   try {
     await pool.start()
-    const health = await listenHealth(listen.metricsListen, () => readiness(owner.store, pool))
+    const health = await listenHealth(listen.metricsListen, {
+      readiness: () => readiness(owner.store, pool),
+      metrics: metricsOf({ owner, pool, clock, version: options.version }),
+    })
     return {
       listen,
       stop: async () => {
@@ -148,6 +154,30 @@ async function listenAndServe(
   } catch (error) {
     await pool.stop()
     throw error
+  }
+}
+
+type MetricSources = {
+  readonly owner: VolumeOwner
+  readonly pool: WorkerPool
+  readonly clock: Clock
+  readonly version: string
+}
+
+/** The supervisor's own and all workers'. */
+function metricsOf({ owner, pool, clock, version }: MetricSources): () => Promise<string> {
+  const own = new MetricSet()
+  own.gauge('holdfast_build_info', 'Always 1').set({ version }, 1)
+  const listening = own.gauge('holdfast_workers_listening', 'Workers that take requests')
+  const ready = own.gauge('holdfast_ready', '1: /readyz says so')
+  const renewProcess = processMetrics(own, 'supervisor')
+  const renewVolume = volumeMetrics(own, owner.store, clock)
+  return async () => {
+    renewProcess()
+    listening.set({}, pool.listeningCount())
+    ready.set({}, (await readiness(owner.store, pool)).kind === 'ready' ? 1 : 0)
+    await renewVolume()
+    return renderMetrics(mergeMetrics([own.snapshot(), await pool.metrics()]))
   }
 }
 

@@ -3,7 +3,9 @@
  */
 import cluster, { type Worker } from 'node:cluster'
 import { fileURLToPath } from 'node:url'
+import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { type MetricSnapshot, mergeMetrics, withoutGauges } from '../lib/metrics.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts'
 import { closePassingConnections } from './passing-connections.ts'
 
@@ -25,7 +27,14 @@ const exitMsMax = 2_000
 /** Commits and body flushes of all requests wait in libuv's pool, whose default is four threads. */
 const workerEnvironment = { UV_THREADPOOL_SIZE: '16' }
 
-type Slot = { worker: Worker | null; isListening: boolean; delayMs: number; timer: NodeJS.Timeout | null }
+type Slot = {
+  worker: Worker | null
+  isListening: boolean
+  delayMs: number
+  timer: NodeJS.Timeout | null
+  /** What the running worker told last. */
+  metrics: MetricSnapshot
+}
 
 export class WorkerPool {
   readonly workerCount: number
@@ -33,6 +42,9 @@ export class WorkerPool {
   readonly #slots: Slot[]
   #isStopping = false
   #fault: string | null = null
+  /** Counts of workers that ended: what was counted never falls. */
+  #ended: MetricSnapshot = []
+  readonly #asked = new Set<() => void>()
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options
@@ -42,6 +54,7 @@ export class WorkerPool {
       isListening: false,
       delayMs: restartDelayMsMin,
       timer: null,
+      metrics: [],
     }))
   }
 
@@ -52,6 +65,28 @@ export class WorkerPool {
   /** The first bug that a worker met, or null: it stays until the server starts again. */
   fault(): string | null {
     return this.#fault
+  }
+
+  /** All workers' metrics; one that does not answer in time is there with what it told last. */
+  async metrics(): Promise<MetricSnapshot> {
+    const workers = this.#slots.filter(({ isListening }) => isListening)
+    await new Promise<void>((resolve) => {
+      let missing = workers.length
+      const done = (): void => {
+        clearTimeout(timer)
+        this.#asked.delete(answered)
+        resolve()
+      }
+      const answered = (): void => {
+        missing -= 1
+        if (missing <= 0) done()
+      }
+      const timer = setTimeout(done, limits.metricsAnswerMsMax)
+      this.#asked.add(answered)
+      if (missing === 0) done()
+      for (const { worker } of workers) if (worker !== null) send(worker, { kind: 'metrics' })
+    })
+    return mergeMetrics([this.#ended, ...this.#slots.map(({ metrics }) => metrics)])
   }
 
   /** Resolves when every worker listens; rejects with what the first one that cannot start says. */
@@ -78,6 +113,7 @@ export class WorkerPool {
           slot.isListening = true
           resolve()
         }
+        if (message.kind === 'metrics') this.#keepMetrics(slot, message.snapshot)
         if (message.kind === 'fault') this.#fault ??= message.reason
         if (message.kind === 'failed') {
           log.error({ worker: index, reason: message.reason }, 'a worker failed')
@@ -88,10 +124,17 @@ export class WorkerPool {
       worker.on('exit', (code, signal) => {
         slot.worker = null
         slot.isListening = false
+        this.#ended = mergeMetrics([this.#ended, withoutGauges(slot.metrics)])
+        slot.metrics = []
         reject(new Error(`worker ${index} ended before it listened (code ${code}, signal ${signal})`))
         if (!this.#isStopping) this.#restartLater(slot, index, performance.now() - startedMs)
       })
     })
+  }
+
+  #keepMetrics(slot: Slot, snapshot: MetricSnapshot): void {
+    slot.metrics = snapshot
+    for (const answered of [...this.#asked]) answered()
   }
 
   #restartLater(slot: Slot, index: number, livedMs: number): void {

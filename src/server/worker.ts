@@ -11,6 +11,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { AccessKeys } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { MetricSet, type MetricSnapshot } from '../lib/metrics.ts'
 import { createLog } from '../platform/log.ts'
 import { accessKeys, operatorKey, rootKey } from '../s3/auth/access-keys.ts'
 import { operationChooser } from '../s3/match.ts'
@@ -22,9 +23,12 @@ import type { Store } from '../store/store.ts'
 import { accessKeysFile } from './access-keys-file.ts'
 import { createBucketPolicies } from './bucket-policies.ts'
 import { followCertificate } from './certificate.ts'
+import { measureStore } from './measured-store.ts'
 import type { FromWorker, ServerOptions, ToWorker, WorkerStart } from './messages.ts'
 import { openWorkerStore } from './open-volume.ts'
 import { createPipeline, type PipelineOptions } from './pipeline.ts'
+import { processMetrics } from './process-metrics.ts'
+import { createRequestObserver } from './request-observer.ts'
 import { type CertificateSource, createHttpServer, type Handler, type HttpServer } from './server.ts'
 
 export type WorkerParts = { readonly clock: Clock }
@@ -43,6 +47,12 @@ export function runWorker(parts: WorkerParts): void {
       case 'start':
         running = startWorker(message.start, parts, fail)
         running.then(() => tell({ kind: 'listening' }), fail)
+        return
+      case 'metrics':
+        running?.then(
+          ({ snapshot }) => tell({ kind: 'metrics', snapshot: snapshot() }),
+          () => {},
+        )
         return
       case 'stop':
         stopWorker(running).then(() => process.exit(0), fail)
@@ -73,6 +83,7 @@ type RunningWorker = {
   readonly servers: readonly HttpServer[]
   readonly graceMs: number
   readonly drain: () => void
+  readonly snapshot: () => MetricSnapshot
 }
 
 async function startWorker(
@@ -82,12 +93,15 @@ async function startWorker(
 ): Promise<RunningWorker> {
   const { options, epoch, workerName } = start
   const log = createLog({ level: options.logLevel, component: workerName })
+  const metrics = new MetricSet()
+  const renewProcessMetrics = processMetrics(metrics, workerName)
   const store = await openWorkerStore({
     directory: options.dataDirectory,
     epoch,
     worker: workerName,
     clock,
     log,
+    measures: measureStore(metrics, workerName),
   })
   const keys = keysOf(options, log)
   const knownSigningKeys = signingKeys(limits.signingKeysMax)
@@ -96,7 +110,12 @@ async function startWorker(
     store,
     clock,
     log,
-    facts: { region: options.region, publicEndpoint: start.publicEndpoint, domain: options.domain },
+    facts: {
+      region: options.region,
+      publicEndpoint: start.publicEndpoint,
+      domain: options.domain,
+      defaultProfile: options.defaultProfile,
+    },
     authentication: {
       accessKeys: keys,
       expected: { region: options.region, service: 's3' },
@@ -106,6 +125,7 @@ async function startWorker(
     choose: chooser(),
     hostId: randomBytes(24).toString('base64'),
     isDraining: () => isDraining,
+    observer: createRequestObserver({ metrics, accessLog: accessLogOf(options), clock, worker: workerName }),
     onFault: faultHandler(log, fail),
   })
   const adminHandler = createAdminHandler({
@@ -123,7 +143,16 @@ async function startWorker(
   const drain = (): void => {
     isDraining = true
   }
-  return { store, servers, graceMs: options.shutdownGraceMs, drain }
+  const snapshot = (): MetricSnapshot => {
+    renewProcessMetrics()
+    return metrics.snapshot()
+  }
+  return { store, servers, graceMs: options.shutdownGraceMs, drain, snapshot }
+}
+
+/** On stdout, apart from what the server says of itself on stderr. */
+function accessLogOf({ accessLog }: ServerOptions): Log | null {
+  return accessLog ? createLog({ level: 'info', component: 'access', descriptor: 1 }) : null
 }
 
 type Handlers = { readonly s3: Handler; readonly admin: Handler }

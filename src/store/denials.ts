@@ -23,6 +23,8 @@ export type Schedule = (delayMs: number, callback: () => void) => () => void
 export type DenialOptions = {
   readonly kv: KeyValue
   readonly clock: Clock
+  /** Told of each refusal, counted ones too. */
+  readonly onDenied?: (rule: string) => void
   /** Tests drive it; the release leaves it out and gets timers. */
   readonly schedule?: Schedule
   /** For tests; default limits.auditDenialSourcesMax. */
@@ -60,9 +62,11 @@ class FloodLimitedRecorder implements DenialRecorder {
   readonly #sourcesMax: number
   readonly #sources = new Map<string, Source>()
   readonly #batches = new Set<Batch>()
+  readonly #onDenied: (rule: string) => void
   #isClosed = false
 
-  constructor({ kv, clock, schedule, sourcesMax }: DenialOptions) {
+  constructor({ kv, clock, schedule, sourcesMax, onDenied }: DenialOptions) {
+    this.#onDenied = onDenied ?? (() => {})
     this.#kv = kv
     this.#clock = clock
     this.#schedule = schedule ?? scheduleTimer
@@ -71,6 +75,7 @@ class FloodLimitedRecorder implements DenialRecorder {
 
   async record(fields: AuditFields): Promise<void> {
     assert(fields.verdict === 'deny', 'only refusals come to the recorder of refusals')
+    this.#onDenied(fields.rule)
     const source = this.#sourceOf(fields)
     // After close there is no timer to wait for: what still comes is written singly.
     if (source.singleCount < limits.auditDenialsSingleMax || this.#isClosed) {

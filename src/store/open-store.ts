@@ -22,14 +22,16 @@ export type StoreParts = {
   readonly clock: Clock
   readonly log: Log
   readonly volume: VolumeIdentity
+  /** Told of every refusal that goes into the audit log. */
+  readonly onDenied?: (rule: string) => void
 }
 
 /** How often the ballast is looked after; a failure shows in writeRefusal. */
 const tendIntervalMs = 5_000
 
 /** `close` also closes `kv` and `bodies`. */
-export function openStore({ kv, bodies, clock, log, volume }: StoreParts): Store {
-  const denials = createDenialRecorder({ kv, clock })
+export function openStore({ kv, bodies, clock, log, volume, onDenied }: StoreParts): Store {
+  const denials = createDenialRecorder({ kv, clock, ...(onDenied === undefined ? {} : { onDenied }) })
   const context = { kv, bodies, clock, denials, log }
   const space = createFreeSpaceGuard({ bodies, clock })
   const versions = createVersions(context)
@@ -53,6 +55,7 @@ export function openStore({ kv, bodies, clock, log, volume }: StoreParts): Store
     leadership: createLeadership(kv, clock),
     audit: createAudit(kv, clock, denials),
     collectGarbage: (signal) => collectGarbage({ kv, clock, bodies, log }, signal),
+    space: () => bodies.freeSpace(),
     writeRefusal: () => writeRefusal(kv, space.refusal),
     close: async () => {
       clearInterval(tending)

@@ -51,7 +51,7 @@ export type * from './requests.ts'
 
 export interface Buckets {
   read(name: string): Promise<BucketRecord | null>
-  /** In byte order of names; `accountId: null` lists all accounts'. */
+  /** In byte order of names; `accountId: null` lists all accounts'. A damaged record is logged and left out. */
   list(options: {
     accountId: string | null
     after: string | null
@@ -296,6 +296,8 @@ export interface Store {
   readonly audit: Audit
   /** Unlinks bodies whose last reference went; returns how many lists were freed. */
   collectGarbage(signal: AbortSignal): Promise<number>
+  /** Of the volume, as its file system tells. */
+  space(): Promise<{ readonly availableBytes: number; readonly totalBytes: number }>
   /** Readiness: null, or why new data is refused (disk full, store failed). */
   writeRefusal(): Promise<string | null>
   close(): Promise<void>

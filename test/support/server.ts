@@ -32,8 +32,12 @@ export type TestServerOptions = {
   readonly workerCount?: number
   readonly domain?: string
   readonly region?: string
+  /** Of buckets that CreateBucket makes; aws if left out. */
+  readonly defaultProfile?: ServerOptions['defaultProfile']
   readonly shutdownGraceMs?: number
   readonly logLevel?: ServerOptions['logLevel']
+  /** On stdout, so in `logs()`. */
+  readonly accessLog?: 'on'
   /** Kept by the caller; left out: a temporary one that `stop` removes. */
   readonly dataDirectory?: string
 }
@@ -88,12 +92,14 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     workerCount: given.workerCount ?? 2,
     domain: given.domain ?? null,
     region: given.region ?? 'us-east-1',
+    defaultProfile: given.defaultProfile ?? 'aws',
     publicEndpoint: null,
     accessKeysFile: given.accessKeys === undefined ? null : accessKeysFile,
     root: rootCredentials,
     operator: operatorCredentials,
     shutdownGraceMs: given.shutdownGraceMs ?? 5000,
     logLevel: given.logLevel ?? 'warn',
+    accessLog: given.accessLog === 'on',
     version: 'test',
   }
   const processes = new ServerProcess(clockFile)

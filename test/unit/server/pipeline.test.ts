@@ -9,6 +9,7 @@ import { systemClock } from '../../../src/platform/clock.ts'
 import { accessKeys, rootKey } from '../../../src/s3/auth/access-keys.ts'
 import { defineOperation, type Operation, type S3Response } from '../../../src/s3/operation.ts'
 import { createPipeline } from '../../../src/server/pipeline.ts'
+import type { RequestRecord } from '../../../src/server/request-record.ts'
 import { createHttpServer, type HttpServer } from '../../../src/server/server.ts'
 import { signingKeys } from '../../../src/sigv4/keys.ts'
 import { BodyCorruptError } from '../../../src/store/bodies/contract.ts'
@@ -24,6 +25,7 @@ let parsedDocuments: string[]
 let faults: string[]
 let logged: string
 let isDraining: boolean
+let records: RequestRecord[]
 let server: HttpServer
 let client: S3TestClient
 let endpoint: string
@@ -51,11 +53,12 @@ beforeEach(async () => {
   faults = []
   logged = ''
   isDraining = false
+  records = []
   const pipeline = createPipeline({
     store: {} as object as Store,
     clock: systemClock(),
     log,
-    facts: { region: 'us-east-1', publicEndpoint: '', domain: null },
+    facts: { region: 'us-east-1', publicEndpoint: '', domain: null, defaultProfile: 'aws' },
     authentication: {
       accessKeys: accessKeys(
         [rootKey(credentials.accessKeyId, credentials.secretAccessKey)],
@@ -68,6 +71,7 @@ beforeEach(async () => {
     choose: () => operation,
     hostId: 'HOST',
     isDraining: () => isDraining,
+    observer: { begin: () => {}, end: (record) => records.push(record) },
     onFault: (consequence, error) =>
       faults.push(`${consequence} ${error instanceof Error ? error.name : ''}`),
   })

@@ -1,0 +1,77 @@
+/** What only the owner of the volume can say: clock, disk, and the totals over all buckets. */
+import type { Clock } from '../lib/clock.ts'
+import { limits } from '../lib/limits.ts'
+import type { MetricSet } from '../lib/metrics.ts'
+import type { Store } from '../store/store.ts'
+
+type Totals = {
+  buckets: number
+  versions: number
+  bytes: number
+  locked: number
+  held: number
+}
+
+const bucketsPerPage = 100
+
+/** The returned function brings the gauges up to date. Errors: those of the store. */
+export function volumeMetrics(metrics: MetricSet, store: Store, clock: Clock): () => Promise<void> {
+  const clockGauges = {
+    trusted: metrics.gauge('holdfast_clock_trusted_seconds', 'Trusted time, by which locks expire'),
+    behind: metrics.gauge('holdfast_clock_behind_seconds', 'How far trusted time is behind the wall clock'),
+    suspect: metrics.gauge('holdfast_clock_suspect', '1: the wall clock jumped and is not believed'),
+  }
+  const free = metrics.gauge('holdfast_volume_free_bytes', 'Free space of the volume')
+  const size = metrics.gauge('holdfast_volume_size_bytes', 'Size of the volume')
+  const totals = totalGauges(metrics)
+  let countedMs: number | null = null
+  return async () => {
+    const report = await store.clock.report()
+    clockGauges.trusted.set({}, report.trustedMs / 1000)
+    clockGauges.behind.set({}, report.behindMs / 1000)
+    clockGauges.suspect.set({}, report.suspect ? 1 : 0)
+    const space = await store.space()
+    free.set({}, space.availableBytes)
+    size.set({}, space.totalBytes)
+    // Reads every bucket's counters: not with each scrape.
+    if (countedMs !== null && clock.uptimeMs() - countedMs < limits.bucketTotalsMs) return
+    totals(await countTotals(store))
+    countedMs = clock.uptimeMs()
+  }
+}
+
+function totalGauges(metrics: MetricSet): (totals: Totals) => void {
+  const buckets = metrics.gauge('holdfast_buckets', 'Buckets')
+  const versions = metrics.gauge('holdfast_versions', 'Object versions and delete markers')
+  const bytes = metrics.gauge('holdfast_versions_bytes', 'Bytes of all object versions')
+  const locked = metrics.gauge('holdfast_locked_versions', 'Versions under retention or legal hold')
+  const held = metrics.gauge('holdfast_legal_holds', 'Versions under legal hold')
+  return (totals) => {
+    buckets.set({}, totals.buckets)
+    versions.set({}, totals.versions)
+    bytes.set({}, totals.bytes)
+    locked.set({}, totals.locked)
+    held.set({}, totals.held)
+  }
+}
+
+async function countTotals(store: Store): Promise<Totals> {
+  const totals: Totals = { buckets: 0, versions: 0, bytes: 0, locked: 0, held: 0 }
+  let after: string | null = null
+  for (;;) {
+    const page = await store.buckets.list({ accountId: null, after, limit: bucketsPerPage })
+    for (const { name } of page) {
+      const facts = await store.buckets.facts(name)
+      // Deleted meanwhile.
+      if (facts === null) continue
+      totals.buckets += 1
+      totals.versions += facts.stat.versionCount + facts.stat.deleteMarkerCount
+      totals.bytes += facts.stat.sizeBytes
+      totals.locked += facts.lockedVersionCount
+      totals.held += facts.stat.legalHoldCount
+    }
+    const last = page.at(-1)
+    if (last === undefined || page.length < bucketsPerPage) return totals
+    after = last.name
+  }
+}
