@@ -77,14 +77,13 @@ describe('/metrics', () => {
 
   test('A worker that was killed: its counts stay in the sum', async () => {
     const before = seriesValue(await metrics(), put200)
-    const [worker] = workerPids(bench.server())
-    process.kill(worker ?? 0, 'SIGKILL')
+    const [worker = 0] = workerPids(bench.server())
+    process.kill(worker, 'SIGKILL')
+    await expect.poll(() => workerPids(bench.server()), patience).not.toContain(worker)
+    const listening = async () => seriesValue(await metrics(), 'holdfast_workers_listening')
     await expect
-      .poll(async () => seriesValue(await metrics(), 'holdfast_workers_listening'), patience)
-      .toBe(1)
-    await expect
-      .poll(async () => seriesValue(await metrics(), 'holdfast_workers_listening'), patience)
-      .toBe(2)
+      .poll(async () => [workerPids(bench.server()).length, await listening()], patience)
+      .toEqual([2, 2])
     expect(seriesValue(await metrics(), put200)).toBe(before)
   })
 
