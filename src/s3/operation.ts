@@ -89,7 +89,10 @@ export type Match = {
   readonly headers?: readonly string[]
 }
 
-/** `document`: collected up to `bytesMax` and verified before parse. `stream`: handed over as it arrives. */
+/**
+ * `document`: collected up to `bytesMax` and verified before parse. `stream`: handed over as it arrives. `form`: the file of a
+ * form that proved itself, handed over as it arrives.
+ */
 export type BodyKind =
   | { readonly kind: 'none' }
   | {
@@ -99,6 +102,7 @@ export type BodyKind =
       readonly checksumOf?: 'document' | 'object'
     }
   | { readonly kind: 'stream'; readonly bytesMax: number }
+  | { readonly kind: 'form'; readonly bytesMax: number }
 
 export type ParseInput = {
   readonly request: S3Request

@@ -213,7 +213,8 @@ function reservedName(name: string): boolean {
   )
 }
 
-function checkKey(key: string): void {
+/** Errors: KeyTooLongError. */
+export function checkKey(key: string): void {
   const sizeBytes = Buffer.byteLength(key)
   if (sizeBytes <= limits.objectKeyBytesMax) return
   const extra = { Size: String(sizeBytes), MaxSizeAllowed: String(limits.objectKeyBytesMax) }

@@ -32,18 +32,23 @@ export function expectsContinue(request: IncomingMessage): boolean {
 }
 
 async function nextInTime(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {
-  let timer: NodeJS.Timeout | null = null
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new S3Error('RequestTimeout')), limits.bodyIdleMsMax)
-  })
   const next = iterator.next().catch((cause: unknown) => {
     throw new ClientGoneError('the connection broke while its body was read', { cause })
   })
+  return inTime(next, limits.bodyIdleMsMax)
+}
+
+/** Errors: those of `work`, RequestTimeout after `msMax`. */
+export async function inTime<Result>(work: Promise<Result>, msMax: number): Promise<Result> {
+  let timer: NodeJS.Timeout | null = null
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new S3Error('RequestTimeout')), msMax)
+  })
   try {
-    return await Promise.race([next, late])
+    return await Promise.race([work, late])
   } finally {
     if (timer !== null) clearTimeout(timer)
-    // When the timer won, the read is still open and may fail later with nobody waiting.
-    next.catch(() => {})
+    // When the timer won, the work goes on and may fail later with nobody waiting.
+    work.catch(() => {})
   }
 }

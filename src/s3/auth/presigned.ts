@@ -2,6 +2,7 @@ import { limits } from '../../lib/limits.ts'
 import { type EpochMs, epochMs, formatIso } from '../../lib/units.ts'
 import { algorithm, type QueryPairs, unsignedPayload } from '../../sigv4/canonical.ts'
 import { parseAmzDate } from '../dates.ts'
+import { headerValue } from '../header-value.ts'
 import type { RequestHead } from '../route.ts'
 import { invalidArgument, S3Error } from '../s3-error.ts'
 import type { Claim } from './claim.ts'
@@ -103,7 +104,8 @@ function parseExpires(text: string): number {
   return seconds
 }
 
-function checkValidity(timeMs: EpochMs, expiresSeconds: number, wallMs: EpochMs): void {
+/** Errors: AccessDenied, before and after its time. */
+export function checkValidity(timeMs: EpochMs, expiresSeconds: number, wallMs: EpochMs): void {
   if (timeMs > wallMs + limits.requestSkewMsMax) {
     throw new S3Error('AccessDenied', {
       message: 'Request is not yet valid',
@@ -137,24 +139,13 @@ function withHoistedHeaders(head: RequestHead): RequestHead {
   const headers: Record<string, string> = Object.assign(Object.create(null), head.headers)
   for (const [name, text] of hoisted) {
     const lower = name.toLowerCase()
-    const value = asHeader(lower, text)
+    const value = headerValue(lower, text)
     if (headers[lower] !== undefined && headers[lower] !== value) {
       throw invalidArgument(`${lower} is given twice, as a header and in the query.`, lower)
     }
     headers[lower] = value
   }
   return { ...head, headers, query: head.query.filter(([name]) => !isHoisted(name)) }
-}
-
-/**
- * A header arrives as one character per byte, and so does what stands for one. What no header could bring must not be
- * stored: nobody could ever read that object again, since its answer needs headers, too.
- */
-function asHeader(name: string, text: string): string {
-  const value = Buffer.from(text, 'utf8').toString('latin1')
-  const isName = /^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)
-  if (isName && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)) return value
-  throw invalidArgument('Header value cannot be represented.', name, text)
 }
 
 /**

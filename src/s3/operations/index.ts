@@ -27,6 +27,7 @@ import { ListObjectsV2 } from './ListObjectsV2.ts'
 import { ListObjectVersions } from './ListObjectVersions.ts'
 import { ListParts } from './ListParts.ts'
 import { unbuiltOperations } from './not-implemented.ts'
+import { PostObject } from './PostObject.ts'
 import { PutBucketVersioning } from './PutBucketVersioning.ts'
 import { PutObject } from './PutObject.ts'
 import { PutObjectLegalHold } from './PutObjectLegalHold.ts'
@@ -62,6 +63,7 @@ const table: readonly Operation[] = [
   ListObjects,
   ListObjectsV2,
   ListParts,
+  PostObject,
   PutBucketVersioning,
   PutObject,
   PutObjectLegalHold,

@@ -92,9 +92,8 @@ const objectRows: readonly Row[] = [
   ['UpdateObjectEncryption', 'PUT', 'encryption'],
 ]
 
-/** Without a sub-resource of their own: the form upload, the preflight of CORS, S3 Express and Object Lambda. */
+/** Without a sub-resource of their own: the preflight of CORS, S3 Express and Object Lambda. */
 const otherRows: readonly UnbuiltOperation[] = [
-  { name: 'PostObject', match: { method: 'POST', level: 'bucket' } },
   { name: 'PreflightBucket', match: { method: 'OPTIONS', level: 'bucket' } },
   { name: 'PreflightObject', match: { method: 'OPTIONS', level: 'object' } },
   {

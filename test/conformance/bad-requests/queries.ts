@@ -99,7 +99,12 @@ const parameters: readonly BadRequest[] = [
     status: 501,
     code: 'NotImplemented',
   },
-  { name: 'PostObject', request: byMethod('POST', ofBucket), status: 501, code: 'NotImplemented' },
+  {
+    name: 'PostObject without a form',
+    request: byMethod('POST', ofBucket),
+    status: 412,
+    code: 'PreconditionFailed',
+  },
   {
     name: 'two sub-resources of an object',
     request: get(ofKey, { retention: '', 'legal-hold': '' }),
