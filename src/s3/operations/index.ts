@@ -7,17 +7,27 @@ import { CopyObject } from './CopyObject.ts'
 import { CreateBucket } from './CreateBucket.ts'
 import { CreateMultipartUpload } from './CreateMultipartUpload.ts'
 import { DeleteBucket } from './DeleteBucket.ts'
+import { DeleteBucketOwnershipControls } from './DeleteBucketOwnershipControls.ts'
+import { DeleteBucketPolicy } from './DeleteBucketPolicy.ts'
 import { DeleteObject } from './DeleteObject.ts'
 import { DeleteObjects } from './DeleteObjects.ts'
 import { DeleteObjectTagging } from './DeleteObjectTagging.ts'
+import { DeletePublicAccessBlock } from './DeletePublicAccessBlock.ts'
+import { GetBucketAcl } from './GetBucketAcl.ts'
+import { GetBucketEncryption } from './GetBucketEncryption.ts'
 import { GetBucketLocation } from './GetBucketLocation.ts'
+import { GetBucketOwnershipControls } from './GetBucketOwnershipControls.ts'
+import { GetBucketPolicy } from './GetBucketPolicy.ts'
+import { GetBucketPolicyStatus } from './GetBucketPolicyStatus.ts'
 import { GetBucketVersioning } from './GetBucketVersioning.ts'
 import { GetObject } from './GetObject.ts'
+import { GetObjectAcl } from './GetObjectAcl.ts'
 import { GetObjectAttributes } from './GetObjectAttributes.ts'
 import { GetObjectLegalHold } from './GetObjectLegalHold.ts'
 import { GetObjectLockConfiguration } from './GetObjectLockConfiguration.ts'
 import { GetObjectRetention } from './GetObjectRetention.ts'
 import { GetObjectTagging } from './GetObjectTagging.ts'
+import { GetPublicAccessBlock } from './GetPublicAccessBlock.ts'
 import { HeadBucket } from './HeadBucket.ts'
 import { HeadObject } from './HeadObject.ts'
 import { ListBuckets } from './ListBuckets.ts'
@@ -27,13 +37,17 @@ import { ListObjectsV2 } from './ListObjectsV2.ts'
 import { ListObjectVersions } from './ListObjectVersions.ts'
 import { ListParts } from './ListParts.ts'
 import { unbuiltOperations } from './not-implemented.ts'
-import { PostObject } from './PostObject.ts'
+import { PutBucketAcl } from './PutBucketAcl.ts'
+import { PutBucketOwnershipControls } from './PutBucketOwnershipControls.ts'
+import { PutBucketPolicy } from './PutBucketPolicy.ts'
 import { PutBucketVersioning } from './PutBucketVersioning.ts'
 import { PutObject } from './PutObject.ts'
+import { PutObjectAcl } from './PutObjectAcl.ts'
 import { PutObjectLegalHold } from './PutObjectLegalHold.ts'
 import { PutObjectLockConfiguration } from './PutObjectLockConfiguration.ts'
 import { PutObjectRetention } from './PutObjectRetention.ts'
 import { PutObjectTagging } from './PutObjectTagging.ts'
+import { PutPublicAccessBlock } from './PutPublicAccessBlock.ts'
 import { UploadPart } from './UploadPart.ts'
 import { UploadPartCopy } from './UploadPartCopy.ts'
 
@@ -44,17 +58,27 @@ const table: readonly Operation[] = [
   CreateBucket,
   CreateMultipartUpload,
   DeleteBucket,
+  DeleteBucketOwnershipControls,
+  DeleteBucketPolicy,
   DeleteObject,
   DeleteObjectTagging,
   DeleteObjects,
+  DeletePublicAccessBlock,
+  GetBucketAcl,
+  GetBucketEncryption,
   GetBucketLocation,
+  GetBucketOwnershipControls,
+  GetBucketPolicy,
+  GetBucketPolicyStatus,
   GetBucketVersioning,
   GetObject,
+  GetObjectAcl,
   GetObjectAttributes,
   GetObjectLegalHold,
   GetObjectLockConfiguration,
   GetObjectRetention,
   GetObjectTagging,
+  GetPublicAccessBlock,
   HeadBucket,
   HeadObject,
   ListBuckets,
@@ -63,13 +87,17 @@ const table: readonly Operation[] = [
   ListObjects,
   ListObjectsV2,
   ListParts,
-  PostObject,
+  PutBucketAcl,
+  PutBucketOwnershipControls,
+  PutBucketPolicy,
   PutBucketVersioning,
   PutObject,
+  PutObjectAcl,
   PutObjectLegalHold,
   PutObjectLockConfiguration,
   PutObjectRetention,
   PutObjectTagging,
+  PutPublicAccessBlock,
   UploadPart,
   UploadPartCopy,
 ]
