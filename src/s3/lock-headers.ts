@@ -3,11 +3,13 @@
  * and one judges them, so that every entrance gives the same stored lock (I7).
  */
 import type { EpochMs } from '../lib/units.ts'
-import type { LegalHoldStatus, RetentionMode } from '../lock/types.ts'
+import type { LegalHoldStatus } from '../lock/types.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { ExplicitLock } from '../store/store.ts'
 import { parseHeaderDate } from './dates.ts'
-import type { Action } from './operation.ts'
+import { demandLegalHolds, readMode, readStatus } from './lock-words.ts'
+import type { Action, ParseInput } from './operation.ts'
+import type { LockWords, Profile } from './profiles/profile.ts'
 import { invalidArgument, S3Error } from './s3-error.ts'
 import { hasChecksum, wantedChecksum } from './wanted-checksum.ts'
 
@@ -23,48 +25,47 @@ export type LockHeaders = ExplicitLock & {
   readonly retainUntilText: string | null
 }
 
-/** Errors, in S3's order: E9 (one without the other), E10 (mode), E12 (date), E13 (hold). */
-export function parseLockHeaders(headers: Readonly<Record<string, string>>): LockHeaders {
+/** Errors, in S3's order: E9 (one without the other), E10 (mode), E12 (date), E13 (hold); NotImplemented by the profile. */
+export function parseLockHeaders(
+  headers: Readonly<Record<string, string>>,
+  { words }: Pick<Profile, 'words'>,
+): LockHeaders {
   const mode = headers[modeHeader]
   const date = headers[dateHeader]
   const hold = headers[holdHeader]
-  const retention = retentionOf(mode, date)
+  const retention = retentionOf(mode, date, words)
   return {
     sent: mode !== undefined || date !== undefined || hold !== undefined,
     retention,
-    legalHold: hold === undefined ? null : parseHold(hold),
+    legalHold: hold === undefined ? null : parseHold(hold, words),
     retainUntilText: date ?? null,
   }
 }
 
-function retentionOf(mode: string | undefined, date: string | undefined): ExplicitLock['retention'] {
+function retentionOf(
+  mode: string | undefined,
+  date: string | undefined,
+  words: LockWords,
+): ExplicitLock['retention'] {
   if (mode === undefined && date === undefined) return null
   if (mode === undefined || date === undefined) {
     const message = 'x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied'
     throw invalidArgument(message, mode === undefined ? modeHeader : dateHeader)
   }
-  if (!isRetentionMode(mode)) throw invalidArgument('Unknown wormMode directive.', modeHeader, mode)
+  const known = readMode(mode, words.headerLetters, words)
+  if (known === null) throw invalidArgument('Unknown wormMode directive.', modeHeader, mode)
   const retainUntilMs = parseHeaderDate(date)
   if (retainUntilMs === null) {
     throw invalidArgument('The retain until date must be provided in ISO 8601 format', dateHeader, date)
   }
-  return { mode, retainUntilMs }
+  return { mode: known, retainUntilMs }
 }
 
-/** Exact upper case, as S3 writes it. */
-export function isRetentionMode(value: string): value is RetentionMode {
-  return value === 'GOVERNANCE' || value === 'COMPLIANCE'
-}
-
-/** Exact upper case, as S3 writes it. */
-export function isLegalHoldStatus(value: string): value is LegalHoldStatus {
-  return value === 'ON' || value === 'OFF'
-}
-
-function parseHold(value: string): LegalHoldStatus {
-  if (!isLegalHoldStatus(value))
-    throw invalidArgument("Legal Hold must be either of 'ON' or 'OFF'", holdHeader, value)
-  return value
+function parseHold(value: string, words: LockWords): LegalHoldStatus {
+  demandLegalHolds(words)
+  const status = readStatus(value, words.headerLetters)
+  if (status === null) throw invalidArgument("Legal Hold must be either of 'ON' or 'OFF'", holdHeader, value)
+  return status
 }
 
 /** What setting a lock by header needs beyond the right to write (B-36). */
@@ -89,7 +90,11 @@ export function judgeLockHeaders(lock: LockHeaders, bucket: BucketRecord, reques
 
 /** E11. `argumentName` is the header, or `RetainUntilDate` for a document. */
 export function dateNotInFuture(argumentName: string, argumentValue: string): S3Error {
-  return invalidArgument('The retain until date must be in the future!', argumentName, argumentValue)
+  return new S3Error('InvalidArgument', {
+    message: 'The retain until date must be in the future!',
+    extra: { ArgumentName: argumentName, ArgumentValue: argumentValue },
+    situation: 'DateNotInFuture',
+  })
 }
 
 /** E5: lock headers. The sub-resources say it with one space more (E4). */
@@ -106,6 +111,7 @@ export function hasDefaultRule(bucket: BucketRecord): boolean {
 
 export type ChecksumDemand = {
   readonly bucket: BucketRecord
+  readonly profile: Profile
   readonly lockHeaders: 'sent' | 'none'
   readonly checksum: 'sent' | 'none'
   readonly subject: 'Put Object' | 'Put Part'
@@ -115,18 +121,27 @@ export type ChecksumDemand = {
 export function demandChecksum(demand: ChecksumDemand): void {
   const { bucket, subject } = demand
   if (!bucket.requireChecksum || demand.checksum === 'sent') return
+  const { scope } = demand.profile.checksums
+  if (scope === 'lockConfiguration') return
+  if (scope === 'objectsUnderRule' && (subject === 'Put Part' || !hasDefaultRule(bucket))) return
   if (demand.lockHeaders === 'none' && !hasDefaultRule(bucket)) return
   throw new S3Error('InvalidRequest', {
     message: `Content-MD5 OR x-amz-checksum- HTTP header is required for ${subject} requests with Object Lock parameters`,
   })
 }
 
-/** E17: the documents that change locks, and DeleteObjects. */
+export type DocumentDemand = Pick<ParseInput, 'bucket' | 'profile'> & {
+  readonly request: { readonly headers: Readonly<Record<string, string>> }
+}
+
+/** E17: the documents that change locks, and DeleteObjects, where the bucket asks for it. */
 export function demandDocumentChecksum(
-  headers: Readonly<Record<string, string>>,
-  bucket: BucketRecord | null,
+  { request: { headers }, bucket, profile }: DocumentDemand,
+  document: 'lockConfiguration' | 'other',
 ): void {
   if (bucket !== null && !bucket.requireChecksum) return
+  const { scope } = profile.checksums
+  if (scope === 'objectsUnderRule' || (scope === 'lockConfiguration' && document === 'other')) return
   const trailerNames = (headers['x-amz-trailer'] ?? '').split(',').map((name) => name.trim().toLowerCase())
   if (hasChecksum(wantedChecksum(headers, trailerNames))) return
   throw new S3Error('InvalidRequest', {

@@ -5,9 +5,11 @@
  */
 import type { Principal } from '../lib/identity.ts'
 import type { Log } from '../lib/log.ts'
+import type { ProfileName } from '../lib/profile.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { Actor, Store, TrustedNow } from '../store/store.ts'
 import type { LockFacts } from './policy/facts.ts'
+import type { Profile } from './profiles/profile.ts'
 
 export type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE' | 'OPTIONS'
 /** An AWS action name. */
@@ -57,6 +59,8 @@ export type ServerFacts = {
   /** e.g. http://127.0.0.1:9000 */
   readonly publicEndpoint: string
   readonly domain: string | null
+  /** Of buckets that CreateBucket makes. */
+  readonly defaultProfile: ProfileName
 }
 
 /** What an operation may use. `bucket` was read for authorization; a write re-reads it in its own transaction. */
@@ -68,6 +72,8 @@ export type OperationContext = {
   /** The addressed bucket; null only on the service level and for CreateBucket. */
   readonly bucket: BucketRecord | null
   readonly server: ServerFacts
+  /** The dialect that this request is read and answered in: the bucket's, for the operator S3's own. */
+  readonly profile: Profile
   readonly now: () => Promise<TrustedNow>
   /** The verdict of identity, statements and bucket policy for one action on one key; no side effect. */
   readonly may: (action: Action, key: string | null) => boolean
@@ -107,6 +113,7 @@ export type BodyKind =
 export type ParseInput = {
   readonly request: S3Request
   readonly bucket: BucketRecord | null
+  readonly profile: Profile
   readonly document: string
 }
 

@@ -38,6 +38,9 @@ const methods: readonly Method[] = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPT
  */
 export function route(raw: RawRequest, domain: string | null): RequestHead {
   const method = methods.find((known) => known === raw.method)
+  // Wasabi renames buckets and objects by it.
+  if (raw.method === 'MOVE')
+    throw new S3Error('NotImplemented', { message: 'MOVE is not implemented by this server.' })
   if (method === undefined) throw methodNotAllowed(raw.method)
   const headers = readHeaders(raw.rawHeaders)
   const host = headers['host']

@@ -33,7 +33,15 @@ export function noSuchVersion(key: string, versionId: string | null): S3Error {
 
 /** E4: the retention and legal hold sub-resources. */
 export function bucketLockMissing(): S3Error {
-  return new S3Error('InvalidRequest', { message: 'Bucket is missing Object Lock Configuration' })
+  return new S3Error('InvalidRequest', {
+    message: 'Bucket is missing Object Lock Configuration',
+    situation: 'BucketLockMissing',
+  })
+}
+
+/** E2. */
+export function noLockConfiguration(bucket: string): S3Error {
+  return new S3Error('ObjectLockConfigurationNotFoundError', { extra: { BucketName: bucket } })
 }
 
 /** E3. */
@@ -80,6 +88,7 @@ export function denied(result: Denied, bucket: BucketRecord): S3Error {
     case 'LockStateUnknown':
       return new S3Error('AccessDenied', {
         message: 'Access Denied because object protected by object lock.',
+        situation: reason,
       })
     case 'BucketFrozen':
       return new S3Error('AccessDenied', {

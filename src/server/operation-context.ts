@@ -3,6 +3,7 @@ import type { Log } from '../lib/log.ts'
 import { type Authorization, authorize, type PolicyInForce } from '../s3/auth/authorize.ts'
 import type { Action, Operation, OperationContext, S3Request, ServerFacts } from '../s3/operation.ts'
 import { type LockFacts, noLock, pendingLock } from '../s3/policy/facts.ts'
+import { profileOf } from '../s3/profiles/index.ts'
 import { S3Error } from '../s3/s3-error.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { Actor, Store } from '../store/store.ts'
@@ -105,6 +106,7 @@ function createContext(options: ContextOptions, granted: Granted, policy: Policy
     actor,
     bucket,
     server: options.facts,
+    profile: profileOf(principal, bucket, options.facts.defaultProfile),
     now: () => options.store.clock.now(),
     may: (action, key) => judge(action, key).kind === 'allow',
     mayIn: async (other, action, key) => {

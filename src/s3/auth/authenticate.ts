@@ -83,7 +83,7 @@ function refuseSessionToken(head: RequestHead): void {
 }
 
 /**
- * Each x-amz-* header must be signed: a header added to a signed request or a presigned URL changes nothing
+ * Each x-amz-* header must be signed, and its x-obs-* twin: a header added to a signed request or a presigned URL changes nothing
  * (B-59). Host must be, or the same signature would hold for another bucket's virtual host.
  */
 function checkSignedHeaders(head: RequestHead, signedHeaders: readonly string[]): void {
@@ -94,7 +94,7 @@ function checkSignedHeaders(head: RequestHead, signedHeaders: readonly string[])
 }
 
 function mustBeSigned(name: string): boolean {
-  return name === 'host' || name.startsWith('x-amz-')
+  return name === 'host' || name.startsWith('x-amz-') || name.startsWith('x-obs-')
 }
 
 /** S3's elements for it: what we signed, never with what. */

@@ -47,7 +47,7 @@ export const CopyObject = defineOperation<Input>({
   match: { method: 'PUT', level: 'object', headers: ['x-amz-copy-source'] },
   permission: 's3:PutObject',
   body: { kind: 'none' },
-  parse: ({ request }) => {
+  parse: ({ request, profile }) => {
     const { headers } = request
     refuseUnkeptPromises(headers)
     const source = parseCopySource(headers['x-amz-copy-source'] ?? '')
@@ -59,7 +59,7 @@ export const CopyObject = defineOperation<Input>({
     if (isItself && !replacesMetadata) throw copyOntoItself()
     return {
       source,
-      lock: parseLockHeaders(headers),
+      lock: parseLockHeaders(headers, profile),
       metadata: replacesMetadata
         ? { headers: storedHeaders(headers), userMetadata: userMetadata(headers) }
         : null,

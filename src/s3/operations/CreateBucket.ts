@@ -39,7 +39,9 @@ export const CreateBucket = defineOperation<Input>({
       throw new S3Error('InvalidBucketName', { extra: { BucketName: name } })
     }
     const { accountId } = context.principal
-    const input = { name, accountId, region: context.server.region, objectLock }
+    const { profile } = context
+    const dialect = { profile: profile.name, requireChecksum: profile.checksums.requireChecksum }
+    const input = { name, accountId, region: context.server.region, objectLock, dialect }
     const result = await context.store.buckets.create(context.actor, input)
     if (result.kind === 'exists') {
       const code = result.bucket.accountId === accountId ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists'

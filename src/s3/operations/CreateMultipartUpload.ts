@@ -26,11 +26,11 @@ export const CreateMultipartUpload = defineOperation<Input>({
   match: { method: 'POST', level: 'object', query: ['uploads'] },
   permission: 's3:PutObject',
   body: { kind: 'none' },
-  parse: ({ request: { headers } }) => {
+  parse: ({ request: { headers }, profile }) => {
     refuseUnkeptPromises(headers)
     const algorithm = parseChecksumAlgorithm(headers['x-amz-checksum-algorithm'])
     return {
-      lock: parseLockHeaders(headers),
+      lock: parseLockHeaders(headers, profile),
       description: descriptionHeaders(headers),
       plan: checksumPlan(algorithm, headers['x-amz-checksum-type']),
     }

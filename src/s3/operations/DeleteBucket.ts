@@ -2,7 +2,8 @@ import { unreachable } from '../../lib/assert.ts'
 import type { BucketRecord } from '../../store/records.ts'
 import { addressedBucket } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
-import { defineOperation, type S3Request } from '../operation.ts'
+import { asksForce } from '../force.ts'
+import { defineOperation } from '../operation.ts'
 import { S3Error } from '../s3-error.ts'
 import { noSuchBucket } from '../store-results.ts'
 
@@ -48,15 +49,4 @@ function notEmpty(bucket: BucketRecord): S3Error {
   const extra = { BucketName: bucket.name }
   if (bucket.versioning !== 'Unversioned') return new S3Error('BucketNotEmpty', { extra })
   return new S3Error('BucketNotEmpty', { message: 'The bucket you tried to delete is not empty', extra })
-}
-
-function asksForce(request: S3Request): boolean {
-  const header = request.headers['x-minio-force-delete']
-  const parameter = request.query.get('force_delete')
-  return isOn(header) || isOn(parameter ?? undefined)
-}
-
-/** Present and not off: a bare `?force_delete` asks too. */
-function isOn(value: string | undefined): boolean {
-  return value !== undefined && value.toLowerCase() !== 'false'
 }

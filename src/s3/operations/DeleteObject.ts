@@ -1,8 +1,9 @@
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
+import { asksForce } from '../force.ts'
 import { asksBypassGovernance } from '../lock-headers.ts'
 import { headerNotImplemented } from '../object-description.ts'
-import { defineOperation, type S3Request } from '../operation.ts'
+import { defineOperation } from '../operation.ts'
 import { S3Error } from '../s3-error.ts'
 import { denied, noSuchBucket } from '../store-results.ts'
 import { versionIdOf } from '../version-id.ts'
@@ -53,9 +54,3 @@ export const DeleteObject = defineOperation<string | null>({
     })
   },
 })
-
-/** A vendor's header that removes everything below a prefix (B-22). */
-function asksForce(request: S3Request): boolean {
-  const value = request.headers['x-minio-force-delete']
-  return value !== undefined && value.toLowerCase() !== 'false'
-}

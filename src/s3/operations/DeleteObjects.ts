@@ -32,9 +32,9 @@ export const DeleteObjects = defineOperation<Input>({
   permission: 's3:DeleteObject',
   permissionScope: 'key',
   body: { kind: 'document', bytesMax: limits.deleteDocumentBytesMax },
-  parse: ({ request, bucket, document }) => {
-    demandDocumentChecksum(request.headers, bucket)
-    return parseDocument(document)
+  parse: (input) => {
+    demandDocumentChecksum(input, 'other')
+    return parseDocument(input.document)
   },
   handle: async (context, { entries, quiet }) => {
     // All at once: a counted denial is answered only after its second has passed, and they share one. The

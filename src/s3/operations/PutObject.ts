@@ -31,10 +31,10 @@ export const PutObject = defineOperation<Input>({
   match: { method: 'PUT', level: 'object' },
   permission: 's3:PutObject',
   body: { kind: 'stream', bytesMax: limits.singleUploadBytesMax },
-  parse: ({ request: { headers } }) => {
+  parse: ({ request: { headers }, profile }) => {
     refuseUnkeptPromises(headers)
     return {
-      lock: parseLockHeaders(headers),
+      lock: parseLockHeaders(headers, profile),
       description: descriptionHeaders(headers),
       precondition: writePrecondition(headers),
     }
@@ -48,6 +48,7 @@ export const PutObject = defineOperation<Input>({
     const wanted = wantedChecksum(context.request.headers, payload.trailerNames)
     demandChecksum({
       bucket,
+      profile: context.profile,
       lockHeaders: input.lock.sent ? 'sent' : 'none',
       checksum: hasChecksum(wanted) ? 'sent' : 'none',
       subject: 'Put Object',

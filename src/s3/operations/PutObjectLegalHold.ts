@@ -17,10 +17,10 @@ export const PutObjectLegalHold = defineOperation<Input>({
   match: { method: 'PUT', level: 'object', query: ['legal-hold'] },
   permission: 's3:PutObjectLegalHold',
   body: { kind: 'document', bytesMax: limits.lockDocumentBytesMax },
-  parse: ({ request, bucket, document }) => {
-    const versionId = versionIdOf(request.query)
-    demandDocumentChecksum(request.headers, bucket)
-    return { status: parseLegalHold(document), versionId }
+  parse: (input) => {
+    const versionId = versionIdOf(input.request.query)
+    demandDocumentChecksum(input, 'other')
+    return { status: parseLegalHold(input.document, input.profile.words), versionId }
   },
   lockFacts: ({ status }) => lockFacts({ retention: null, legalHold: status }),
   handle: async (context, { status, versionId }) => {

@@ -20,10 +20,10 @@ export const PutObjectRetention = defineOperation<Input>({
   match: { method: 'PUT', level: 'object', query: ['retention'] },
   permission: 's3:PutObjectRetention',
   body: { kind: 'document', bytesMax: limits.lockDocumentBytesMax },
-  parse: ({ request, bucket, document }) => {
-    const versionId = versionIdOf(request.query)
-    demandDocumentChecksum(request.headers, bucket)
-    return { ...parseRetention(document), versionId }
+  parse: (input) => {
+    const versionId = versionIdOf(input.request.query)
+    demandDocumentChecksum(input, 'other')
+    return { ...parseRetention(input.document, input.profile), versionId }
   },
   lockFacts: ({ retention }) => lockFacts({ retention, legalHold: null }),
   handle: async (context, { retention, retainUntilText, versionId }) => {

@@ -27,6 +27,7 @@ export const UploadPart = defineOperation<Input>({
     const wanted = wantedChecksum(context.request.headers, payload.trailerNames)
     demandChecksum({
       bucket: addressedBucket(context),
+      profile: context.profile,
       lockHeaders: upload.explicitRetention !== null || upload.explicitLegalHold !== null ? 'sent' : 'none',
       checksum: hasChecksum(wanted) ? 'sent' : 'none',
       subject: 'Put Part',

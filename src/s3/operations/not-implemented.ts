@@ -72,6 +72,8 @@ const objectRows: readonly Row[] = [
   ['ListObjectAnnotations', 'GET', 'annotation'],
   ['PutObjectAnnotation', 'PUT', 'annotation'],
   ['RenameObject', 'PUT', 'renameObject'],
+  // OBS's parallel file system.
+  ['RenameFile', 'POST', 'rename'],
   ['RestoreObject', 'POST', 'restore'],
   ['SelectObjectContent', 'POST', 'select'],
   ['UpdateObjectEncryption', 'PUT', 'encryption'],

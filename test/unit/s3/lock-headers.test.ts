@@ -8,6 +8,7 @@ import {
   lockHeaderPermissions,
   parseLockHeaders,
 } from '../../../src/s3/lock-headers.ts'
+import { aws } from '../../../src/s3/profiles/aws.ts'
 import type { S3Error } from '../../../src/s3/s3-error.ts'
 import type { BucketRecord } from '../../../src/store/records.ts'
 import { bucketRecord, caught } from '../../support/records.ts'
@@ -17,10 +18,11 @@ const date = 'x-amz-object-lock-retain-until-date'
 const hold = 'x-amz-object-lock-legal-hold'
 const future = '2031-01-01T00:00:00Z'
 const nowMs = epochMs(Date.parse('2030-01-01T00:00:00.000Z'))
+const readHeaders = (headers: Record<string, string>) => parseLockHeaders(headers, aws)
 const locked = bucketRecord({ objectLock: 'Enabled' })
 
 function errorOf(headers: Record<string, string>): S3Error {
-  return caught(() => parseLockHeaders(headers))
+  return caught(() => readHeaders(headers))
 }
 
 describe('lock headers', () => {
@@ -92,23 +94,23 @@ describe('lock headers', () => {
   })
 
   it('lock headers: ISO and HTTP dates, the same instant', () => {
-    const iso = parseLockHeaders({ [mode]: 'COMPLIANCE', [date]: '2031-01-01T01:00:00+01:00' })
-    const http = parseLockHeaders({ [mode]: 'COMPLIANCE', [date]: 'Wed, 01 Jan 2031 00:00:00 GMT' })
+    const iso = readHeaders({ [mode]: 'COMPLIANCE', [date]: '2031-01-01T01:00:00+01:00' })
+    const http = readHeaders({ [mode]: 'COMPLIANCE', [date]: 'Wed, 01 Jan 2031 00:00:00 GMT' })
     expect(iso.retention).toEqual({ mode: 'COMPLIANCE', retainUntilMs: Date.parse(future) })
     expect(http.retention).toEqual(iso.retention)
   })
 
   it('lock headers: none, nothing is sent and no permission is needed', () => {
-    const none = parseLockHeaders({ 'x-amz-meta-a': 'b' })
+    const none = readHeaders({ 'x-amz-meta-a': 'b' })
     expect(none).toEqual({ sent: false, retention: null, legalHold: null, retainUntilText: null })
     expect(lockHeaderPermissions(none)).toEqual([])
   })
 
   it('lock headers: each kind needs its own permission (B-36)', () => {
     const retention = { [mode]: 'GOVERNANCE', [date]: future }
-    expect(lockHeaderPermissions(parseLockHeaders(retention))).toEqual(['s3:PutObjectRetention'])
-    expect(lockHeaderPermissions(parseLockHeaders({ [hold]: 'OFF' }))).toEqual(['s3:PutObjectLegalHold'])
-    expect(lockHeaderPermissions(parseLockHeaders({ ...retention, [hold]: 'ON' }))).toEqual([
+    expect(lockHeaderPermissions(readHeaders(retention))).toEqual(['s3:PutObjectRetention'])
+    expect(lockHeaderPermissions(readHeaders({ [hold]: 'OFF' }))).toEqual(['s3:PutObjectLegalHold'])
+    expect(lockHeaderPermissions(readHeaders({ ...retention, [hold]: 'ON' }))).toEqual([
       's3:PutObjectRetention',
       's3:PutObjectLegalHold',
     ])
@@ -116,7 +118,7 @@ describe('lock headers', () => {
 })
 
 describe('judgement of lock headers', () => {
-  const dated = (value: string) => parseLockHeaders({ [mode]: 'GOVERNANCE', [date]: value })
+  const dated = (value: string) => readHeaders({ [mode]: 'GOVERNANCE', [date]: value })
 
   it('E11: the request instant itself is not in the future, one millisecond later is', () => {
     const error = caught(() => judgeLockHeaders(dated('2030-01-01T00:00:00.000Z'), locked, nowMs))
@@ -131,7 +133,7 @@ describe('judgement of lock headers', () => {
     ['hold ON', { [hold]: 'ON' }],
     ['hold OFF', { [hold]: 'OFF' }],
   ])('E5: a bucket without Object Lock and %s', (_name, headers) => {
-    const error = caught(() => judgeLockHeaders(parseLockHeaders(headers), bucketRecord({}), nowMs))
+    const error = caught(() => judgeLockHeaders(readHeaders(headers), bucketRecord({}), nowMs))
     expect([error.code, error.detail.message]).toEqual([
       'InvalidRequest',
       'Bucket is missing ObjectLockConfiguration',
@@ -147,7 +149,10 @@ describe('judgement of lock headers', () => {
 describe('checksum demands', () => {
   const rule = bucketRecord({ objectLock: 'Enabled', days: 1 })
   const demand = (bucket: BucketRecord, lockHeaders: 'sent' | 'none', checksum: 'sent' | 'none') => () =>
-    demandChecksum({ bucket, lockHeaders, checksum, subject: 'Put Object' })
+    demandChecksum({ bucket, profile: aws, lockHeaders, checksum, subject: 'Put Object' })
+
+  const demandDocument = (headers: Record<string, string>) =>
+    demandDocumentChecksum({ request: { headers }, bucket: locked, profile: aws }, 'other')
 
   it('E16: lock headers or a default rule without a checksum', () => {
     const message =
@@ -163,7 +168,7 @@ describe('checksum demands', () => {
   })
 
   it('E17: a document without Content-MD5 and x-amz-checksum-*; the hash of the signature is none', () => {
-    const error = caught(() => demandDocumentChecksum({ 'x-amz-content-sha256': 'a'.repeat(64) }, locked))
+    const error = caught(() => demandDocument({ 'x-amz-content-sha256': 'a'.repeat(64) }))
     expect([error.code, error.detail.message]).toEqual([
       'InvalidRequest',
       'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
@@ -175,7 +180,7 @@ describe('checksum demands', () => {
     ['x-amz-checksum-crc32', { 'x-amz-checksum-crc32': 'AAAAAA==' }],
     ['a trailer', { 'x-amz-trailer': 'x-amz-checksum-crc32c' }],
   ])('E17: %s is enough', (_name, headers) => {
-    expect(() => demandDocumentChecksum(headers, locked)).not.toThrow()
+    expect(() => demandDocument(headers)).not.toThrow()
   })
 })
 

@@ -8,7 +8,12 @@ import {
   parseRetention,
   retentionXml,
 } from '../../../src/s3/lock-xml.ts'
+import { aws } from '../../../src/s3/profiles/aws.ts'
 import { caught } from '../../support/records.ts'
+
+const readConfiguration = (document: string) => parseLockConfiguration(document, aws)
+const readRetention = (document: string) => parseRetention(document, aws)
+const readLegalHold = (document: string) => parseLegalHold(document, aws.words)
 
 const malformed = 'The XML you provided was not well-formed or did not validate against our published schema'
 
@@ -35,17 +40,18 @@ describe('lock configuration document', () => {
       { mode: 'GOVERNANCE', period: { unit: 'YEARS', count: 100 } },
     ],
   ])('a rule in %s', (_name, inner, expected) => {
-    expect(parseLockConfiguration(rule(inner))).toEqual(expected)
+    expect(readConfiguration(rule(inner))).toEqual({ kind: 'enable', defaultRetention: expected })
   })
 
   it('Enabled without Rule removes the rule', () => {
-    expect(parseLockConfiguration(configuration('<ObjectLockEnabled>Enabled</ObjectLockEnabled>'))).toBeNull()
+    const document = configuration('<ObjectLockEnabled>Enabled</ObjectLockEnabled>')
+    expect(readConfiguration(document)).toEqual({ kind: 'clearRule' })
   })
 
   it('the namespace is ignored (D18)', () => {
     const document =
       '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>'
-    expect(parseLockConfiguration(document)).toBeNull()
+    expect(readConfiguration(document)).toEqual({ kind: 'clearRule' })
   })
 
   const enabled = '<ObjectLockEnabled>Enabled</ObjectLockEnabled>'
@@ -78,7 +84,7 @@ describe('lock configuration document', () => {
     ['another root', '<LockConfiguration></LockConfiguration>'],
     ['no XML', 'Enabled'],
   ])('E8: %s', (_name, document) => {
-    const error = caught(() => parseLockConfiguration(document))
+    const error = caught(() => readConfiguration(document))
     expect([error.code, error.detail.status, error.detail.message]).toEqual(['MalformedXML', 400, malformed])
   })
 
@@ -90,24 +96,22 @@ describe('lock configuration document', () => {
     ['Years', '101', 'Default retention period too large.'],
     ['Days', '99999999999999999999999', 'Default retention period too large.'],
   ])('E14, E15: %s %s', (unit, count, message) => {
-    const error = caught(() =>
-      parseLockConfiguration(rule(`<Mode>GOVERNANCE</Mode><${unit}>${count}</${unit}>`)),
-    )
+    const error = caught(() => readConfiguration(rule(`<Mode>GOVERNANCE</Mode><${unit}>${count}</${unit}>`)))
     expect([error.code, error.detail.message]).toEqual(['InvalidArgument', message])
     expect(error.detail.extra).toEqual({ ArgumentName: unit, ArgumentValue: count })
   })
 
   it('E22: no body at all', () => {
-    const error = caught(() => parseLockConfiguration(''))
+    const error = caught(() => readConfiguration(''))
     expect([error.code, error.detail.message]).toEqual(['MissingRequestBodyError', 'Request Body is empty'])
   })
 
   it('printed: never an empty Rule, only the unit that was set, and it reads back', () => {
-    expect(lockConfigurationXml(null)).not.toContain('Rule')
+    expect(lockConfigurationXml(null, aws.answers)).not.toContain('Rule')
     const years = { mode: 'COMPLIANCE', period: { unit: 'YEARS', count: 3 } } as const
-    const printed = lockConfigurationXml(years)
+    const printed = lockConfigurationXml(years, aws.answers)
     expect(printed).not.toContain('Days')
-    expect(parseLockConfiguration(printed)).toEqual(years)
+    expect(readConfiguration(printed)).toEqual({ kind: 'enable', defaultRetention: years })
   })
 })
 
@@ -121,15 +125,15 @@ describe('retention document', () => {
     ['no zone is UTC', '2031-01-01T00:00:00', '2031-01-01T00:00:00.000Z'],
     ['epoch milliseconds', '1924992000000', '2031-01-01T00:00:00.000Z'],
   ])('date with %s', (_name, written, instant) => {
-    const parsed = parseRetention(
+    const parsed = readRetention(
       retention(`<Mode>GOVERNANCE</Mode><RetainUntilDate>${written}</RetainUntilDate>`),
     )
     expect(parsed.retention).toEqual({ mode: 'GOVERNANCE', retainUntilMs: Date.parse(instant) })
   })
 
   it('an empty document asks for removal', () => {
-    expect(parseRetention('<Retention/>').retention).toBeNull()
-    expect(parseRetention(retention('')).retention).toBeNull()
+    expect(readRetention('<Retention/>').retention).toBeNull()
+    expect(readRetention(retention('')).retention).toBeNull()
   })
 
   it.each([
@@ -159,22 +163,22 @@ describe('retention document', () => {
     ['no body', ''],
     ['a DOCTYPE', '<!DOCTYPE x [<!ENTITY e "GOVERNANCE">]><Retention><Mode>&e;</Mode></Retention>'],
   ])('E8: %s', (_name, document) => {
-    expect(caught(() => parseRetention(document)).code).toBe('MalformedXML')
+    expect(caught(() => readRetention(document)).code).toBe('MalformedXML')
   })
 
   it('what is printed reads back to the same millisecond (I16)', () => {
     const stored = { mode: 'COMPLIANCE', retainUntilMs: epochMs(1_924_992_000_001) } as const
-    expect(parseRetention(retentionXml(stored)).retention).toEqual(stored)
+    expect(readRetention(retentionXml(stored)).retention).toEqual(stored)
   })
 })
 
 describe('legal hold document', () => {
   it.each(['ON', 'OFF'] as const)('%s, under both root names, and read back', (status) => {
-    expect(parseLegalHold(`<LegalHold><Status>${status}</Status></LegalHold>`)).toBe(status)
-    expect(parseLegalHold(`<ObjectLockLegalHold><Status>${status}</Status></ObjectLockLegalHold>`)).toBe(
+    expect(readLegalHold(`<LegalHold><Status>${status}</Status></LegalHold>`)).toBe(status)
+    expect(readLegalHold(`<ObjectLockLegalHold><Status>${status}</Status></ObjectLockLegalHold>`)).toBe(
       status,
     )
-    expect(parseLegalHold(legalHoldXml(status))).toBe(status)
+    expect(readLegalHold(legalHoldXml(status))).toBe(status)
   })
 
   it.each([
@@ -184,6 +188,6 @@ describe('legal hold document', () => {
     ['two', '<LegalHold><Status>ON</Status><Status>OFF</Status></LegalHold>'],
     ['another root', '<Hold><Status>ON</Status></Hold>'],
   ])('E8: %s', (_name, document) => {
-    expect(caught(() => parseLegalHold(document)).code).toBe('MalformedXML')
+    expect(caught(() => readLegalHold(document)).code).toBe('MalformedXML')
   })
 })

@@ -4,6 +4,7 @@ import { operationChooser } from '../../../src/s3/match.ts'
 import type { Match, ParseInput } from '../../../src/s3/operation.ts'
 import { operations } from '../../../src/s3/operations/index.ts'
 import { notImplemented, unbuiltOperations } from '../../../src/s3/operations/not-implemented.ts'
+import { aws } from '../../../src/s3/profiles/aws.ts'
 import { bucketRecord, caught } from '../../support/records.ts'
 
 const all = [...operations, ...unbuiltOperations]
@@ -79,6 +80,7 @@ describe('checks around every operation', () => {
         sourceIp: '127.0.0.1',
       },
       bucket: bucketRecord({ objectLock: 'Enabled' }),
+      profile: aws,
       document: '',
     }
   }
