@@ -7,6 +7,7 @@ import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import type { QueryPairs } from '../sigv4/canonical.ts'
 import type { SigningKeys } from '../sigv4/keys.ts'
+import { CorruptRecordError } from '../store/fields.ts'
 import type { Actor, Store } from '../store/store.ts'
 import { type AdminRequest, authenticateAdmin } from './authenticate.ts'
 import { type AdminAnswer, AdminError, type AdminFacts } from './operation.ts'
@@ -127,6 +128,11 @@ function errorAnswer(log: Log, requestId: string, error: unknown): AdminAnswer {
   if (error instanceof AdminError)
     return { status: error.status, document: { code: error.code, message: error.message } }
   log.error({ requestId, error }, 'admin request failed')
+  // Asked again it is as damaged as before: whoever waits for it must be told.
+  if (error instanceof CorruptRecordError) {
+    const message = `${error.message}; what depends on it is denied (request ${requestId})`
+    return { status: 500, document: { code: 'CorruptRecord', message } }
+  }
   return {
     status: 503,
     document: { code: 'ServiceUnavailable', message: `the request failed; id ${requestId}` },

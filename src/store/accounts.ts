@@ -22,11 +22,11 @@ const accountCodec = rowCodec<{ readonly accountId: string }>(
 export async function accountOf(transaction: KeyValueTransaction, owner: AccountNamespace): Promise<string> {
   const row = metaKey('account', owner.clusterId, owner.namespace)
   const [known, count] = await transaction.getMany([row, countKey])
-  if (known !== null && known !== undefined) return accountCodec.decode(known).accountId
-  const allocated = count === null || count === undefined ? 0 : countCodec.decode(count).allocated
+  if (known !== null && known !== undefined) return accountCodec.decode(row, known).accountId
+  const allocated = count === null || count === undefined ? 0 : countCodec.decode(countKey, count).allocated
   assert(firstAccount + allocated <= lastAccount, 'there are accounts left')
   const accountId = String(firstAccount + allocated)
-  transaction.put(row, accountCodec.encode({ accountId }))
-  transaction.put(countKey, countCodec.encode({ allocated: allocated + 1 }))
+  transaction.put(row, accountCodec.encode(row, { accountId }))
+  transaction.put(countKey, countCodec.encode(countKey, { allocated: allocated + 1 }))
   return accountId
 }

@@ -6,7 +6,7 @@ import { noRuleDenies } from '../lock/rules.ts'
 import { appendAudit } from './audit-chain.ts'
 import { writeBucket } from './bucket-rows.ts'
 import { auditFields, type StoreContext } from './decision.ts'
-import { corrupt, matching, shape, text } from './fields.ts'
+import { shape, text } from './fields.ts'
 import { documentKey } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketDocumentKind, BucketRecord } from './records.ts'
@@ -15,10 +15,9 @@ import { rowCodec } from './row-codec.ts'
 import type { BucketDocuments } from './store.ts'
 import { openScene, type Scene } from './version-rows.ts'
 
-type Stored = { readonly text: string; readonly sha256: string }
 type Changed = Awaited<ReturnType<BucketDocuments['put']>>
 
-const documentCodec = rowCodec<Stored>('document', shape({ text, sha256: matching(/^[0-9a-f]{64}$/) }))
+const documentCodec = rowCodec<{ readonly text: string }>('document', shape({ text }))
 
 export function createBucketDocuments(context: StoreContext): BucketDocuments {
   return {
@@ -42,10 +41,8 @@ export async function readDocument(
   kind: BucketDocumentKind,
 ): Promise<string | null> {
   if (!bucket.documents.includes(kind)) return null
-  const stored = documentCodec.decode(await reader.get(documentKey(bucket.id, kind)))
-  if (sha256Hex(stored.text) !== stored.sha256)
-    return corrupt(`document.${kind}`, 'the text that was written')
-  return stored.text
+  const row = documentKey(bucket.id, kind)
+  return documentCodec.decode(row, await reader.get(row)).text
 }
 
 function putDocument(
@@ -57,10 +54,10 @@ function putDocument(
   const { kind, text: written } = document
   const sizeBytes = Buffer.byteLength(written)
   assert(sizeBytes <= limits.bucketDocumentBytesMax, 'the S3 surface bounds its documents')
-  const sha256 = sha256Hex(written)
-  transaction.put(documentKey(bucket.id, kind), documentCodec.encode({ text: written, sha256 }))
+  const row = documentKey(bucket.id, kind)
+  transaction.put(row, documentCodec.encode(row, { text: written }))
   const documents = [...new Set([...bucket.documents, kind])].toSorted()
-  return changed(scene, actor, { documents, detail: { document: kind, documentSha256: sha256 } })
+  return changed(scene, actor, { documents, detail: { document: kind, documentSha256: sha256Hex(written) } })
 }
 
 function deleteDocument(scene: Scene, actor: Actor, kind: BucketDocumentKind): Changed {

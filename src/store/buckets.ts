@@ -11,7 +11,17 @@ import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
 import { decodeBucket } from './codec.ts'
 import { auditFields, type StoreContext } from './decision.ts'
 import { bucketFacts } from './facts.ts'
-import { bucketKey, keyAfter, rangeOf, tablePrefix, uploadsPrefix, versionsPrefix } from './keys.ts'
+import { CorruptRecordError } from './fields.ts'
+import {
+  bucketKey,
+  keyAfter,
+  parseBucketKey,
+  rangeOf,
+  tablePrefix,
+  uploadsPrefix,
+  versionsPrefix,
+} from './keys.ts'
+import type { Entry } from './kv/contract.ts'
 import type { BucketRecord } from './records.ts'
 import type { Actor, ObjectLockChange } from './requests.ts'
 import type { Buckets } from './store.ts'
@@ -59,14 +69,32 @@ async function listBuckets(context: StoreContext, options: ListInput): Promise<r
   let position = after === null ? from : keyAfter(bucketKey(after))
   for (;;) {
     const page = await context.kv.range({ from: position, to, limit: listPageRows })
-    for (const { key, value } of page) {
-      const bucket = decodeBucket(key, value)
-      if (accountId === null || bucket.accountId === accountId) buckets.push(bucket)
+    for (const row of page) {
+      const bucket = readListed(context, row)
+      if (bucket !== null && isOf(accountId, bucket)) buckets.push(bucket)
       if (buckets.length === limit) return buckets
     }
     const last = page.at(-1)
     if (last === undefined || page.length < listPageRows) return buckets
     position = keyAfter(last.key)
+  }
+}
+
+function isOf(accountId: string | null, bucket: BucketRecord): boolean {
+  return accountId === null || bucket.accountId === accountId
+}
+
+/** null: a record that cannot be read hides its own bucket alone, whose requests all say so, and not the others. */
+function readListed({ log }: StoreContext, { key, value }: Entry): BucketRecord | null {
+  try {
+    return decodeBucket(key, value)
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error
+    log.error(
+      { bucket: parseBucketKey(key), cause: error.message },
+      'a bucket that cannot be read is not listed',
+    )
+    return null
   }
 }
 

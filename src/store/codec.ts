@@ -1,11 +1,9 @@
 /**
- * Records as bytes: JSON with a format number, read strictly. A record of another shape is a
- * CorruptRecordError; a lock that cannot be understood is `unknown`, which denies everything. There are no
- * defaults: absence is never "no lock".
+ * Records as rows (row-codec.ts), read strictly. A record of another shape is a CorruptRecordError; a lock that cannot be
+ * understood is `unknown`, which denies everything. There are no defaults: absence is never "no lock".
  */
-import { crc32 } from 'node:zlib'
 import { assert } from '../lib/assert.ts'
-import { equalBytes } from '../lib/bytes.ts'
+import { concatBytes, equalBytes } from '../lib/bytes.ts'
 import { limits } from '../lib/limits.ts'
 import { profileNames } from '../lib/profile.ts'
 import type {
@@ -91,20 +89,12 @@ const bucketShape: Decode<BucketRecord> = shape({
   documents: listOf(oneOf(...bucketDocumentKinds)),
 })
 
-/** Passed on as it is, also when it is missing: `lockState` reads it. */
-const anything: Decode<unknown> = (value) => value
-
 type LockFields = { readonly retention: Retention | null; readonly legalHold: LegalHoldStatus | null }
-type LockPlace = Pick<VersionRecord, 'bucketId' | 'key' | 'versionId'>
-
-const lockShape = shape({ retention: nullable(retention), legalHold: nullable(legalHold), crc32: count })
 
 /** What is wrong inside a lock makes the lock unknown, not the version unreadable. */
-function lockState(place: LockPlace, value: unknown): ObjectLockState {
+function lockState(row: Uint8Array, value: Uint8Array): ObjectLockState {
   try {
-    const { crc32: expected, ...lock } = lockShape(value, 'version.lock')
-    if (lockCrc32(place, lock) !== expected) return corrupt('version.lock.crc32', 'the CRC of the lock')
-    return { kind: 'known', ...lock }
+    return { kind: 'known', ...lockCodec.decode(row, value) }
   } catch (error) {
     if (error instanceof CorruptRecordError) return { kind: 'unknown', cause: error.message }
     throw error
@@ -116,12 +106,6 @@ function ofObject(object: ObjectData | null, lock: ObjectLockState): ObjectLockS
   if (object !== null || lock.kind === 'unknown') return lock
   if (lock.retention === null && lock.legalHold === null) return lock
   return { kind: 'unknown', cause: 'stored record: version.object is not there although it has a lock' }
-}
-
-/** One flipped bit in a date would unlock a version: no other part of a record can do that silently. */
-function lockCrc32({ bucketId: bucket, key, versionId }: LockPlace, lock: LockFields): number {
-  const { retention: dates, legalHold: hold } = lock
-  return crc32(JSON.stringify([bucket, key, versionId, dates?.mode, dates?.retainUntilMs, hold]))
 }
 
 const checksum = nullable(
@@ -158,7 +142,6 @@ const versionShape = shape({
   lastModifiedMs: instant,
   accountId,
   change: positive,
-  lock: anything,
   object: nullable(objectData),
 })
 
@@ -201,6 +184,12 @@ const partShape: Decode<PartRecord> = shape({
 })
 
 const versionCodec = rowCodec('version', versionShape)
+const lockCodec = rowCodec<LockFields>(
+  'version.lock',
+  shape({ retention: nullable(retention), legalHold: nullable(legalHold) }),
+)
+/** Between a version and its lock, each sealed for itself; JSON and seals have no such byte. */
+const lockSeparator = Uint8Array.of(0x0a)
 const bucketCodec = rowCodec('bucket', bucketShape)
 const currentCodec = rowCodec('current', currentShape)
 const uploadCodec = rowCodec('upload', uploadShape)
@@ -208,14 +197,12 @@ const partCodec = rowCodec('part', partShape)
 
 /** Equal records give equal bytes. */
 export function encodeBucket(bucket: BucketRecord): Uint8Array {
-  const value = bucketCodec.encode(bucket)
-  assertBucket(bucket)
-  return value
+  return bucketCodec.encode(bucketKey(bucket.name), assertBucket(bucket))
 }
 
 /** `row` is the key that the value was found under. Throws CorruptRecordError. */
 export function decodeBucket(row: Uint8Array, value: Uint8Array): BucketRecord {
-  const bucket = bucketCodec.decode(value)
+  const bucket = bucketCodec.decode(row, value)
   if (!equalBytes(row, bucketKey(bucket.name))) return corrupt('bucket', 'in its own row')
   return assertBucket(bucket)
 }
@@ -223,17 +210,21 @@ export function decodeBucket(row: Uint8Array, value: Uint8Array): BucketRecord {
 /** Throws CorruptRecordError for an unknown lock: written again, the damage would look like a record. */
 export function encodeVersion(version: VersionRecord): Uint8Array {
   if (version.lock.kind === 'unknown') return corrupt('version.lock', 'known, so it cannot be written')
-  const { kind: _kind, ...lock } = version.lock
-  const value = versionCodec.encode({ ...version, lock: { ...lock, crc32: lockCrc32(version, lock) } })
+  const { lock, ...stored } = version
   const row = versionKey(version.bucketId, version.key, version.order, version.versionId)
+  const { retention, legalHold } = lock
+  const lockBytes = lockCodec.encode(row, { retention, legalHold })
+  const value = concatBytes([versionCodec.encode(row, stored), lockSeparator, lockBytes])
   assert(decodeVersion(row, value).lock.kind === 'known', 'a lock is readable as it was written')
   return value
 }
 
 /** Throws CorruptRecordError; a lock that alone does not parse is `unknown`. */
 export function decodeVersion(row: Uint8Array, value: Uint8Array): VersionRecord {
-  const stored = versionCodec.decode(value)
-  const version = { ...stored, lock: ofObject(stored.object, lockState(stored, stored.lock)) }
+  const end = value.indexOf(0x0a)
+  if (end < 0) return corrupt('version', 'followed by its lock')
+  const stored = versionCodec.decode(row, value.subarray(0, end))
+  const version = { ...stored, lock: ofObject(stored.object, lockState(row, value.subarray(end + 1))) }
   const { versionId, order } = version
   if (orderOfVersionId(versionId) !== order) return corrupt('version.versionId', 'made from its order')
   const ownRow = versionKey(version.bucketId, version.key, order, versionId)
@@ -241,34 +232,34 @@ export function decodeVersion(row: Uint8Array, value: Uint8Array): VersionRecord
   return version
 }
 
-export function encodeCurrent(current: CurrentRecord): Uint8Array {
-  return currentCodec.encode(current)
+export function encodeCurrent(row: Uint8Array, current: CurrentRecord): Uint8Array {
+  return currentCodec.encode(row, current)
 }
 
 /** Throws CorruptRecordError. */
-export function decodeCurrent(value: Uint8Array): CurrentRecord {
-  return currentCodec.decode(value)
+export function decodeCurrent(row: Uint8Array, value: Uint8Array): CurrentRecord {
+  return currentCodec.decode(row, value)
 }
 
 export function encodeUpload(upload: UploadRecord): Uint8Array {
-  return uploadCodec.encode(upload)
+  return uploadCodec.encode(uploadKey(upload.bucketId, upload.key, upload.uploadId), upload)
 }
 
 /** Throws CorruptRecordError. */
 export function decodeUpload(row: Uint8Array, value: Uint8Array): UploadRecord {
-  const upload = uploadCodec.decode(value)
+  const upload = uploadCodec.decode(row, value)
   const ownRow = uploadKey(upload.bucketId, upload.key, upload.uploadId)
   if (!equalBytes(row, ownRow)) return corrupt('upload', 'in its own row')
   return upload
 }
 
-export function encodePart(part: PartRecord): Uint8Array {
-  return partCodec.encode(part)
+export function encodePart(row: Uint8Array, part: PartRecord): Uint8Array {
+  return partCodec.encode(row, part)
 }
 
 /** `row` is the key that the value was found under. Throws CorruptRecordError. */
 export function decodePart(row: Uint8Array, value: Uint8Array): PartRecord {
-  const part = partCodec.decode(value)
+  const part = partCodec.decode(row, value)
   if (parsePartKey(row).partNumber !== part.partNumber) return corrupt('part', 'in its own row')
   return part
 }

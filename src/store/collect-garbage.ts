@@ -67,7 +67,7 @@ async function collectRows(options: GarbageOptions, signal: AbortSignal): Promis
 async function collectEntry(options: GarbageOptions, { key, value }: Entry): Promise<boolean> {
   const id = parseGarbageKey(key)
   try {
-    return await collectRow(options, id, garbageCodec.decode(value))
+    return await collectRow(options, id, garbageCodec.decode(key, value))
   } catch (error) {
     if (!(error instanceof CorruptRecordError)) throw error
     options.log.error({ id, cause: error.message }, 'garbage that cannot be read stays where it is')

@@ -1,10 +1,11 @@
 /** Answers of finished CompleteMultipartUploads, for clients that ask again because the first answer was lost. */
+import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { matching, shape, text } from './fields.ts'
-import { metaKey, rangeOf } from './keys.ts'
+import { metaKey, parseMetaKey, rangeOf } from './keys.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
-import { rowCodec } from './row-codec.ts'
+import { rowCodec, sealRow } from './row-codec.ts'
 
 export type CompletedUpload = {
   readonly bucketId: string
@@ -15,10 +16,6 @@ export type CompletedUpload = {
 const completedCodec = rowCodec<CompletedUpload>(
   'completed upload',
   shape({ bucketId: matching(/^[0-9a-f]{16}$/), key: text, versionId: text }),
-)
-const expiryCodec = rowCodec<{ readonly uploadId: string }>(
-  'expiry of a completed upload',
-  shape({ uploadId: text }),
 )
 
 const completedKey = (uploadId: string): Uint8Array => metaKey('completed', uploadId)
@@ -32,19 +29,19 @@ export function putCompleted(
   uploadId: string,
   { completed, trustedMs }: { readonly completed: CompletedUpload; readonly trustedMs: EpochMs },
 ): void {
-  transaction.put(completedKey(uploadId), completedCodec.encode(completed))
-  transaction.put(
-    expiryKey(trustedMs + limits.completedUploadMsMax, uploadId),
-    expiryCodec.encode({ uploadId }),
-  )
+  const row = completedKey(uploadId)
+  transaction.put(row, completedCodec.encode(row, completed))
+  const expiry = expiryKey(trustedMs + limits.completedUploadMsMax, uploadId)
+  transaction.put(expiry, sealRow(expiry, Uint8Array.of(1)))
 }
 
 export async function readCompleted(
   reader: KeyValueReader,
   uploadId: string,
 ): Promise<CompletedUpload | null> {
-  const value = await reader.get(completedKey(uploadId))
-  return value === null ? null : completedCodec.decode(value)
+  const row = completedKey(uploadId)
+  const value = await reader.get(row)
+  return value === null ? null : completedCodec.decode(row, value)
 }
 
 /** Forgets one page of those whose day is over; returns how many. */
@@ -57,9 +54,11 @@ export async function forgetCompleted(kv: KeyValue, trustedMs: EpochMs): Promise
       to,
       limit: limits.garbagePageMax,
     })
-    for (const { key, value } of page) {
+    for (const { key } of page) {
+      const [, , uploadId] = parseMetaKey(key)
+      assert(uploadId !== undefined, 'the expiry of a completed upload names it')
       transaction.delete(key)
-      transaction.delete(completedKey(expiryCodec.decode(value).uploadId))
+      transaction.delete(completedKey(uploadId))
     }
     return page.length
   })

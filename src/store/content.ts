@@ -23,11 +23,12 @@ import {
 } from './list-rows.ts'
 import type { ContentRef } from './records.ts'
 import type { StagedBody } from './requests.ts'
+import { sealRow, unsealRow } from './row-codec.ts'
 
 /** `endByte` exclusive. */
 export type ContentRange = { readonly startByte: number; readonly endByte: number }
 
-const referenceValue = Uint8Array.of(1)
+const referenceContent = Uint8Array.of(1)
 
 /** Makes a staged body the content of a version. A file must be published before the transaction. */
 export function attachStaged(
@@ -66,7 +67,8 @@ export function attachParts(
 
 /** One more reference, given while another version that has one was read in this transaction. */
 export function attachShared(transaction: KeyValueTransaction, content: ContentRef, versionId: string): void {
-  transaction.put(listRefKey(content.listId, versionId), referenceValue)
+  const row = listRefKey(content.listId, versionId)
+  transaction.put(row, sealRow(row, referenceContent))
 }
 
 /**
@@ -84,7 +86,9 @@ export async function detach(
     transaction.get(own),
     transaction.range({ ...all, limit: 2 }),
   ])
-  if (value === null) return corrupt('listRef', 'there for every version')
+  // Missing or damaged: whether this was the last reference is not known.
+  unsealRow('listRef', own, value)
+  for (const reference of references) unsealRow('listRef', reference.key, reference.value)
   transaction.delete(own)
   // Asked again behind the delete: another detach of this list may run beside this one, and the later sees both.
   if (references.length > 1 && (await transaction.range({ ...all, limit: 1 })).length > 0) return

@@ -65,9 +65,9 @@ async function countRows(reader: KeyValueReader, bucketId: BucketId, nowMs: Epoc
   const to = expiryFrom(bucketId, (dayIndexOf(nowMs) + 1) * dayMs)
   let count = 0
   let held = 0
-  for await (const { value } of walkRange(reader, { from, to })) {
+  for await (const { key, value } of walkRange(reader, { from, to })) {
     count += 1
-    if (expiryCodec.decode(value).legalHold === 'ON') held += 1
+    if (expiryCodec.decode(key, value).legalHold === 'ON') held += 1
     if (count > limits.factsExpiryRowsMax) return null
   }
   return { count, held }

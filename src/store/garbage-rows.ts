@@ -27,7 +27,8 @@ export const garbageCodec = rowCodec<GarbageRow>('garbage', decode)
 
 /** `id`: the list, the body or the upload. */
 export function putGarbage(transaction: KeyValueTransaction, id: string, row: GarbageRow): void {
-  transaction.put(garbageKey(id), garbageCodec.encode(row))
+  const key = garbageKey(id)
+  transaction.put(key, garbageCodec.encode(key, row))
 }
 
 /** Part numbers as a bitmap in hex: bit n of byte n >> 3. */

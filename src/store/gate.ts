@@ -15,7 +15,7 @@ import type { Entry, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketRecord, CurrentRecord, VersionRecord } from './records.ts'
 import type { TrustedNow } from './requests.ts'
 import { countVersion, discountVersion } from './stats.ts'
-import { encodeVersionId, type FoundVersion, type Scene } from './version-rows.ts'
+import { encodeNull, type FoundVersion, type Scene } from './version-rows.ts'
 
 export type Denial = Extract<Verdict, { readonly kind: 'deny' }>
 export type Removal = { readonly bypassGovernance: boolean }
@@ -72,8 +72,11 @@ export function insertVersion(scene: Scene, version: VersionRecord): void {
   assert(version.bucketId === bucket.id, 'a version is written into the bucket of its verdict')
   assert(version.isNull === (bucket.versioning !== 'Enabled'), 'versioning decides which versions are null')
   transaction.put(rowOf(version), encodeVersion(version))
-  transaction.put(currentKey(bucket.id, version.key), encodeCurrent(currentOf(version)))
-  if (version.isNull) transaction.put(nullKey(bucket.id, version.key), encodeVersionId(version.versionId))
+  putCurrent(transaction, version)
+  if (version.isNull) {
+    const row = nullKey(bucket.id, version.key)
+    transaction.put(row, encodeNull(row, version.versionId))
+  }
   countVersion(transaction, version)
 }
 
@@ -112,8 +115,13 @@ async function dropVersion(transaction: KeyValueTransaction, found: FoundVersion
   transaction.delete(rowOf(version))
   if (version.isNull) transaction.delete(nullKey(bucketId, key))
   if (isCurrent && next === null) transaction.delete(currentKey(bucketId, key))
-  if (next !== null) transaction.put(currentKey(bucketId, key), encodeCurrent(currentOf(next)))
+  if (next !== null) putCurrent(transaction, next)
   discountVersion(transaction, version)
+}
+
+function putCurrent(transaction: KeyValueTransaction, version: VersionRecord): void {
+  const row = currentKey(version.bucketId, version.key)
+  transaction.put(row, encodeCurrent(row, currentOf(version)))
 }
 
 /** The version that becomes current when the newest goes; null when it was the last. */

@@ -19,6 +19,7 @@ const tags = {
   file: 0x66, // f
   garbage: 0x67, // g
   histogram: 0x68, // h
+  lifecycle: 0x69, // i
   list: 0x6c, // l
   meta: 0x6d, // m
   null: 0x6e, // n
@@ -65,6 +66,11 @@ export function parseBucketKey(row: Uint8Array): string {
 
 export function documentKey(bucketId: BucketId, kind: BucketDocumentKind): Uint8Array {
   return tuple('document', id(bucketId), text(kind))
+}
+
+/** How far the bucket's lifecycle has come, and what its last run did. */
+export function lifecycleKey(bucketId: BucketId): Uint8Array {
+  return tuple('lifecycle', id(bucketId))
 }
 
 /** The newest version of a key first. */
@@ -248,6 +254,13 @@ export function metaKey(...names: readonly string[]): Uint8Array {
   return tuple('meta', ...names.map(text))
 }
 
+export function parseMetaKey(row: Uint8Array): readonly string[] {
+  const reader = new TupleReader(row, 'meta')
+  const names: string[] = []
+  while (!reader.isAtEnd()) names.push(reader.text())
+  return names
+}
+
 function tuple(table: Table, ...parts: readonly Uint8Array[]): Uint8Array {
   return concatBytes([tablePrefix(table), ...parts])
 }
@@ -338,6 +351,10 @@ class TupleReader {
       assert(this.#bytes[zero + 1] === 0xff, 'a zero byte in a key is escaped')
       isEscaped = true
     }
+  }
+
+  isAtEnd(): boolean {
+    return this.#offset === this.#bytes.length
   }
 
   /** Asserts that nothing is left over, and passes `value` on. */

@@ -19,7 +19,7 @@ const leadershipCodec = rowCodec<LeadershipRecord>('leadership', shape({ epoch: 
 /** null: no leader ever asked. Throws CorruptRecordError: then no epoch can be told from an older one. */
 export async function readLeadership(reader: KeyValueReader): Promise<LeadershipRecord | null> {
   const value = await reader.get(leadershipKey)
-  return value === null ? null : leadershipCodec.decode(value)
+  return value === null ? null : leadershipCodec.decode(leadershipKey, value)
 }
 
 export function createLeadership(kv: KeyValue, clock: Clock): Leadership {
@@ -33,7 +33,7 @@ export function createLeadership(kv: KeyValue, clock: Clock): Leadership {
           readTrustedNow(transaction, clock),
         ])
         const epoch = (current?.epoch ?? 0) + 1
-        transaction.put(leadershipKey, leadershipCodec.encode({ epoch, holder }))
+        transaction.put(leadershipKey, leadershipCodec.encode(leadershipKey, { epoch, holder }))
         const subject = { actor, bucket: '', key: null }
         const verdict = { kind: 'allow', rule: noRuleDenies } as const
         appendAudit(transaction, auditFields(subject, now, { verdict, detail: { epoch, holder } }))

@@ -9,7 +9,7 @@ import type { BlockCrcs, ByteRange } from './bodies/contract.ts'
 import { CorruptRecordError, corrupt, count, type Decode, listOf, shape, text } from './fields.ts'
 import { fileKey, listKey } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
-import { rowCodec } from './row-codec.ts'
+import { rowCodec, sealRow, unsealRow } from './row-codec.ts'
 
 /** A body that is a file; `sha256` in hex. */
 export type FileBody = { readonly bodyId: string; readonly sizeBytes: number; readonly sha256: string }
@@ -52,7 +52,8 @@ export function putList(transaction: KeyValueTransaction, listId: string, bodies
   for (let chunkIndex = 0; chunkIndex < listChunkCount(bodies.length); chunkIndex += 1) {
     const chunk = bodies.slice(chunkIndex * perChunk, (chunkIndex + 1) * perChunk)
     const stored = chunk.map(({ bodyId, sizeBytes, sha256 }): StoredBody => [bodyId, sizeBytes, sha256])
-    transaction.put(listKey(listId, chunkIndex), chunkCodec.encode({ startByte, bodies: stored }))
+    const row = listKey(listId, chunkIndex)
+    transaction.put(row, chunkCodec.encode(row, { startByte, bodies: stored }))
     startByte += chunk.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   }
 }
@@ -63,27 +64,32 @@ export async function readListChunk(
   listId: string,
   chunkIndex: number,
 ): Promise<ListChunk | null> {
-  const value = await reader.get(listKey(listId, chunkIndex))
+  const row = listKey(listId, chunkIndex)
+  const value = await reader.get(row)
   if (value === null) return null
-  const { startByte, bodies } = chunkCodec.decode(value)
+  const { startByte, bodies } = chunkCodec.decode(row, value)
   return { startByte, bodies: bodies.map(([bodyId, sizeBytes, sha256]) => ({ bodyId, sizeBytes, sha256 })) }
 }
 
 export function putInline(transaction: KeyValueTransaction, listId: string, body: InlineBody): void {
   const { bytes, sha256, crcs } = body
-  const header = inlineCodec.encode({ sizeBytes: bytes.length, sha256, crcs })
+  const row = listKey(listId, 0)
+  // The seal is the header's alone: its CRC32C of each block are the bytes' own.
+  const header = inlineCodec.encode(row, { sizeBytes: bytes.length, sha256, crcs })
   const length = new Uint8Array(headerLengthBytes)
   new DataView(length.buffer).setUint32(0, header.length)
-  transaction.put(listKey(listId, 0), concatBytes([length, header, bytes]))
+  transaction.put(row, concatBytes([length, header, bytes]))
 }
 
 /** null: the list is gone. Throws CorruptRecordError. */
 export async function readInline(reader: KeyValueReader, listId: string): Promise<InlineBody | null> {
-  const value = await reader.get(listKey(listId, 0))
+  const row = listKey(listId, 0)
+  const value = await reader.get(row)
   if (value === null) return null
   if (value.length < headerLengthBytes) throw new CorruptRecordError('stored record: inline list is cut off')
   const headerBytes = new DataView(value.buffer, value.byteOffset).getUint32(0)
   const { sizeBytes, sha256, crcs } = inlineCodec.decode(
+    row,
     value.subarray(headerLengthBytes, headerLengthBytes + headerBytes),
   )
   const bytes = value.subarray(headerLengthBytes + headerBytes)
@@ -103,7 +109,8 @@ export function putFileRows(transaction: KeyValueTransaction, bodyId: string, cr
     row.forEach((crc, index) => {
       view.setUint32(1 + index * 4, crc)
     })
-    transaction.put(fileKey(bodyId, chunkIndex), value)
+    const key = fileKey(bodyId, chunkIndex)
+    transaction.put(key, sealRow(key, value))
   }
 }
 
@@ -139,10 +146,11 @@ export async function readCrcs(
   rows.forEach((row, index) => {
     const first = index * perRow
     const length = Math.min(perRow, crcs.length - first)
-    if (row === null || row[0] !== crcRowFormat || row.length !== 1 + length * 4) {
+    const content = unsealRow('file', rowKeys[index] as Uint8Array, row)
+    if (content[0] !== crcRowFormat || content.length !== 1 + length * 4) {
       corrupt('file', 'a row with one checksum for each block')
     }
-    const view = new DataView(row.buffer, row.byteOffset)
+    const view = new DataView(content.buffer, content.byteOffset)
     for (let block = 0; block < length; block += 1) crcs[first + block] = view.getUint32(1 + block * 4)
   })
   return { firstBlockIndex: firstRow * perRow, crcs }

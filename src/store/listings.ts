@@ -79,8 +79,8 @@ async function walkCurrent(
     from: laterRow(from, after),
     to,
     keyOf: (row) => parseCurrentKey(row).key,
-    accept: ({ value }) => {
-      const current = decodeCurrent(value)
+    accept: ({ key: row, value }: Entry) => {
+      const current = decodeCurrent(row, value)
       return current.isDeleteMarker ? null : current
     },
     groupEnd,

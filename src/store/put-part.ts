@@ -57,7 +57,7 @@ async function writePart(
   }
   const { bodyId, sizeBytes, md5, sha256, blockCrcs } = body
   const part = { partNumber, bodyId, sizeBytes, etag: md5, sha256, checksum, lastModifiedMs: clock.wallMs() }
-  transaction.put(row, encodePart(part))
+  transaction.put(row, encodePart(row, part))
   putFileRows(transaction, bodyId, blockCrcs)
   // Blind: parts of one upload arrive together and must not conflict with each other.
   transaction.add(changeCounterKey(uploadId), 1)

@@ -52,7 +52,7 @@ export const expiryCodec = rowCodec<ExpiryRecord>(
 export function countVersion(transaction: KeyValueTransaction, version: VersionRecord): void {
   for (const [row, delta] of countersOf(version)) transaction.add(row, delta)
   const expiry = expiryOf(version)
-  if (expiry !== null) transaction.put(expiry.row, expiryCodec.encode(expiry.record))
+  if (expiry !== null) transaction.put(expiry.row, expiryCodec.encode(expiry.row, expiry.record))
 }
 
 /** Takes back what `countVersion` counted for the version as it was stored. */

@@ -2,7 +2,6 @@
  * The trusted clock of a volume: one record in the KV, advanced by the supervisor, read by everybody in the
  * transaction that judges expiry. There is no setter but `accept`.
  */
-import { crc32 } from 'node:zlib'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
@@ -27,7 +26,7 @@ import type { Actor, ClockStore, TrustedNow } from './store.ts'
 const clockKey = metaKey('clock')
 const signed: Decode<number> = (value, where) =>
   Number.isSafeInteger(value) ? (value as number) : corrupt(where, 'a whole number, also below 0')
-const clockCodec = rowCodec<ClockRecord & { readonly crc32: number }>(
+const clockCodec = rowCodec<ClockRecord>(
   'clock',
   shape({
     markMs: instant,
@@ -37,7 +36,6 @@ const clockCodec = rowCodec<ClockRecord & { readonly crc32: number }>(
     budgetRefilledMs: instant,
     owedMs: count,
     slewMs: signed,
-    crc32: count,
   }),
 )
 
@@ -138,18 +136,11 @@ function isInstant(value: unknown): value is EpochMs {
 }
 
 async function readClock(reader: KeyValueReader): Promise<ClockRecord> {
-  const { crc32: expected, ...record } = clockCodec.decode(await reader.get(clockKey))
-  return clockCrc32(record) === expected ? record : corrupt('clock.crc32', 'the CRC of the clock')
+  return clockCodec.decode(clockKey, await reader.get(clockKey))
 }
 
 function writeClock(transaction: KeyValueTransaction, record: ClockRecord): void {
-  transaction.put(clockKey, clockCodec.encode({ ...record, crc32: clockCrc32(record) }))
-}
-
-/** One flipped bit in the mark could end every retention of the volume at once. */
-function clockCrc32(record: ClockRecord): number {
-  const { markMs, markUptimeMs, bootId, budgetMs, budgetRefilledMs, owedMs, slewMs } = record
-  return crc32(JSON.stringify([markMs, markUptimeMs, bootId, budgetMs, budgetRefilledMs, owedMs, slewMs]))
+  transaction.put(clockKey, clockCodec.encode(clockKey, record))
 }
 
 function readingOf(clock: Clock): ClockReading {

@@ -8,6 +8,7 @@ import { bucketKey, currentKey, nullKey, rangeOf, versionKey, versionPrefix } fr
 import type { Entry, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketId, BucketRecord, CurrentRecord, VersionId, VersionRecord } from './records.ts'
 import type { Actor, TrustedNow } from './requests.ts'
+import { sealRow, unsealRow } from './row-codec.ts'
 import { readTrustedNow } from './trusted-clock.ts'
 import { nullVersionId, orderOfVersionId } from './version-id.ts'
 
@@ -99,11 +100,12 @@ export async function readPlaceIn(
   bucket: Pick<BucketRecord, 'id' | 'versioning'>,
   key: string,
 ): Promise<KeyPlace> {
+  const row = currentKey(bucket.id, key)
   const [value, nullVersion] = await Promise.all([
-    reader.get(currentKey(bucket.id, key)),
+    reader.get(row),
     bucket.versioning === 'Enabled' ? null : findNull(reader, bucket.id, key),
   ])
-  return { key, current: value === null ? null : decodeCurrent(value), nullVersion }
+  return { key, current: value === null ? null : decodeCurrent(row, value), nullVersion }
 }
 
 async function findCurrent(
@@ -135,13 +137,14 @@ async function findNull(
   return found.version.isNull ? found : corrupt('null version', 'marked as null version')
 }
 
-export function encodeVersionId(versionId: VersionId): Uint8Array {
-  return new Uint8Array(Buffer.from(versionId, 'latin1'))
+/** The null row's value: which version is the key's null version. */
+export function encodeNull(row: Uint8Array, versionId: VersionId): Uint8Array {
+  return sealRow(row, Buffer.from(versionId, 'latin1'))
 }
 
 /** The row of the version that the null row's `value` names. Throws CorruptRecordError. */
 export function nullVersionRow(bucketId: BucketId, key: string, value: Uint8Array): Uint8Array {
-  const versionId = Buffer.from(value).toString('latin1')
+  const versionId = Buffer.from(unsealRow('null', nullKey(bucketId, key), value)).toString('latin1')
   const order = orderOfVersionId(versionId)
   return order === null ? corrupt('null', 'a version id') : versionKey(bucketId, key, order, versionId)
 }

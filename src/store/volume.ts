@@ -8,7 +8,7 @@ import type { EpochMs } from '../lib/units.ts'
 import { CorruptRecordError, count, flag, instant, matching, shape } from './fields.ts'
 import { metaKey } from './keys.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
-import { parseJsonObject, rowCodec } from './row-codec.ts'
+import { parseRow, rowCodec } from './row-codec.ts'
 import type { VolumeIdentity } from './store.ts'
 import { createClock } from './trusted-clock.ts'
 
@@ -47,7 +47,7 @@ export async function openVolume(kv: KeyValue, clock: Clock): Promise<VolumeIden
     if (value !== null) return readIdentity(value)
     await refuseRowsWithoutIdentity(transaction)
     const volume = { volumeId: randomUUID(), createdMs: clock.wallMs() }
-    transaction.put(volumeKey, volumeCodec.encode(volume))
+    transaction.put(volumeKey, volumeCodec.encode(volumeKey, volume))
     createClock(transaction, clock)
     return { ...volume, format: volumeFormat }
   })
@@ -65,7 +65,7 @@ export async function beginServerEpoch(
   return kv.transact(async (transaction) => {
     const previous = await readServerEpoch(transaction)
     const epoch = (previous?.epoch ?? 0) + 1
-    transaction.put(epochKey, epochCodec.encode({ epoch, cleanlyClosed: false }))
+    transaction.put(epochKey, epochCodec.encode(epochKey, { epoch, cleanlyClosed: false }))
     return { epoch, previous }
   })
 }
@@ -74,14 +74,14 @@ export async function beginServerEpoch(
 export async function endServerEpoch(kv: KeyValue, epoch: number): Promise<void> {
   await kv.transact(async (transaction) => {
     await assertEpoch(transaction, epoch)
-    transaction.put(epochKey, epochCodec.encode({ epoch, cleanlyClosed: true }))
+    transaction.put(epochKey, epochCodec.encode(epochKey, { epoch, cleanlyClosed: true }))
   })
 }
 
 /** null: no server ever ran on the volume. */
 export async function readServerEpoch(reader: KeyValueReader): Promise<ServerEpoch | null> {
   const value = await reader.get(epochKey)
-  return value === null ? null : epochCodec.decode(value)
+  return value === null ? null : epochCodec.decode(epochKey, value)
 }
 
 /**
@@ -117,12 +117,13 @@ async function refuseRowsWithoutIdentity(transaction: KeyValueTransaction): Prom
   if (rows.length > 0) throw new CorruptRecordError('stored record: the volume has rows but no identity')
 }
 
+/** The row of the identity is sealed JSON with a `format` in every release, so that each can tell a newer one. */
 function readIdentity(value: Uint8Array | null): VolumeIdentity {
-  const { format } = parseJsonObject('volume', value)
+  const { format } = parseRow('volume', volumeKey, value)
   if (typeof format === 'number' && format > volumeFormat) {
     throw new VolumeFormatError(
       `this volume has format ${format}; this release reads formats up to ${volumeFormat}: start the release that wrote it or a newer one`,
     )
   }
-  return { ...volumeCodec.decode(value), format: volumeFormat }
+  return { ...volumeCodec.decode(volumeKey, value), format: volumeFormat }
 }

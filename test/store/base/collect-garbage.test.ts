@@ -18,7 +18,7 @@ import {
   readBytes,
   removeVersion,
 } from './rig.ts'
-import { actor, engines } from './support.ts'
+import { actor, engines, sealed } from './support.ts'
 
 const fileBytes = 200_000
 
@@ -107,7 +107,7 @@ describe.each(engines)('garbage on $name', (engine) => {
 
   test('collectGarbage: a row that cannot be read, is left and does not stop the others', async () => {
     await rig.kv.transact(async (transaction) =>
-      transaction.put(garbageKey('0'), Buffer.from('{"format":1}')),
+      transaction.put(garbageKey('0'), sealed(garbageKey('0'), '{"format":1}')),
     )
     await removeVersion(rig.versions, await putBytes(rig.versions, 'gone', pattern(fileBytes, 3)))
     expect(await rig.collect()).toBe(1)

@@ -8,6 +8,7 @@ import type { AuditFields } from '../../../src/store/audit-record.ts'
 import type { Entry, KeyValue, KeyValueReader } from '../../../src/store/kv/contract.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import { openMemory } from '../../../src/store/kv/memory/memory.ts'
+import { sealRow } from '../../../src/store/row-codec.ts'
 import type { Actor, ObjectLockChange } from '../../../src/store/store.ts'
 
 export const startMs = Date.UTC(2030, 0, 1)
@@ -48,6 +49,11 @@ export const actor: Actor = {
   accountId: '111122223333',
   requestId: 'REQ1',
   operation: 'DeleteObject',
+}
+
+/** A row of this text with a true checksum: what a test of damage behind the checksum writes. */
+export function sealed(row: Uint8Array, text: string): Uint8Array {
+  return sealRow(row, new Uint8Array(Buffer.from(text)))
 }
 
 /** PutObjectLockConfiguration by its default rule; null: `Enabled` without Rule. */

@@ -9,7 +9,7 @@ import { CorruptRecordError } from '../../../src/store/fields.ts'
 import { metaKey } from '../../../src/store/keys.ts'
 import { openMemory } from '../../../src/store/kv/memory/memory.ts'
 import { createClock, createClockStore, readTrustedNow } from '../../../src/store/trusted-clock.ts'
-import { actor, denial, dump, startMs, TestClock } from './support.ts'
+import { actor, denial, dump, sealed, startMs, TestClock } from './support.ts'
 
 const minuteMs = 60_000
 const hourMs = 3_600_000
@@ -201,8 +201,9 @@ describe('trusted clock', () => {
 
   test('TrustedClock: without its record or with a damaged one, is an error and never a time', async () => {
     const { clock, kv } = await open()
+    const row = metaKey('clock')
     for (const value of ['', '{}', '{"format":2}', '{"format":1,"markMs":1}', 'null', '[]']) {
-      await kv.transact(async (transaction) => transaction.put(metaKey('clock'), Buffer.from(value)))
+      await kv.transact(async (transaction) => transaction.put(row, sealed(row, value)))
       await expect(readTrustedNow(kv, clock), value).rejects.toBeInstanceOf(CorruptRecordError)
     }
     await kv.transact(async (transaction) => transaction.delete(metaKey('clock')))

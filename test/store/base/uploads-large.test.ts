@@ -122,7 +122,8 @@ describe('an upload of 10,000 parts', () => {
             checksum: null,
             lastModifiedMs,
           }
-          transaction.put(partKey(uploadId, partNumber), encodePart(part))
+          const row = partKey(uploadId, partNumber)
+          transaction.put(row, encodePart(row, part))
           putFileRows(transaction, bodyId, new Uint32Array(partBytes / limits.bodyBlockBytes))
           parts.push({ partNumber, etag, checksum: null })
         }

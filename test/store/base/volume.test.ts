@@ -13,7 +13,7 @@ import {
   ServerEpochEndedError,
   VolumeFormatError,
 } from '../../../src/store/volume.ts'
-import { dump, engines, type Opened, startMs, TestClock } from './support.ts'
+import { dump, engines, type Opened, sealed, startMs, TestClock } from './support.ts'
 
 const row = Buffer.from('x')
 
@@ -48,7 +48,7 @@ describe.each(engines)('volume on $name', ({ open }) => {
 
   test('openVolume: a newer format, is refused with a sentence that says what to do', async () => {
     await kv.transact(async (transaction) =>
-      transaction.put(metaKey('volume'), Buffer.from('{"format":2,"somethingNew":true}')),
+      transaction.put(metaKey('volume'), sealed(metaKey('volume'), '{"format":2,"somethingNew":true}')),
     )
     const refused = openVolume(kv, clock)
     await expect(refused).rejects.toBeInstanceOf(VolumeFormatError)

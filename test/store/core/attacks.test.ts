@@ -8,7 +8,7 @@ import type { VersionRecord } from '../../../src/store/records.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
 import { engines } from '../base/support.ts'
 import { actor, always, noLock, openRig, type PutInput, type Rig } from './rig.ts'
-import { tableRows } from './rows.ts'
+import { readVersionRow, sealedVersion, tableRows } from './rows.ts'
 
 const description = { headers: {}, userMetadata: {}, tags: {}, checksum: null }
 const large = 'x'.repeat(limits.inlineBodyBytesMax + 1)
@@ -95,9 +95,9 @@ for (const engine of engines) {
       for (const lock of [{ retention }, { legalHold: 'ON' }] as const) {
         const version = await put({ key: `key-${Object.keys(lock)[0]}`, lock })
         const row = versionKey(version.bucketId, version.key, version.order, version.versionId)
-        const stored = JSON.parse(Buffer.from((await rig.kv.get(row)) ?? []).toString('utf8'))
-        const damaged = Buffer.from(JSON.stringify({ ...stored, object: null }))
-        await rig.kv.transact(async (transaction) => transaction.put(row, new Uint8Array(damaged)))
+        const stored = readVersionRow((await rig.kv.get(row)) ?? new Uint8Array(0))
+        const damaged = sealedVersion(row, { ...stored, object: null })
+        await rig.kv.transact(async (transaction) => transaction.put(row, damaged))
         const removed = await rig.versions.delete(actor, deletion(version))
         expect(removed).toMatchObject({ kind: 'denied', verdict: { reason: 'LockStateUnknown' } })
         expect(await rig.kv.get(row)).not.toBeNull()

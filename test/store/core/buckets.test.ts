@@ -165,12 +165,12 @@ for (const engine of engines) {
       const { bucket } = await create('ledger', 'enabled')
       const untilMs = rig.inDays(0.5)
       const record = { key: 'k', mode: 'GOVERNANCE', legalHold: 'OFF', sizeBytes: 1 } as const
-      const value = expiryCodec.encode(record)
       for (let written = 0; written <= limits.factsExpiryRowsMax; written += 1000) {
         await rig.kv.transact(async (transaction) => {
           for (let index = 0; index < 1000; index += 1) {
             const offsetMs = written + index < 500 ? -1 : 1
-            transaction.put(expiryKey(bucket.id, untilMs + offsetMs, `V${written + index}`), value)
+            const row = expiryKey(bucket.id, untilMs + offsetMs, `V${written + index}`)
+            transaction.put(row, expiryCodec.encode(row, record))
           }
           transaction.add(histogramKey(bucket.id, dayIndexOf(untilMs), 'GOVERNANCE', 'count'), 1000)
         })

@@ -14,7 +14,7 @@ import {
   encodeVersion,
 } from '../../../src/store/codec.ts'
 import { CorruptRecordError } from '../../../src/store/fields.ts'
-import { bucketKey, partKey, uploadKey, versionKey } from '../../../src/store/keys.ts'
+import { bucketKey, currentKey, partKey, uploadKey, versionKey } from '../../../src/store/keys.ts'
 import type {
   BucketRecord,
   CurrentRecord,
@@ -23,6 +23,8 @@ import type {
   VersionRecord,
 } from '../../../src/store/records.ts'
 import { versionIdOf } from '../../../src/store/version-id.ts'
+import { sealed } from '../base/support.ts'
+import { readVersionRow, sealedVersion } from './rows.ts'
 
 const order = 1_795_000_000_000_000
 const versionId = versionIdOf(order, '0123456789ABCDEFGHJ')
@@ -87,12 +89,17 @@ const bucket: BucketRecord = {
 }
 const bucketRow = bucketKey('records')
 
+/** A bucket row with a true checksum. */
 function bytes(value: unknown): Uint8Array {
-  return new Uint8Array(Buffer.from(JSON.stringify(value)))
+  return sealed(bucketRow, JSON.stringify(value))
 }
 
 function json(value: Uint8Array): Record<string, unknown> {
-  return JSON.parse(Buffer.from(value).toString('utf8'))
+  return JSON.parse(Buffer.from(value).toString('utf8').slice(8))
+}
+
+function versionBytes(fields: Readonly<Record<string, unknown>>): Uint8Array {
+  return sealedVersion(versionRow, fields)
 }
 
 describe('codec', () => {
@@ -112,7 +119,7 @@ describe('codec', () => {
   })
 
   test('version: a lock that does not parse, unknown and never "no lock"', () => {
-    const stored = json(encodeVersion(version))
+    const stored = readVersionRow(encodeVersion(version))
     const locks: unknown[] = [
       undefined,
       null,
@@ -135,7 +142,7 @@ describe('codec', () => {
       { kind: 'known', retention: null, legalHold: null },
     ]
     for (const lock of locks) {
-      const read = decodeVersion(versionRow, bytes({ ...stored, lock }))
+      const read = decodeVersion(versionRow, versionBytes({ ...stored, lock }))
       expect(read.lock.kind, JSON.stringify(lock)).toBe('unknown')
       expect(read.object).toEqual(version.object)
     }
@@ -159,9 +166,10 @@ describe('codec', () => {
   test('version: the lock of another version, unknown', () => {
     const otherId = versionIdOf(order, 'ZZZZZZZZZZZZZZZZZZZ')
     const other = { ...version, versionId: otherId }
-    const { lock } = json(encodeVersion(other))
-    const value = bytes({ ...json(encodeVersion(version)), lock })
-    expect(decodeVersion(versionRow, value).lock.kind).toBe('unknown')
+    const otherLock = Buffer.from(encodeVersion(other)).toString('latin1').split('\n')[1] ?? ''
+    const own = Buffer.from(encodeVersion(version)).toString('latin1').split('\n')[0] ?? ''
+    const value = new Uint8Array(Buffer.from(`${own}\n${otherLock}`, 'latin1'))
+    expect(decodeVersion(versionRow, value)).toMatchObject({ versionId, lock: { kind: 'unknown' } })
   })
 
   test('version: an unknown lock, not written again', () => {
@@ -171,18 +179,24 @@ describe('codec', () => {
   })
 
   test('version: any other damage, CorruptRecordError', () => {
-    const stored = json(encodeVersion(version))
+    const stored = readVersionRow(encodeVersion(version))
     for (const name of Object.keys(stored).filter((field) => field !== 'lock')) {
       const { [name]: _removed, ...rest } = stored
-      expect(() => decodeVersion(versionRow, bytes(rest)), name).toThrow(CorruptRecordError)
-      expect(() => decodeVersion(versionRow, bytes({ ...stored, [name]: [] })), name).toThrow(
+      expect(() => decodeVersion(versionRow, versionBytes(rest)), name).toThrow(CorruptRecordError)
+      expect(() => decodeVersion(versionRow, versionBytes({ ...stored, [name]: [] })), name).toThrow(
         CorruptRecordError,
       )
     }
-    expect(() => decodeVersion(versionRow, bytes({ ...stored, lock2: {} }))).toThrow(CorruptRecordError)
-    expect(() => decodeVersion(versionRow, bytes({ ...stored, format: 2 }))).toThrow(CorruptRecordError)
-    expect(() => decodeVersion(versionRow, bytes([stored]))).toThrow(CorruptRecordError)
-    expect(() => decodeVersion(versionRow, bytes(null))).toThrow(CorruptRecordError)
+    expect(() => decodeVersion(versionRow, versionBytes({ ...stored, lock2: {} }))).toThrow(
+      CorruptRecordError,
+    )
+    expect(() => decodeVersion(versionRow, versionBytes({ ...stored, format: 2 }))).toThrow(
+      CorruptRecordError,
+    )
+    for (const text of ['[{}]', 'null', '{}', '']) {
+      const value = Buffer.concat([sealed(versionRow, text), Buffer.from('\n'), sealed(versionRow, '{}')])
+      expect(() => decodeVersion(versionRow, value), text).toThrow(CorruptRecordError)
+    }
   })
 
   test('version: a record in the row of another, CorruptRecordError', () => {
@@ -195,7 +209,7 @@ describe('codec', () => {
     for (const row of rows) expect(() => decodeVersion(row, value)).toThrow(CorruptRecordError)
   })
 
-  test('version: any byte changed or cut, corrupt, unknown or still a record of its row', () => {
+  test('version: any byte changed or cut, corrupt or the same record with an unknown lock', () => {
     const value = encodeVersion(version)
     fc.assert(
       fc.property(fc.nat(value.length - 1), fc.nat(255), (index, byte) => {
@@ -204,7 +218,8 @@ describe('codec', () => {
         for (const damaged of [changed, value.slice(0, index)]) {
           try {
             const read = decodeVersion(versionRow, damaged)
-            expect(read.versionId).toBe(versionId)
+            if (read.lock.kind === 'known') expect(read).toEqual(version)
+            expect({ ...read, lock: version.lock }).toEqual(version)
           } catch (error) {
             expect(error).toBeInstanceOf(CorruptRecordError)
           }
@@ -260,7 +275,11 @@ describe('codec', () => {
       etag: 'e',
       checksum: null,
     }
-    expect(decodeCurrent(encodeCurrent(current))).toEqual(current)
+    const currentRow = currentKey(bucketId, 'k')
+    expect(decodeCurrent(currentRow, encodeCurrent(currentRow, current))).toEqual(current)
+    expect(() => decodeCurrent(currentKey(bucketId, 'l'), encodeCurrent(currentRow, current))).toThrow(
+      CorruptRecordError,
+    )
     const upload: UploadRecord = {
       uploadId: 'U',
       bucketId,
@@ -289,7 +308,9 @@ describe('codec', () => {
       checksum: null,
       lastModifiedMs: epochMs(2),
     }
-    expect(decodePart(partKey('U', 3), encodePart(part))).toEqual(part)
-    expect(() => decodePart(partKey('U', 4), encodePart(part))).toThrow(CorruptRecordError)
+    const partRow = partKey('U', 3)
+    expect(decodePart(partRow, encodePart(partRow, part))).toEqual(part)
+    expect(() => decodePart(partKey('U', 4), encodePart(partRow, part))).toThrow(CorruptRecordError)
+    expect(() => decodePart(partKey('U', 4), encodePart(partKey('U', 4), part))).toThrow(CorruptRecordError)
   })
 })

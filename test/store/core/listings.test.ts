@@ -377,9 +377,13 @@ async function copyCurrent(rig: Rig, bucketName: string, keys: readonly string[]
   const bucket = await rig.buckets.read(bucketName)
   if (bucket === null) throw new Error('the bucket is there')
   await rig.kv.transact(async (transaction) => {
-    const value = await transaction.get(currentKey(bucket.id, 'b'))
+    const model = currentKey(bucket.id, 'b')
+    const value = await transaction.get(model)
     if (value === null) throw new Error('the model row is there')
-    const encoded = encodeCurrent({ ...decodeCurrent(value), isDeleteMarker })
-    for (const key of keys) transaction.put(currentKey(bucket.id, key), encoded)
+    const current = { ...decodeCurrent(model, value), isDeleteMarker }
+    for (const key of keys) {
+      const row = currentKey(bucket.id, key)
+      transaction.put(row, encodeCurrent(row, current))
+    }
   })
 }

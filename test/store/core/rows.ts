@@ -4,7 +4,7 @@ import { logKeyTag, parseChainValue } from '../../../src/store/kv/chain.ts'
 import type { KeyValueReader } from '../../../src/store/kv/contract.ts'
 import { parseCounter } from '../../../src/store/kv/counter.ts'
 import { expiryCodec, recount, walk } from '../../../src/store/stats.ts'
-import { entries } from '../base/support.ts'
+import { entries, sealed } from '../base/support.ts'
 
 /** All rows but the audit log, as text. */
 export async function storedRows(reader: KeyValueReader): Promise<readonly string[]> {
@@ -33,7 +33,7 @@ export async function countsAndRecount(reader: KeyValueReader, bucketId: string)
   }
   const expiries = new Map<string, unknown>()
   for await (const { key, value } of walk(reader, expiryPrefix(bucketId))) {
-    expiries.set(hex(key), expiryCodec.decode(value))
+    expiries.set(hex(key), expiryCodec.decode(key, value))
   }
   return {
     stored: { counters: sorted(counters), expiries: sorted(expiries) },
@@ -51,4 +51,21 @@ function sorted<T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])
 
 function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/** What a version row holds, its lock among it, without the two checksums. */
+export function readVersionRow(value: Uint8Array): Fields {
+  const [version, lock] = Buffer.from(value).toString('utf8').split('\n')
+  if (version === undefined || lock === undefined) throw new Error('a version row has two parts')
+  return { ...JSON.parse(version.slice(8)), lock: JSON.parse(lock.slice(8)) }
+}
+
+/** A version row of these fields with true checksums: for damage that no checksum can see. */
+export function sealedVersion(row: Uint8Array, { lock, ...version }: Fields): Uint8Array {
+  const parts = [version, lock].map((part) => sealed(row, JSON.stringify(part) ?? ''))
+  return new Uint8Array(
+    Buffer.concat([parts[0] ?? [], Buffer.from('\n'), parts[1] ?? []].map((part) => Buffer.from(part))),
+  )
 }

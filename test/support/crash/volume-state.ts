@@ -141,7 +141,7 @@ async function wrongCounters(reader: KeyValueReader): Promise<readonly string[]>
     for (const [row, count] of counters) if (count === 0) counters.delete(row)
     const expiries = new Map<string, unknown>()
     for await (const row of walk(reader, expiryPrefix(id)))
-      expiries.set(hex(row.key), expiryCodec.decode(row.value))
+      expiries.set(hex(row.key), expiryCodec.decode(row.key, row.value))
     if (sorted(counters) !== sorted(expected.counters))
       problems.push(`${name}: counters are not what a recount gives`)
     if (sorted(expiries) !== sorted(expected.expiries))
