@@ -66,7 +66,6 @@ const rows = {
     message: 'The XML you provided was not well-formed or did not validate against our published schema',
   },
   MalformedPolicy: { status: 400, message: 'Invalid policy syntax.' },
-  MalformedObjectLockError: { status: 400, message: 'Invalid format of the Object Lock configuration.' },
   MalformedTrailerError: {
     status: 400,
     message:
