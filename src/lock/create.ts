@@ -14,6 +14,7 @@ import type {
   Retention,
   RetentionBounds,
   RetentionMode,
+  Verdict,
 } from './types.ts'
 
 /** The bucket's side of a creation; `bucketLock: null` means that the bucket never had Object Lock. */
@@ -41,7 +42,12 @@ export type CompleteRequest = {
   readonly explicitRetention: Retention | null
   readonly explicitLegalHold: LegalHoldStatus | null
   readonly atCreate: BucketLock
+  /** When Create asked for its date. */
+  readonly createMs: EpochMs
   readonly atComplete: BucketLock
+  /** The policy's, at Complete. */
+  readonly minimum: RetentionBounds['minimum']
+  readonly policyMode: RetentionMode | null
 }
 
 /** The lock to store with the version, in the same transaction. */
@@ -77,18 +83,39 @@ export function lockOnCreate(request: CreateRequest): LockStamp | Denial {
 
 /**
  * The lock of the assembled version. What Create was explicitly given wins and is stored even if its date has
- * passed (Create judged it). Otherwise the stronger mode and the later date of the default at Create and the
- * default now, both counted from Complete: a rule removed, weakened or frozen in between takes nothing away
- * from a started upload.
+ * passed (Create judged it), unless the policy's `minimum`, raised in between, refuses it: the date is judged as
+ * if Create asked for it under today's policy. Otherwise the stronger mode and the later date of the default at
+ * Create and the default now, both counted from Complete: a rule removed, weakened or frozen in between takes
+ * nothing away from a started upload.
  */
-export function multipartLock(request: CompleteRequest): LockStamp {
+export function multipartLock(request: CompleteRequest): LockStamp | Denial {
   const { requestMs, key, explicitRetention, explicitLegalHold, atCreate, atComplete } = request
   assertBucketLock(atCreate)
   assertBucketLock(atComplete)
+  if (explicitRetention !== null) {
+    const verdict = judgeSinceCreate(request, explicitRetention)
+    if (verdict.kind === 'deny') return verdict
+  }
   const retention =
     explicitRetention ??
     strongerOf(defaultOnCreate(atCreate, requestMs, key), defaultOnCreate(atComplete, requestMs, key))
   return { kind: 'stamp', retention, legalHold: explicitLegalHold }
+}
+
+function judgeSinceCreate(
+  { createMs, minimum, policyMode, atCreate }: CompleteRequest,
+  next: Retention,
+): Verdict {
+  // `maximum` is left out: Create judged it, and a later one takes nothing away.
+  const bounds = { minimum, maximum: null }
+  const context = {
+    nowMs: createMs,
+    requestMs: createMs,
+    bucketLock: atCreate.bucketLock,
+    policyMode,
+    bounds,
+  }
+  return decide(context, unlocked, { kind: 'PutObjectRetention', next, bypassGovernance: false })
 }
 
 /**

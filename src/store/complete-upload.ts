@@ -19,6 +19,7 @@ import { putCompleted, readCompleted } from './completed-uploads.ts'
 import { attachParts } from './content.ts'
 import { auditFields, denyIfUnreadable, type StoreContext, type Subject, versionFacts } from './decision.ts'
 import { encodeParts, putGarbage } from './garbage-rows.ts'
+import type { Denial } from './gate.ts'
 import { partKey, versionKey } from './keys.ts'
 import { type KeyValueTransaction, TransactionConflictError } from './kv/contract.ts'
 import { parseCounter } from './kv/counter.ts'
@@ -133,13 +134,14 @@ async function writeComplete(
   if (upload === null || parseCounter(counter) !== changeCount) return { kind: 'changed' }
   const failed = judgePrecondition(place, input.precondition)
   if (failed !== null) return answered(failed)
+  const subject = { actor, bucket: input.bucket, key }
   const lock = lockOf(upload, scene)
+  if (lock.kind === 'deny') return refused(subject, scene, { verdict: lock, version: null })
   if (upload.explicitRetention === null && lock.retention !== null && refusesPeriodLocks(scene.now)) {
     return answered({ kind: 'clockSuspect', trustedMs: scene.now.trustedMs, wallMs: scene.now.wallMs })
   }
   const makeObject = (versionId: VersionId) => objectData({ transaction, upload, parts, input }, versionId)
   const written = await writeVersion(scene, place, { suffix, lock, makeObject })
-  const subject = { actor, bucket: input.bucket, key }
   if (written.kind === 'denied') return refused(subject, scene, written)
   endUpload(transaction, { upload, parts, scene, version: written.version })
   appendAudit(transaction, completeRecord(subject, scene, { ...written, uploadId }))
@@ -147,7 +149,7 @@ async function writeComplete(
 }
 
 /** What Create was given or met, and what is met now, whichever is stronger. */
-function lockOf(upload: UploadRecord, { bucket, now }: Scene): LockStamp {
+function lockOf(upload: UploadRecord, { bucket, now }: Scene): LockStamp | Denial {
   const none = { defaultRetention: null, prefixRules: [] }
   const atCreate = upload.bucketRetentionAtCreate
   return multipartLock({
@@ -156,10 +158,13 @@ function lockOf(upload: UploadRecord, { bucket, now }: Scene): LockStamp {
     explicitRetention: upload.explicitRetention,
     explicitLegalHold: upload.explicitLegalHold,
     atCreate: { bucketLock: atCreate === null ? null : 'Enabled', bucket: atCreate ?? none },
+    createMs: upload.initiatedMs,
     atComplete: {
       bucketLock: bucket.objectLock?.status ?? null,
       bucket: bucket.objectLock?.retention ?? none,
     },
+    minimum: bucket.policy?.bounds.minimum ?? null,
+    policyMode: bucket.policy?.mode ?? null,
   })
 }
 
@@ -257,14 +262,13 @@ function answered(answer: CompleteResult): Attempt {
 function refused(
   subject: Subject,
   scene: Scene,
-  denial: { readonly verdict: AuditVerdict; readonly version: VersionRecord },
+  denial: { readonly verdict: Denial; readonly version: VersionRecord | null },
 ): Attempt {
   const { verdict, version } = denial
-  const refusal = auditFields(subject, scene.now, { verdict, ...versionFacts(version) })
+  const facts = version === null ? {} : versionFacts(version)
+  const refusal = auditFields(subject, scene.now, { verdict, ...facts })
   return { kind: 'answer', answer: { kind: 'denied', verdict }, refusal }
 }
-
-type AuditVerdict = Extract<CompleteResult, { readonly kind: 'denied' }>['verdict']
 
 type Written = {
   readonly version: VersionRecord

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type AdminSend, applyDocument, days, owner, rule, sendAdmin } from '../support/admin.ts'
 import { conformance, elements, lockConfiguration, md5, refusal, refused } from '../support/conformance.ts'
+import { addPart, begin, complete } from '../support/multipart.ts'
+import { rootCredentials } from '../support/server.ts'
 
 const bench = conformance()
 const admin = (request: AdminSend) => sendAdmin(bench.server(), request)
@@ -8,6 +10,8 @@ const admin = (request: AdminSend) => sendAdmin(bench.server(), request)
 const mode = 'x-amz-object-lock-mode'
 const date = 'x-amz-object-lock-retain-until-date'
 const period = (value: string, count: number) => `<Mode>${value}</Mode><Days>${count}</Days>`
+
+const rootKey = { ...rootCredentials, accountId: '000000000000', displayName: 'root' }
 
 let epoch = 0
 beforeAll(async () => {
@@ -114,6 +118,27 @@ describe('bounds of a policy', () => {
       'AccessDenied',
       below,
     ])
+  })
+
+  it('CompleteMultipartUpload: a minimum raised since Create refuses its date, 403 and the upload stays', async () => {
+    const bucket = await managed({ ...rule('COMPLIANCE', 2), bounds: { minimum: days(2), maximum: null } })
+    const until = bench.inDays(3)
+    const target = { bucket, signer: rootKey }
+    const early = await begin(bench, { ...target, key: 'early' }, { [mode]: 'COMPLIANCE', [date]: until })
+    const late = await begin(bench, { ...target, key: 'late' }, { [mode]: 'COMPLIANCE', [date]: until })
+    const parts = [await addPart(bench, early, { partNumber: 1, body: 'part' })]
+    const lateParts = [await addPart(bench, late, { partNumber: 1, body: 'part' })]
+    // Counted from Create: what was long enough then still is.
+    bench.server().advance(2 * 86_400_000)
+    expect((await complete(bench, early, parts)).status).toBe(200)
+    const raised = { ...rule('COMPLIANCE', 4), bounds: { minimum: days(4), maximum: null } }
+    const document = applyDocument({ owner: { ...owner, name: bucket } }, { ...raised, generation: 2 })
+    const applied = await admin({ method: 'PUT', path: `/v1/buckets/${bucket}`, epoch, document })
+    expect(applied.status).toBe(200)
+    const answer = await bench.unchanged(bucket, () => complete(bench, late, lateParts))
+    expect(refusal(answer)).toEqual([403, 'AccessDenied', below])
+    const head = await bench.send({ method: 'HEAD', path: `/${bucket}/early` })
+    expect(head.headers[date]).toBe(until)
   })
 
   it('PutObjectRetention: an extension above the maximum is 403, within it 200', async () => {

@@ -208,7 +208,15 @@ describe('prefix rules', () => {
 
 describe('multipartLock', () => {
   const enabled = (bucket: BucketRetention): BucketLock => ({ bucketLock: 'Enabled', bucket })
-  const nothing = { requestMs: now, key: 'k', explicitRetention: null, explicitLegalHold: null }
+  const nothing = {
+    requestMs: now,
+    key: 'k',
+    explicitRetention: null,
+    explicitLegalHold: null,
+    createMs: at(-day),
+    minimum: null,
+    policyMode: null,
+  }
 
   test.each([
     ['no default at all, nothing is stamped', enabled(noDefault), enabled(noDefault), null],
@@ -270,6 +278,30 @@ describe('multipartLock', () => {
     })
   })
 
+  const minimum = { unit: 'DAYS', count: 2 } as const
+  const locked = enabled(noDefault)
+  test.each([
+    ['its last millisecond, counted from Create', governance(day), null, 'stamp'],
+    ['a millisecond less', governance(day - 1), null, 'deny'],
+    ['a weaker mode than the policy', governance(5 * day), 'COMPLIANCE', 'deny'],
+    ['the mode of the policy', compliance(5 * day), 'COMPLIANCE', 'stamp'],
+  ] as const)(
+    'multipartLock: explicit at Create and a minimum now, %s',
+    (_title, asked, policyMode, kind) => {
+      const request = { ...nothing, atCreate: locked, atComplete: locked, explicitRetention: asked }
+      const lock = multipartLock({ ...request, minimum, policyMode })
+      expect(lock.kind).toBe(kind)
+      if (lock.kind === 'deny') expect(lock.reason).toBe('BelowMinimum')
+      else expect(lock.retention).toEqual(asked)
+    },
+  )
+
+  test('multipartLock: explicit at Create and a bucket frozen since, it is stored', () => {
+    const atComplete: BucketLock = { bucketLock: 'Frozen', bucket: noDefault }
+    const request = { ...nothing, atCreate: locked, atComplete, explicitRetention: compliance(day) }
+    expect(multipartLock(request)).toEqual({ kind: 'stamp', retention: compliance(day), legalHold: null })
+  })
+
   test('multipartLock: a default on a bucket without Object Lock, an assertion fails', () => {
     const impossible: BucketLock = { bucketLock: null, bucket: defaultOf('GOVERNANCE', 1) }
     expect(() =>
@@ -286,7 +318,8 @@ describe('multipartLock', () => {
       .map((defaultRetention): BucketLock => enabled({ defaultRetention, prefixRules: [] }))
     fc.assert(
       fc.property(bucket, bucket, (atCreate, atComplete) => {
-        const stamped = multipartLock({ ...nothing, atCreate, atComplete }).retention
+        const lock = multipartLock({ ...nothing, atCreate, atComplete })
+        const stamped = lock.kind === 'deny' ? null : lock.retention
         for (const each of [atCreate, atComplete]) {
           const single = lockOnCreate({ ...plain, ...each, key: 'k' })
           if (single.kind === 'deny' || single.retention === null || stamped === null)
