@@ -1,6 +1,7 @@
 /** The CRD LockedBucket: its schema and its rules. */
 import { z } from 'zod'
 import { limits } from '../lib/limits.ts'
+import { handledFields } from './annotations.ts'
 import { apiVersion, objectMetadataSchema, objectNameSchema } from './metadata.ts'
 import { periodFields } from './periods.ts'
 import { type ApiRule, brokenTransitions, type Violation, violationsOf, withRules } from './rules.ts'
@@ -157,6 +158,7 @@ export const lockedBucketStatusSchema = z.object({
   lastVerifiedTime: timeSchema
     .optional()
     .describe('When the server was last asked. Coarse: not every check is written.'),
+  ...handledFields,
   deletionProtected: z
     .boolean()
     .optional()

@@ -4,6 +4,7 @@ import { limits } from '../lib/limits.ts'
 import { compareBounds } from '../lock/compare.ts'
 import { daysMax } from '../lock/periods.ts'
 import type { BucketRetention, RetentionBounds } from '../lock/types.ts'
+import { handledFields } from './annotations.ts'
 import { apiVersion, objectMetadataSchema } from './metadata.ts'
 import { celCovers, covers, daysXorYears, type PeriodFields, periodFields, toPeriod } from './periods.ts'
 import { type ApiRule, brokenTransitions, type Violation, violationsOf, withRules } from './rules.ts'
@@ -209,6 +210,7 @@ export const retentionPolicyStatusSchema = z.object({
     .boolean()
     .optional()
     .describe('True while a LockedBucket refers to this policy: deleting it is refused.'),
+  ...handledFields,
 })
 export type RetentionPolicyStatus = z.output<typeof retentionPolicyStatusSchema>
 

@@ -10,6 +10,7 @@ export const conditionTypes = {
   Ready: 'The server enforces what the spec asks for, and has been asked about it.',
   Reconciling: 'The operator is still working towards the spec. Present only while True.',
   Stalled: 'Trying again cannot help: somebody has to act. Present only while True.',
+  Paused: 'The annotation holdfast.dev/paused is "true". Present only while True.',
   ObjectLockEnforced:
     'GetObjectLockConfiguration, read back from the server, shows Object Lock with the rule of the policy.',
   DeletionProtected:
@@ -39,6 +40,9 @@ export const conditionReasons = {
   ServerRefused: 'The lock server refused the request; its answer is in the message.',
   PolicyInvalid: 'The RetentionPolicy breaks a rule of its kind; correct it.',
   SpecInvalid: 'The spec breaks a rule of its kind; correct it.',
+
+  /** Paused=True; Ready=False, Stalled=True when a change is held back */
+  Paused: 'The operator observes and changes nothing until the annotation holdfast.dev/paused is removed.',
 
   /** ObjectLockEnforced */
   ReadBack: 'The rule that GetObjectLockConfiguration answers is that of the policy.',

@@ -161,6 +161,13 @@ export const limits = {
   /** Part rows read at once by Complete, ListParts and garbage. */
   partsPageMax: 500,
   deleteObjectsPerTransactionMax: 100,
+  /** Lifecycle: rows read at once, and removals in one transaction, each of which may read its kept neighbours again. */
+  lifecyclePageMax: 250,
+  lifecycleDeletesPerTransactionMax: 50,
+  /** A pause after each of them: at most 500 removals a second, so that clients' writes come first. */
+  lifecyclePauseMs: 100,
+  /** Pages without a removal between two records of how far a run has come. */
+  lifecyclePagesPerRecordMax: 20,
 
   /**
    * Free space below max(5 %, 1 GiB) refuses new data; the ballast is freed for deletes and lock extensions.
@@ -197,6 +204,8 @@ export const limits = {
   drainMsMax: 10_000,
   /** What a Lease may ask others to wait, also one that somebody edited. */
   leaseDurationMsMax: 300_000,
+  /** An annotation may have 256 KiB; its echo in a status is for comparing. */
+  annotationEchoLengthMax: 253,
   /** A delayed key never sleeps longer: node fires timers beyond 2^31 ms at once. */
   timerMsMax: 2 ** 31 - 1,
   /** Kubernetes: client-go pages its lists by 500; failures back off 0.8 s to 30 s. */
@@ -269,3 +278,8 @@ assert(
   'a chunk of deletes fits a transaction',
 )
 assert(limits.deleteObjectsPerTransactionMax <= limits.deleteObjectsKeysMax, 'a chunk is part of a batch')
+assert(
+  limits.lifecycleDeletesPerTransactionMax * (limits.newerNoncurrentVersionsMax + 8) <=
+    limits.transactionReadKeysMax,
+  'planned deletes read within the bound of a transaction',
+)

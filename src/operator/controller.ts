@@ -1,6 +1,7 @@
 import type { EpochMs } from '../lib/units.ts'
 import type { Leadership } from './leadership.ts'
 import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, StatusByKind } from './objects.ts'
+import { isPaused } from './requests.ts'
 import type { EventRecord, Source } from './sources/source.ts'
 
 /**
@@ -35,7 +36,8 @@ export type Report<Kind extends ObjectKind> = {
 
 /**
  * Read, decide, act, status. `decide` and `status` are pure; all that they need is in the snapshot and the
- * outcome.
+ * outcome. Of a paused object nothing is decided; the rest goes on, and the status says so by
+ * `pausedConditions` and `handledRequests`.
  */
 export type Controller<
   Kind extends ObjectKind,
@@ -88,11 +90,16 @@ export function makeReconciler<
   controller: Controller<Kind, Snapshot, Step, Outcome>,
   { source, leadership, wallMs, onStatus, recordEvent }: ReconcilerParts,
 ): Reconciler {
+  /** Also when nothing had to be written: after a restart people see how things are. */
+  const tellStatus = (object: ObjectByKind[Kind], status: StatusByKind[Kind] | undefined) => {
+    if (status !== undefined) onStatus({ kind: 'status', object, status } as StatusChange)
+  }
   const reconcile = async (key: ObjectKey, signal: AbortSignal): Promise<Next> => {
     const snapshot = await controller.read(key, signal)
     if (snapshot === null) return { kind: 'done' }
     leadership.assertHeld()
-    const outcome = await controller.act(snapshot, controller.decide(wallMs(), snapshot), signal)
+    const steps = isPaused(snapshot.object) ? [] : controller.decide(wallMs(), snapshot)
+    const outcome = await controller.act(snapshot, steps, signal)
     const { status, events, next } = controller.status(wallMs(), snapshot, outcome)
     if (status !== null) {
       leadership.assertHeld()
@@ -101,11 +108,7 @@ export function makeReconciler<
       // The events belong to the status: the next try finds the same change and tells of it.
       if (result.kind === 'conflict') return conflictRetry
     }
-    // Also when nothing had to be written: after a restart people see how things are.
-    const known = status ?? snapshot.object.status
-    if (known !== undefined) {
-      onStatus({ kind: 'status', object: snapshot.object, status: known } as StatusChange)
-    }
+    tellStatus(snapshot.object, status ?? snapshot.object.status)
     for (const event of events) await recordEvent(event)
     return next
   }

@@ -69,10 +69,16 @@ export class ServerFacts {
     this.#leadership = options.leadership
   }
 
-  /** Errors: ServerUnreachableError, ServerRefusedError. */
+  /** What was answered within 30 s. Errors: ServerUnreachableError, ServerRefusedError. */
   async read(): Promise<ServerInfo> {
     const nowMs = this.#clock.uptimeMs()
     if (this.#held !== null && nowMs - this.#held.atMs < limits.serverInfoMsMax) return this.#held.info
+    return this.readNow()
+  }
+
+  /** Asks now. Errors: as `read`. */
+  async readNow(): Promise<ServerInfo> {
+    const nowMs = this.#clock.uptimeMs()
     const info = await this.#lockServer.info()
     if (info.epoch !== null && info.epoch !== this.#leadership.epoch) this.#leadership.lost(info.epoch)
     this.#held = { info, atMs: nowMs }

@@ -7,6 +7,7 @@ import { type Next, type Reconciler, StatusConflictError } from './controller.ts
 import type { ControllerCounters, OperatorMetrics } from './metrics.ts'
 import { formatKey, keyOf, parseKey } from './objects.ts'
 import { TokenBucket } from './rate-limit.ts'
+import { revisionOf } from './requests.ts'
 import type { Change, Source } from './sources/source.ts'
 import type { Timers } from './timers.ts'
 import { Workqueue } from './workqueue.ts'
@@ -53,7 +54,7 @@ class ControllerRunner {
   readonly #options: RunnerOptions
   readonly #queue: Workqueue
   readonly #counters: ControllerCounters
-  /** The generation for which retrying cannot help, per key. */
+  /** The revision for which retrying cannot help, per key. */
   readonly #terminal = new Map<string, string>()
 
   constructor(reconciler: Reconciler, options: RunnerOptions) {
@@ -90,12 +91,12 @@ class ControllerRunner {
   }
 
   /**
-   * False for the echo of our own status write, and for any change of an object given up in this generation.
+   * False for the echo of our own status write, and for any change of an object given up in this revision.
    */
   #isWork(changed: Change): boolean {
     if (changed.cause === 'ownStatus') return false
     const object = this.#options.source.get(changed.kind, changed)
-    return object === null || this.#terminal.get(formatKey(changed)) !== generationOf(object.metadata)
+    return object === null || this.#terminal.get(formatKey(changed)) !== revisionOf(object.metadata)
   }
 
   async #work(abandon: AbortSignal): Promise<void> {
@@ -142,7 +143,7 @@ class ControllerRunner {
       this.#forgetObject(text)
       return
     }
-    if (next.kind === 'terminal') this.#terminal.set(text, generationOf(object.metadata))
+    if (next.kind === 'terminal') this.#terminal.set(text, revisionOf(object.metadata))
     else this.#terminal.delete(text)
     // A steady verify even while retrying: the longest retry delay must not delay it.
     this.#queue.addAfter(text, Math.max(1, jittered(verifyIntervalMs)))
@@ -181,11 +182,6 @@ class ControllerRunner {
     this.#queue.forget(text)
     this.#terminal.delete(text)
   }
-}
-
-/** A re-created object starts its generations again, so the uid belongs to it. */
-function generationOf(metadata: { readonly uid: string; readonly generation: number }): string {
-  return `${metadata.uid}/${metadata.generation}`
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

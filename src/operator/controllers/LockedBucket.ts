@@ -9,6 +9,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Controller } from '../controller.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
+import { type Requests, requestsOf, revisionOf } from '../requests.ts'
 import type { EventRecord, Source } from '../sources/source.ts'
 import {
   type ApplyStep,
@@ -64,7 +65,7 @@ export function lockedBucketController(
       return {
         object,
         policy: source.get('RetentionPolicy', policyKey),
-        server: await viewServer(parts, object.spec.bucketName),
+        server: await viewServer(parts, object.spec.bucketName, requestsOf(object)),
         clusterId: parts.clusterId,
         epoch: parts.leadership.epoch,
       }
@@ -92,15 +93,20 @@ async function apply(
   try {
     const answer = await parts.lockServer.applyBucket(step.request)
     if (answer.kind === 'staleEpoch') parts.leadership.lost(answer.epoch)
-    return { step, answer, server: await viewServer(parts, step.request.name) }
+    return { step, answer, server: await viewServer(parts, step.request.name, requestsOf(snapshot.object)) }
   } catch (error) {
     return { step, answer: null, server: { kind: 'failed', error: serverError(error) } }
   }
 }
 
-async function viewServer(parts: LockedBucketParts, bucketName: string): Promise<ServerView> {
+async function viewServer(
+  parts: LockedBucketParts,
+  bucketName: string,
+  { verify }: Requests,
+): Promise<ServerView> {
   try {
-    const info = await parts.serverFacts.read()
+    const { serverFacts } = parts
+    const info = verify === 'open' ? await serverFacts.readNow() : await serverFacts.read()
     const facts = await parts.lockServer.readBucket(bucketName)
     const observed = facts === null ? null : await parts.lockServer.observeObjectLock(bucketName)
     return { kind: 'seen', info, facts, observed }
@@ -116,7 +122,7 @@ function serverError(error: unknown): ServerUnreachableError | ServerRefusedErro
 }
 
 /**
- * The buckets of a policy that is new, changed its spec, or went. A status of the policy is no reason to ask
+ * The buckets of a policy that is new, changed its spec or its annotations, or went. A status of the policy is no reason to ask
  * the server.
  */
 function affectedBuckets(
@@ -126,10 +132,10 @@ function affectedBuckets(
 ): readonly ObjectKey[] {
   const policy = source.get('RetentionPolicy', changed)
   const key = formatKey(changed)
-  const generation = policy === null ? '' : `${policy.metadata.uid}/${policy.metadata.generation}`
-  if (policies.get(key) === generation) return []
+  const revision = policy === null ? '' : revisionOf(policy.metadata)
+  if (policies.get(key) === revision) return []
   if (policy === null) policies.delete(key)
-  else policies.set(key, generation)
+  else policies.set(key, revision)
   return source
     .list('LockedBucket')
     .filter(({ metadata, spec }) => {

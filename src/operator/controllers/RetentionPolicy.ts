@@ -12,6 +12,7 @@ import type { EpochMs } from '../../lib/units.ts'
 import { makeConditions, type WantedCondition } from '../conditions.ts'
 import type { Controller, Report } from '../controller.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
+import { handledRequests, isPaused, pausedConditions } from '../requests.ts'
 import type { Source } from '../sources/source.ts'
 
 export type RetentionPolicySnapshot = {
@@ -57,6 +58,7 @@ export function retentionPolicyReport(
   const violations = validateRetentionPolicy(null, object)
   const isReferenced = bucketNames.length > 0
   const wanted: WantedCondition[] = [
+    ...pausedConditions(object),
     ...(violations.length === 0 ? acceptedConditions() : invalidConditions(formatViolations(violations))),
     {
       type: 'DeletionProtected',
@@ -71,6 +73,8 @@ export function retentionPolicyReport(
     ...(violations.length === 0 ? { retention: formatRetention(toBucketRetention(object.spec)) } : {}),
     bucketCount: bucketNames.length,
     deletionProtected: isReferenced,
+    // Nothing of a policy is at a server: looking at it is all there is to do.
+    ...handledRequests(object, { reconcile: isPaused(object) ? 'open' : 'handled', verify: 'handled' }),
   }
   return {
     status: isDeepStrictEqual(status, object.status) ? null : status,

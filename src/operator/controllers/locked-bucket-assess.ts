@@ -2,6 +2,7 @@
  * How things stand with a LockedBucket: the conditions that follow from what was asked and what the server
  * answered. Pure.
  */
+import { annotations } from '../../api/annotations.ts'
 import type { ConditionReason } from '../../api/conditions.ts'
 import { formatRetention } from '../../api/periods.ts'
 import {
@@ -21,6 +22,8 @@ import {
   compareActual,
   isOwnedBy,
   type LockedBucketSnapshot,
+  neededStep,
+  pausedBy,
   wantedOf,
 } from './locked-bucket-decide.ts'
 
@@ -73,6 +76,10 @@ export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutc
       unreachable(wanted, 'a spec asks for a retention or cannot')
   }
   if (server.kind === 'failed') return assessFailure(server.error, answer, view)
+  const pause = pausedBy(snapshot)
+  const withheld = pause === null ? null : neededStep(snapshot)
+  if (pause !== null && withheld !== null && withheld.cause !== 'request')
+    return assessPaused(pause, wanted.retention, view)
   if (answer?.kind === 'nameConflict') return assessConflict(answer, snapshot)
   if (answer?.kind === 'wouldShorten') return assessShortening(answer, wanted.retention, view)
   return assessReadBack(wanted.retention, view)
@@ -98,6 +105,23 @@ function assessFailure(error: Error, answer: ApplyBucketAnswer | null, view: Own
   // text of a connection error differs from try to try, and a status must not flap.
   const reason = answer?.kind === 'applied' ? 'NotVerified' : 'ServerUnreachable'
   return { ...unsettled(reason, null, view), next: retry }
+}
+
+/** A change waits for somebody to end the pause. */
+function assessPaused(
+  { kind, metadata }: NonNullable<ReturnType<typeof pausedBy>>,
+  wanted: BucketRetention,
+  view: OwnedView,
+): Assessment {
+  const message =
+    `A change is held back: ${kind} ${metadata.name} is paused by the annotation ${annotations.paused}; ` +
+    `the policy asks for ${describe(wanted)}.`
+  return {
+    ...stalled('Paused', message, view),
+    enforced: enforcedCondition(wanted, view),
+    drifted: driftedCondition(wanted, view),
+    next: { kind: 'done' },
+  }
 }
 
 function assessConflict(

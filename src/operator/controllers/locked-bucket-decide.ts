@@ -18,6 +18,7 @@ import type {
 import { assert } from '../../lib/assert.ts'
 import { compareBucketRetention, type RetentionComparison } from '../../lock/compare.ts'
 import type { BucketRetention } from '../../lock/types.ts'
+import { isPaused, requestsOf } from '../requests.ts'
 
 /** What the server said. `failed`: it did not answer, or refused; then nothing is known about now. */
 export type ServerView =
@@ -39,8 +40,11 @@ export type LockedBucketSnapshot = {
 
 export type ApplyStep = {
   readonly kind: 'apply'
-  /** `drift`: the server had this very policy already and somebody changed the bucket since. */
-  readonly cause: 'new' | 'change' | 'drift'
+  /**
+   * `drift`: the server had this very policy already and somebody changed the bucket since; `request`: nothing
+   * differs, and somebody asked for it.
+   */
+  readonly cause: 'new' | 'change' | 'drift' | 'request'
   readonly request: ApplyBucketRequest
 }
 
@@ -53,15 +57,27 @@ export type Wanted =
 
 /** One admin call when something must change at the server, else nothing: an idle operator writes nothing. */
 export function decideLockedBucket(snapshot: LockedBucketSnapshot): readonly ApplyStep[] {
+  const step = pausedBy(snapshot) === null ? neededStep(snapshot) : null
+  return step === null ? [] : [step]
+}
+
+/** The paused object that holds changes of this bucket back: itself or its policy. */
+export function pausedBy({ object, policy }: LockedBucketSnapshot): LockedBucket | RetentionPolicy | null {
+  if (isPaused(object)) return object
+  return policy !== null && isPaused(policy) ? policy : null
+}
+
+/** What would be done if nothing were paused. */
+export function neededStep(snapshot: LockedBucketSnapshot): ApplyStep | null {
   const wanted = wantedOf(snapshot)
-  const { server } = snapshot
-  if (wanted.kind !== 'retention' || server.kind === 'failed') return []
+  const { object, server } = snapshot
+  if (wanted.kind !== 'retention' || server.kind === 'failed') return null
   const request = applyRequest(snapshot, wanted)
-  if (server.facts === null) return [{ kind: 'apply', cause: 'new', request }]
-  if (!isApplied(server.facts, request)) return [{ kind: 'apply', cause: 'change', request }]
-  return isWeaker(server.facts, server.observed, wanted.retention)
-    ? [{ kind: 'apply', cause: 'drift', request }]
-    : []
+  if (server.facts === null) return { kind: 'apply', cause: 'new', request }
+  if (!isApplied(server.facts, request)) return { kind: 'apply', cause: 'change', request }
+  if (isWeaker(server.facts, server.observed, wanted.retention))
+    return { kind: 'apply', cause: 'drift', request }
+  return requestsOf(object).reconcile === 'open' ? { kind: 'apply', cause: 'request', request } : null
 }
 
 export function wantedOf({ object, policy }: Pick<LockedBucketSnapshot, 'object' | 'policy'>): Wanted {

@@ -9,10 +9,11 @@ import { type EpochMs, epochMs } from '../../lib/units.ts'
 import type { BucketRetention } from '../../lock/types.ts'
 import { findCondition, formatTime, makeConditions, type WantedCondition } from '../conditions.ts'
 import type { Report } from '../controller.ts'
+import { handledRequests, pausedConditions } from '../requests.ts'
 import type { EventRecord } from '../sources/source.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
 import { type Assessment, assess, type OwnedView, ownsNothing } from './locked-bucket-assess.ts'
-import { actualRetention, type LockedBucketSnapshot } from './locked-bucket-decide.ts'
+import { actualRetention, type LockedBucketSnapshot, pausedBy } from './locked-bucket-decide.ts'
 
 export function lockedBucketReport(
   nowMs: EpochMs,
@@ -22,7 +23,7 @@ export function lockedBucketReport(
   const assessment = assess(snapshot, outcome)
   if (assessment === null) return { status: null, events: [], next: { kind: 'done' } }
   const { object } = snapshot
-  const status = makeStatus(nowMs, snapshot, { assessment, info: infoOf(outcome) })
+  const status = makeStatus(nowMs, snapshot, { assessment, outcome })
   return {
     status: isWorthWriting(nowMs, object.status, status) ? status : null,
     events: eventsOf(snapshot, outcome, assessment),
@@ -32,23 +33,38 @@ export function lockedBucketReport(
 
 function makeStatus(
   nowMs: EpochMs,
-  { object }: LockedBucketSnapshot,
-  { assessment, info }: { assessment: Assessment; info: ServerInfo | null },
+  snapshot: LockedBucketSnapshot,
+  { assessment, outcome }: { assessment: Assessment; outcome: LockedBucketOutcome },
 ): LockedBucketStatus {
+  const { object } = snapshot
   const { generation } = object.metadata
   const { view } = assessment
   const protectedCondition = deletionProtected(view)
   const conditions = makeConditions(
-    [...readyConditions(assessment), assessment.enforced, protectedCondition, assessment.drifted],
+    [
+      ...readyConditions(assessment),
+      ...pausedConditions(object),
+      assessment.enforced,
+      protectedCondition,
+      assessment.drifted,
+    ],
     object.status?.conditions,
     { generation, nowMs },
   )
   return {
     observedGeneration: generation,
     conditions,
-    ...serverPart(nowMs, view, { info, previous: object.status }),
+    ...serverPart(nowMs, view, { info: infoOf(outcome), previous: object.status }),
+    ...handled(snapshot, outcome),
     deletionProtected: protectedCondition.status === 'True',
   }
+}
+
+/** A request is handled when the server answered; one to reconcile not while a pause holds it back. */
+function handled(snapshot: LockedBucketSnapshot, { server }: LockedBucketOutcome) {
+  const verify = server.kind === 'seen' ? 'handled' : 'open'
+  const reconcile = pausedBy(snapshot) === null ? verify : 'open'
+  return handledRequests(snapshot.object, { reconcile, verify })
 }
 
 /**
@@ -82,7 +98,10 @@ function deletionProtected(view: OwnedView): WantedCondition {
   }
 }
 
-type ServerPart = Omit<LockedBucketStatus, 'observedGeneration' | 'conditions' | 'deletionProtected'>
+type ServerPart = Omit<
+  LockedBucketStatus,
+  'observedGeneration' | 'conditions' | 'deletionProtected' | 'lastHandledReconcileAt' | 'lastHandledVerifyAt'
+>
 
 /**
  * While the server is silent the last answer stays, with the time it is from; what is not ours is never
@@ -98,6 +117,8 @@ function serverPart(
       observedGeneration: _generation,
       conditions: _conditions,
       deletionProtected: _protected,
+      lastHandledReconcileAt: _reconcile,
+      lastHandledVerifyAt: _verify,
       ...kept
     } = previous ?? {}
     return kept
