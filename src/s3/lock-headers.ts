@@ -104,9 +104,14 @@ export function bucketLockMissingForHeaders(): S3Error {
 
 /** A new version in this bucket, written without lock headers, is stamped by a default rule. */
 export function hasDefaultRule(bucket: BucketRecord): boolean {
-  const retention = bucket.objectLock?.retention
-  if (retention === undefined) return false
+  if (bucket.objectLock?.status !== 'Enabled') return false
+  const { retention } = bucket.objectLock
   return retention.defaultRetention !== null || retention.prefixRules.length > 0
+}
+
+/** A new version with these headers is locked, by them or by the bucket's rule. */
+export function getsLocked({ retention, legalHold }: ExplicitLock, bucket: BucketRecord): 'some' | 'none' {
+  return retention !== null || legalHold === 'ON' || hasDefaultRule(bucket) ? 'some' : 'none'
 }
 
 export type ChecksumDemand = {

@@ -7,9 +7,11 @@ import { xmlAnswer } from '../answers.ts'
 import { checksumElementNames, checksumElements, checksumIn } from '../checksum-xml.ts'
 import { checksumAlgorithmOf, checksumHeaderName } from '../checksums.ts'
 import { preconditionName, unquotedEtag, writePrecondition } from '../conditional.ts'
+import { hasDefaultRule } from '../lock-headers.ts'
 import { checksumOfParts, lockOfUpload, uploadIdOf } from '../multipart.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
+import { refuseLockHeadersOnParts, refuseTimeToLive } from '../profiles/strictness.ts'
 import { S3Error } from '../s3-error.ts'
 import { slowAnswer } from '../slow-answer.ts'
 import { noSuchKey, noSuchUpload, writeError } from '../store-results.ts'
@@ -36,14 +38,17 @@ export const CompleteMultipartUpload = defineOperation<Input>({
   match: { method: 'POST', level: 'object', query: ['uploadId'] },
   permission: 's3:PutObject',
   body: { kind: 'document', bytesMax: limits.completeDocumentBytesMax, checksumOf: 'object' },
-  parse: ({ request: { query, headers }, document }) => ({
-    uploadId: uploadIdOf(query),
-    parts: parseParts(document),
-    declared: declaredChecksum(headers),
-    declaredType: headers['x-amz-checksum-type'] ?? null,
-    sizeBytes: declaredSize(headers['x-amz-mp-object-size']),
-    precondition: writePrecondition(headers),
-  }),
+  parse: ({ request: { query, headers }, profile, document }) => {
+    refuseLockHeadersOnParts(profile, headers)
+    return {
+      uploadId: uploadIdOf(query),
+      parts: parseParts(document),
+      declared: declaredChecksum(headers),
+      declaredType: headers['x-amz-checksum-type'] ?? null,
+      sizeBytes: declaredSize(headers['x-amz-mp-object-size']),
+      precondition: writePrecondition(headers),
+    }
+  },
   lockFacts: ({ uploadId }, context) => lockOfUpload(context, uploadId),
   handle: (context, input) => slowAnswer(context.request, complete(context, input)),
 })
@@ -159,6 +164,7 @@ async function wholeChecksum(context: OperationContext, input: Input): Promise<W
   const asGiven = { parts: input.parts, checksum: null }
   if (found.kind !== 'found') return asGiven
   const { upload } = found
+  if (hasDefaultRule(addressedBucket(context))) refuseTimeToLive(context.profile, upload.userMetadata)
   checkDeclaredType(upload, input)
   if (upload.checksumAlgorithm === null && input.sizeBytes === null) return asGiven
   const stored = await readParts(context, input)

@@ -13,12 +13,13 @@ import {
   readCopySource,
 } from '../copy-source.ts'
 import { formatLastModified } from '../dates.ts'
-import { judgeLockHeaders, type LockHeaders, parseLockHeaders } from '../lock-headers.ts'
+import { getsLocked, judgeLockHeaders, type LockHeaders, parseLockHeaders } from '../lock-headers.ts'
 import { newObjectPermissions } from '../new-object.ts'
 import { refuseUnkeptPromises, storedHeaders, userMetadata } from '../object-description.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
 import { lockFacts } from '../policy/facts.ts'
+import { refuseTimeToLiveOfNew } from '../profiles/strictness.ts'
 import { invalidArgument, S3Error } from '../s3-error.ts'
 import { slowAnswer } from '../slow-answer.ts'
 import { noSuchKey, writeError } from '../store-results.ts'
@@ -100,6 +101,11 @@ async function putCopy(
 ): Promise<PutVersionResult> {
   const { object } = source.version
   const metadata = input.metadata ?? { headers: object.headers, userMetadata: object.userMetadata }
+  refuseTimeToLiveOfNew(context.profile, {
+    headers: context.request.headers,
+    userMetadata: metadata.userMetadata,
+    lock: getsLocked(lock, addressedBucket(context)),
+  })
   const description = {
     ...metadata,
     tags: input.tags ?? (await copiedTags(context, source, input.source)),

@@ -2,12 +2,13 @@ import { unreachable } from '../../lib/assert.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { xmlAnswer } from '../answers.ts'
 import { parseChecksumAlgorithm } from '../checksum-xml.ts'
-import { judgeLockHeaders, type LockHeaders, parseLockHeaders } from '../lock-headers.ts'
+import { getsLocked, judgeLockHeaders, type LockHeaders, parseLockHeaders } from '../lock-headers.ts'
 import { type ChecksumPlan, checksumPlan } from '../multipart.ts'
 import { type DescriptionHeaders, descriptionHeaders, newObjectPermissions } from '../new-object.ts'
 import { refuseUnkeptPromises } from '../object-description.ts'
 import { defineOperation } from '../operation.ts'
 import { lockFacts } from '../policy/facts.ts'
+import { refuseTimeToLiveOfNew } from '../profiles/strictness.ts'
 import { writeError } from '../store-results.ts'
 import { element, xmlDocument } from '../xml.ts'
 
@@ -37,14 +38,20 @@ export const CreateMultipartUpload = defineOperation<Input>({
   },
   lockFacts: ({ lock }) => lockFacts(lock),
   morePermissions: ({ lock, description }) => newObjectPermissions(lock, description.tags),
-  handle: async (context, { lock, description, plan }) => {
+  handle: async (context, { lock: sent, description, plan }) => {
     const bucket = addressedBucket(context)
     const key = addressedKey(context.request)
+    const lock = judgeLockHeaders(sent, bucket, (await context.now()).requestMs)
+    refuseTimeToLiveOfNew(context.profile, {
+      headers: context.request.headers,
+      userMetadata: description.userMetadata,
+      lock: getsLocked(lock, bucket),
+    })
     const result = await context.store.uploads.create(context.actor, {
       bucket: bucket.name,
       key,
       ...description,
-      lock: judgeLockHeaders(lock, bucket, (await context.now()).requestMs),
+      lock,
       checksumAlgorithm: plan.algorithm,
       checksumType: plan.type,
     })

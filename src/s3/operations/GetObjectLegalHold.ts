@@ -1,4 +1,5 @@
 import { xmlAnswer } from '../answers.ts'
+import { demandLegalHolds } from '../lock-words.ts'
 import { legalHoldXml } from '../lock-xml.ts'
 import { defineOperation } from '../operation.ts'
 import { readLock } from '../read-version.ts'
@@ -11,7 +12,10 @@ export const GetObjectLegalHold = defineOperation<string | null>({
   match: { method: 'GET', level: 'object', query: ['legal-hold'] },
   permission: 's3:GetObjectLegalHold',
   body: { kind: 'none' },
-  parse: ({ request }) => versionIdOf(request.query),
+  parse: ({ request, profile }) => {
+    demandLegalHolds(profile.words)
+    return versionIdOf(request.query)
+  },
   handle: async (context, versionId) => {
     const { legalHold } = await readLock(context, versionId)
     if (legalHold === null) throw noObjectLock()

@@ -3,12 +3,19 @@ import type { Precondition, PutVersionResult } from '../../store/store.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
 import { preconditionName, writePrecondition } from '../conditional.ts'
-import { demandChecksum, judgeLockHeaders, type LockHeaders, parseLockHeaders } from '../lock-headers.ts'
+import {
+  demandChecksum,
+  getsLocked,
+  judgeLockHeaders,
+  type LockHeaders,
+  parseLockHeaders,
+} from '../lock-headers.ts'
 import { type DescriptionHeaders, descriptionHeaders, newObjectPermissions } from '../new-object.ts'
 import { refuseUnkeptPromises } from '../object-description.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type S3Response } from '../operation.ts'
 import { lockFacts } from '../policy/facts.ts'
+import { refuseTimeToLiveOfNew } from '../profiles/strictness.ts'
 import { S3Error } from '../s3-error.ts'
 import { stageUpload } from '../stage-body.ts'
 import { noSuchKey, writeError } from '../store-results.ts'
@@ -45,6 +52,11 @@ export const PutObject = defineOperation<Input>({
     const bucket = addressedBucket(context)
     const key = addressedKey(context.request)
     const lock = judgeLockHeaders(input.lock, bucket, (await context.now()).requestMs)
+    refuseTimeToLiveOfNew(context.profile, {
+      headers: context.request.headers,
+      userMetadata: input.description.userMetadata,
+      lock: getsLocked(lock, bucket),
+    })
     const wanted = wantedChecksum(context.request.headers, payload.trailerNames)
     demandChecksum({
       bucket,

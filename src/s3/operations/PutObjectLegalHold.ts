@@ -2,6 +2,7 @@ import { limits } from '../../lib/limits.ts'
 import type { LegalHoldStatus } from '../../lock/types.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
+import { demandStrictness } from '../demand-strictness.ts'
 import { demandDocumentChecksum } from '../lock-headers.ts'
 import { parseLegalHold } from '../lock-xml.ts'
 import { defineOperation } from '../operation.ts'
@@ -26,6 +27,7 @@ export const PutObjectLegalHold = defineOperation<Input>({
   handle: async (context, { status, versionId }) => {
     const bucket = addressedBucket(context)
     const key = addressedKey(context.request)
+    await demandStrictness(context, { kind: 'legalHold', versionId, next: status })
     const change = { bucket: bucket.name, key, versionId, next: status }
     const result = await context.store.versions.putLegalHold(context.actor, change)
     if (result.kind !== 'changed') throw changeLockError(result, { bucket, key, versionId }, 'PUT')

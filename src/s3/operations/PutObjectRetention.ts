@@ -1,6 +1,7 @@
 import { limits } from '../../lib/limits.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
+import { demandStrictness } from '../demand-strictness.ts'
 import { asksBypassGovernance, dateNotInFuture, demandDocumentChecksum } from '../lock-headers.ts'
 import { parseRetention, type RetentionDocument } from '../lock-xml.ts'
 import { defineOperation } from '../operation.ts'
@@ -35,6 +36,7 @@ export const PutObjectRetention = defineOperation<Input>({
     }
     const bypassGovernance =
       asksBypassGovernance(context.request.headers) && context.may('s3:BypassGovernanceRetention', key)
+    await demandStrictness(context, { kind: 'retention', versionId, next: retention, bypassGovernance })
     const change = { bucket: bucket.name, key, versionId, next: retention, bypassGovernance }
     const result = await context.store.versions.putRetention(context.actor, change)
     if (result.kind !== 'changed') throw changeLockError(result, { bucket, key, versionId }, 'PUT')

@@ -7,6 +7,7 @@ import { demandChecksum } from '../lock-headers.ts'
 import { lockOfUpload, partNumberOf, readUpload, uploadIdOf } from '../multipart.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation } from '../operation.ts'
+import { refuseLockHeadersOnParts } from '../profiles/strictness.ts'
 import { putPart } from '../put-part.ts'
 import { S3Error } from '../s3-error.ts'
 import { stageUpload } from '../stage-body.ts'
@@ -20,7 +21,10 @@ export const UploadPart = defineOperation<Input>({
   match: { method: 'PUT', level: 'object', query: ['partNumber', 'uploadId'] },
   permission: 's3:PutObject',
   body: { kind: 'stream', bytesMax: limits.singleUploadBytesMax },
-  parse: ({ request: { query } }) => ({ uploadId: uploadIdOf(query), partNumber: partNumberOf(query) }),
+  parse: ({ request: { query, headers }, profile }) => {
+    refuseLockHeadersOnParts(profile, headers)
+    return { uploadId: uploadIdOf(query), partNumber: partNumberOf(query) }
+  },
   lockFacts: ({ uploadId }, context) => lockOfUpload(context, uploadId),
   handle: async (context, { uploadId, partNumber }, payload) => {
     const upload = await readUpload(context, uploadId)

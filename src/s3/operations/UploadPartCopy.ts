@@ -13,6 +13,7 @@ import { formatLastModified } from '../dates.ts'
 import { lockOfUpload, partNumberOf, readUpload, uploadIdOf } from '../multipart.ts'
 import { quotedEtag } from '../object-headers.ts'
 import { defineOperation, type OperationContext, type S3Response } from '../operation.ts'
+import { refuseLockHeadersOnParts } from '../profiles/strictness.ts'
 import { putPart } from '../put-part.ts'
 import type { ByteRange } from '../range.ts'
 import { invalidArgument, type S3Error } from '../s3-error.ts'
@@ -41,12 +42,15 @@ export const UploadPartCopy = defineOperation<Input>({
   },
   permission: 's3:PutObject',
   body: { kind: 'none' },
-  parse: ({ request: { query, headers } }) => ({
-    source: parseCopySource(headers['x-amz-copy-source'] ?? ''),
-    uploadId: uploadIdOf(query),
-    partNumber: partNumberOf(query),
-    range: parseCopyRange(headers[rangeHeader]),
-  }),
+  parse: ({ request: { query, headers }, profile }) => {
+    refuseLockHeadersOnParts(profile, headers)
+    return {
+      source: parseCopySource(headers['x-amz-copy-source'] ?? ''),
+      uploadId: uploadIdOf(query),
+      partNumber: partNumberOf(query),
+      range: parseCopyRange(headers[rangeHeader]),
+    }
+  },
   lockFacts: ({ uploadId }, context) => lockOfUpload(context, uploadId),
   handle: (context, input) => slowAnswer(context.request, copyPart(context, input)),
 })

@@ -1,18 +1,63 @@
-/** What a profile refuses beyond S3, once the version is known. Refusals only: an allow is `src/lock`'s alone. */
+/** What a profile refuses beyond S3. Refusals only: an allow is `src/lock`'s alone. */
+import { unreachable } from '../../lib/assert.ts'
 import type { EpochMs } from '../../lib/units.ts'
 import { activeRetention } from '../../lock/state.ts'
 import type { ObjectLockState, Retention } from '../../lock/types.ts'
 import { S3Error } from '../s3-error.ts'
+import { obsExpiresHeader } from './obs-headers.ts'
 import type { Profile, RetentionDialect } from './profile.ts'
 
-type Metadata = Readonly<Record<string, string>>
+type Texts = Readonly<Record<string, string>>
 
-/** Errors: InvalidRequest. `userMetadata` without prefix. */
-export function refuseTimeToLive({ objects }: Profile, userMetadata: Metadata): void {
+/**
+ * A version has a time to live or a lock. `userMetadata` is the version's, names without prefix. Errors: InvalidRequest.
+ */
+export function refuseTimeToLive({ objects }: Pick<Profile, 'objects'>, userMetadata: Texts): void {
   const found = objects.timeToLive.find((name) => userMetadata[name] !== undefined)
-  if (found === undefined) return
+  if (found !== undefined) throw contradictsLock(`x-amz-meta-${found}`)
+}
+
+export type NewVersion = {
+  readonly headers: Texts
+  readonly userMetadata: Texts
+  /** By headers or by the bucket's rule. */
+  readonly lock: 'some' | 'none'
+}
+
+/**
+ * The same for a version to be written, whose request may ask for it by header. Nothing is ever deleted by such a header
+ * here, so that OBS's is refused even alone. Errors: InvalidRequest, NotImplemented.
+ */
+export function refuseTimeToLiveOfNew(profile: Profile, { headers, userMetadata, lock }: NewVersion): void {
+  const isObsExpiring = headers[obsExpiresHeader] !== undefined
+  if (lock === 'none') {
+    if (!isObsExpiring) return
+    throw new S3Error('NotImplemented', {
+      message: 'A header you provided implies functionality that is not implemented',
+      extra: { Header: obsExpiresHeader },
+    })
+  }
+  if (isObsExpiring) throw contradictsLock(obsExpiresHeader)
+  refuseTimeToLive(profile, userMetadata)
+  // MinIO's clients write user metadata under this prefix, too.
+  const alias = profile.objects.timeToLive.map((name) => `x-minio-meta-${name}`)
+  const sent = alias.find((name) => headers[name] !== undefined)
+  if (sent !== undefined) throw contradictsLock(sent)
+}
+
+function contradictsLock(name: string): S3Error {
+  return new S3Error('InvalidRequest', {
+    message: `An object has a time to live (${name}) or an Object Lock, never both.`,
+  })
+}
+
+/** Parts are never locked, and the assembled object's lock is Create's. Errors: InvalidRequest. */
+export function refuseLockHeadersOnParts({ objects }: Profile, headers: Texts): void {
+  if (objects.lockHeadersOnParts === 'ignored') return
+  const sent = Object.keys(headers).find((name) => name.startsWith('x-amz-object-lock-'))
+  if (sent === undefined) return
   throw new S3Error('InvalidRequest', {
-    message: `An object has a time to live (x-amz-meta-${found}) or a lock, never both.`,
+    message: `${sent} cannot be used when parts are uploaded or assembled.`,
   })
 }
 
@@ -25,27 +70,34 @@ export type RetentionChange = {
   readonly bucketRule: 'some' | 'none'
 }
 
-/** Why a profile refuses what S3 would let pass; null: it has nothing against it. */
-export type Strictness = 'GovernanceChange' | 'EqualDate' | 'RemovalUnderRule'
+/** Why a profile refuses what S3 would let pass; the rule in the audit record. */
+export type Strictness = 'GovernanceChangeNeedsBypass' | 'EqualDate' | 'RemovalUnderRule'
 
+/** null: nothing against it. */
 export function judgeStrictness(dialect: RetentionDialect, change: RetentionChange): Strictness | null {
   const { state, next, nowMs } = change
   const current = state.kind === 'known' ? activeRetention(state, nowMs) : null
   if (current === null) return null
-  if (dialect.governanceChange === 'bypass' && current.mode === 'GOVERNANCE' && change.bypass === 'none')
-    return 'GovernanceChange'
-  if (dialect.removalUnderRule === 'refused' && next === null && change.bucketRule === 'some')
-    return 'RemovalUnderRule'
+  const isUnbypassed = current.mode === 'GOVERNANCE' && change.bypass === 'none'
+  if (dialect.governanceChange === 'bypass' && isUnbypassed) return 'GovernanceChangeNeedsBypass'
+  const isRemovalUnderRule = next === null && change.bucketRule === 'some'
+  if (dialect.removalUnderRule === 'refused' && isRemovalUnderRule) return 'RemovalUnderRule'
   if (dialect.equalDate === 'refused' && next?.retainUntilMs === current.retainUntilMs) return 'EqualDate'
   return null
 }
 
-/** Whether anything of the version has to be known before the store is asked. */
-export function isStricter({ retention, objects }: Profile): boolean {
-  return (
-    retention.governanceChange !== 'asS3' ||
-    retention.removalUnderRule !== 'asS3' ||
-    retention.equalDate !== 'accepted' ||
-    objects.timeToLive.length > 0
-  )
+export function strictnessError(strictness: Strictness): S3Error {
+  const message = 'Access Denied because object protected by object lock.'
+  switch (strictness) {
+    case 'GovernanceChangeNeedsBypass':
+      return new S3Error('AccessDenied', { message, situation: 'GovernanceRetention' })
+    case 'EqualDate':
+      return new S3Error('AccessDenied', { message, situation: 'ComplianceRetention' })
+    case 'RemovalUnderRule':
+      return new S3Error('AccessDenied', {
+        message: 'Access Denied because this bucket has a default retention: no version is without one.',
+      })
+    default:
+      return unreachable(strictness, 'every strictness has its answer')
+  }
 }
