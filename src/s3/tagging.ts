@@ -1,5 +1,7 @@
-/** Tags of objects: the x-amz-tagging header and the Tagging document. */
+/** Tags of objects and buckets: the x-amz-tagging header and the Tagging document. */
 import { limits } from '../lib/limits.ts'
+import { mapOf, shape, text } from '../store/fields.ts'
+import { type TextCodec, textCodec } from '../store/text-codec.ts'
 import { invalidArgument, S3Error } from './s3-error.ts'
 import { allowOnly, child, children, childText, element, parseXml, xmlDocument } from './xml.ts'
 
@@ -23,8 +25,29 @@ export function taggingHeader(headers: Readonly<Record<string, string>>): Tags {
   return toRecord(tags)
 }
 
-/** The Tagging document. Errors: E8, BadRequest (more than 10), InvalidTag. */
+/** A bucket's tags as stored. */
+export const bucketTagsCodec: TextCodec<{ readonly tags: Tags }> = textCodec(
+  'tagging',
+  shape({ tags: mapOf(text) }),
+)
+
+/** The Tagging document of an object. Errors: E8, BadRequest (more than 10), InvalidTag. */
 export function parseTagging(document: string): Tags {
+  return parseTags(document, {
+    countMax: limits.objectTagsMax,
+    tooMany: `Object tags cannot be greater than ${limits.objectTagsMax}`,
+  })
+}
+
+/** The Tagging document of a bucket. Errors: E8, BadRequest (more than 50), InvalidTag. */
+export function parseBucketTagging(document: string): Tags {
+  return parseTags(document, {
+    countMax: limits.bucketTagsMax,
+    tooMany: `Bucket tag count cannot be greater than ${limits.bucketTagsMax}`,
+  })
+}
+
+function parseTags(document: string, bound: { readonly countMax: number; readonly tooMany: string }): Tags {
   const root = parseXml(document, ['Tagging'])
   allowOnly(root, ['TagSet'])
   const set = child(root, 'TagSet')
@@ -37,9 +60,7 @@ export function parseTagging(document: string): Tags {
     if (key === null || value === null) throw new S3Error('MalformedXML')
     return { key, value }
   })
-  if (tags.length > limits.objectTagsMax) {
-    throw new S3Error('BadRequest', { message: `Object tags cannot be greater than ${limits.objectTagsMax}` })
-  }
+  if (tags.length > bound.countMax) throw new S3Error('BadRequest', { message: bound.tooMany })
   if (hasRepeats(tags))
     throw new S3Error('InvalidTag', { message: 'Cannot provide multiple Tags with the same key' })
   checkTags(tags)

@@ -15,6 +15,7 @@ import { isFramed, openPayload } from '../s3/auth/payload.ts'
 import { formatHttpDate } from '../s3/dates.ts'
 import type { MatchInput } from '../s3/match.ts'
 import type { BodyKind, Operation, RequestBody, S3Request, S3Response, ServerFacts } from '../s3/operation.ts'
+import { answerPreflight, isPreflight } from '../s3/preflight.ts'
 import { type Dialect, dressed, reworded } from '../s3/profiles/answers.ts'
 import { profileOf, profiles } from '../s3/profiles/index.ts'
 import { withObsTwins } from '../s3/profiles/obs-headers.ts'
@@ -24,6 +25,7 @@ import { verifyDocument, wantedChecksum } from '../s3/wanted-checksum.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import type { BucketPolicies } from './bucket-policies.ts'
+import { withCorsHeaders } from './cross-origin.ts'
 import { errorAnswer, judgeError } from './error-answer.ts'
 import { authorizeRequest, type Granted } from './operation-context.ts'
 import { ClientGoneError, inTime, requestBytes } from './request-body.ts'
@@ -105,7 +107,8 @@ async function answerRequest(options: PipelineOptions, exchange: Exchange): Prom
       { method: request.method ?? '', target: request.url ?? '', rawHeaders: request.rawHeaders },
       options.facts.domain,
     )
-    return dressed(dialect, await answerHead(options, exchange, head, dialect), ids)
+    const answer = dressed(dialect, await answerHead(options, exchange, head, dialect), ids)
+    return await withCorsHeaders(options, head, answer)
   } catch (thrown) {
     if (thrown instanceof ClientGoneError) return null
     const { error, consequence } = judgeError(thrown)
@@ -118,7 +121,8 @@ async function answerRequest(options: PipelineOptions, exchange: Exchange): Prom
     }
     if (consequence !== 'none') options.onFault(consequence, thrown)
     const resource = resourceOf(head?.bucket ?? null, head?.key ?? null)
-    return dressed(dialect, errorAnswer(reworded(dialect, error), { resource, ...ids }), ids)
+    const answer = dressed(dialect, errorAnswer(reworded(dialect, error), { resource, ...ids }), ids)
+    return withCorsHeaders(options, head, answer)
   }
 }
 
@@ -129,6 +133,8 @@ async function answerHead(
   dialect: Dialect,
 ): Promise<S3Response> {
   dialect.headers = routed.headers
+  // Browsers ask without a signature; nothing but the bucket's CORS rules is read for it.
+  if (isPreflight(routed)) return answerPreflight(options.store, routed)
   const { principal, addressed, request, openBody, proof } = await admit(options, exchange, routed)
   const { record } = exchange
   const { accessKeyId, accountId } = principal

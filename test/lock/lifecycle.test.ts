@@ -314,7 +314,11 @@ describe('locks', () => {
 })
 
 describe('filters', () => {
-  const version = { isDeleteMarker: false, sizeBytes: 100, tags: { a: '1', b: '2' } }
+  const version = {
+    isDeleteMarker: false,
+    sizeBytes: 100,
+    tags: { a: '1', b: '2' } as Record<string, string>,
+  }
   const marker = { isDeleteMarker: true, sizeBytes: 0, tags: {} }
   const applies = (filter: Partial<LifecycleFilter>, to = version) =>
     appliesTo({ status: 'Enabled', filter: { ...everything, ...filter } }, 'logs/a', to)

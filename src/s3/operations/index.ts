@@ -7,18 +7,24 @@ import { CopyObject } from './CopyObject.ts'
 import { CreateBucket } from './CreateBucket.ts'
 import { CreateMultipartUpload } from './CreateMultipartUpload.ts'
 import { DeleteBucket } from './DeleteBucket.ts'
+import { DeleteBucketCors } from './DeleteBucketCors.ts'
+import { DeleteBucketLifecycle } from './DeleteBucketLifecycle.ts'
 import { DeleteBucketOwnershipControls } from './DeleteBucketOwnershipControls.ts'
 import { DeleteBucketPolicy } from './DeleteBucketPolicy.ts'
+import { DeleteBucketTagging } from './DeleteBucketTagging.ts'
 import { DeleteObject } from './DeleteObject.ts'
 import { DeleteObjects } from './DeleteObjects.ts'
 import { DeleteObjectTagging } from './DeleteObjectTagging.ts'
 import { DeletePublicAccessBlock } from './DeletePublicAccessBlock.ts'
 import { GetBucketAcl } from './GetBucketAcl.ts'
+import { GetBucketCors } from './GetBucketCors.ts'
 import { GetBucketEncryption } from './GetBucketEncryption.ts'
+import { GetBucketLifecycleConfiguration } from './GetBucketLifecycleConfiguration.ts'
 import { GetBucketLocation } from './GetBucketLocation.ts'
 import { GetBucketOwnershipControls } from './GetBucketOwnershipControls.ts'
 import { GetBucketPolicy } from './GetBucketPolicy.ts'
 import { GetBucketPolicyStatus } from './GetBucketPolicyStatus.ts'
+import { GetBucketTagging } from './GetBucketTagging.ts'
 import { GetBucketVersioning } from './GetBucketVersioning.ts'
 import { GetObject } from './GetObject.ts'
 import { GetObjectAcl } from './GetObjectAcl.ts'
@@ -37,9 +43,13 @@ import { ListObjectsV2 } from './ListObjectsV2.ts'
 import { ListObjectVersions } from './ListObjectVersions.ts'
 import { ListParts } from './ListParts.ts'
 import { unbuiltOperations } from './not-implemented.ts'
+import { PostObject } from './PostObject.ts'
 import { PutBucketAcl } from './PutBucketAcl.ts'
+import { PutBucketCors } from './PutBucketCors.ts'
+import { PutBucketLifecycleConfiguration } from './PutBucketLifecycleConfiguration.ts'
 import { PutBucketOwnershipControls } from './PutBucketOwnershipControls.ts'
 import { PutBucketPolicy } from './PutBucketPolicy.ts'
+import { PutBucketTagging } from './PutBucketTagging.ts'
 import { PutBucketVersioning } from './PutBucketVersioning.ts'
 import { PutObject } from './PutObject.ts'
 import { PutObjectAcl } from './PutObjectAcl.ts'
@@ -58,18 +68,24 @@ const table: readonly Operation[] = [
   CreateBucket,
   CreateMultipartUpload,
   DeleteBucket,
+  DeleteBucketCors,
+  DeleteBucketLifecycle,
   DeleteBucketOwnershipControls,
   DeleteBucketPolicy,
+  DeleteBucketTagging,
   DeleteObject,
   DeleteObjectTagging,
   DeleteObjects,
   DeletePublicAccessBlock,
   GetBucketAcl,
+  GetBucketCors,
   GetBucketEncryption,
+  GetBucketLifecycleConfiguration,
   GetBucketLocation,
   GetBucketOwnershipControls,
   GetBucketPolicy,
   GetBucketPolicyStatus,
+  GetBucketTagging,
   GetBucketVersioning,
   GetObject,
   GetObjectAcl,
@@ -87,9 +103,13 @@ const table: readonly Operation[] = [
   ListObjects,
   ListObjectsV2,
   ListParts,
+  PostObject,
   PutBucketAcl,
+  PutBucketCors,
+  PutBucketLifecycleConfiguration,
   PutBucketOwnershipControls,
   PutBucketPolicy,
+  PutBucketTagging,
   PutBucketVersioning,
   PutObject,
   PutObjectAcl,

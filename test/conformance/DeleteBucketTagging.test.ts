@@ -1,0 +1,38 @@
+import { expect, it } from 'vitest'
+import { accessKey, conformance, refusal, refused } from '../support/conformance.ts'
+
+const owner = accessKey('owner', null)
+const writer = accessKey('writer', ['s3:PutBucketTagging'])
+const other = accessKey('other', ['s3:GetBucketTagging', 's3:DeleteBucket', 's3:DeleteObject'])
+const bench = conformance({ accessKeys: [owner, writer, other] })
+
+const body = '<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>'
+const target = (bucket: string) => ({ path: `/${bucket}`, query: { tagging: '' } })
+const put = (bucket: string) => bench.document({ method: 'PUT', ...target(bucket), body, key: owner })
+const get = (bucket: string) => bench.send({ method: 'GET', ...target(bucket), key: owner })
+
+it('DeleteBucketTagging: 204, and there is none any more; again 204', async () => {
+  const bucket = await bench.bucket('enabled', { key: owner })
+  expect((await put(bucket)).status).toBeLessThan(300)
+  for (let round = 0; round < 2; round += 1) {
+    const answer = await bench.send({ method: 'DELETE', ...target(bucket), key: writer })
+    expect([answer.status, answer.text]).toEqual([204, ''])
+    expect((await get(bucket)).code).toBe('NoSuchTagSet')
+  }
+})
+
+it('DeleteBucketTagging: needs the permission of the PUT and no other', async () => {
+  const bucket = await bench.bucket('enabled', { key: owner })
+  await put(bucket)
+  const answer = await bench.send({ method: 'DELETE', ...target(bucket), key: other })
+  expect(refusal(answer)).toEqual(refused.forbidden)
+  expect((await get(bucket)).status).toBe(200)
+})
+
+it('DeleteBucketTagging: a bucket of the same name that is made later has none', async () => {
+  const bucket = await bench.bucket('enabled', { key: owner })
+  await put(bucket)
+  await bench.send({ method: 'DELETE', path: `/${bucket}`, key: owner })
+  await bench.send({ method: 'PUT', path: `/${bucket}`, key: owner })
+  expect((await get(bucket)).code).toBe('NoSuchTagSet')
+})
