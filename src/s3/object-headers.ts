@@ -1,7 +1,7 @@
 /** The headers of GetObject and HeadObject. */
 
 import { formatIso } from '../lib/units.ts'
-import type { ObjectData, VersionRecord } from '../store/records.ts'
+import type { ObjectChecksum, ObjectData, ObjectPart, VersionRecord } from '../store/records.ts'
 import { formatHttpDate } from './dates.ts'
 import type { OperationContext, S3Request } from './operation.ts'
 import { invalidArgument } from './s3-error.ts'
@@ -95,6 +95,22 @@ function lockHeadersOf(context: OperationContext, version: VersionRecord): Heade
 
 /** Checksums are of whole objects: S3 leaves them out of a range. */
 export function checksumHeaders(request: S3Request, version: ObjectVersion): Headers {
-  const asked = request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
-  return asked && version.object.checksum !== null ? checksumHeader(version.object.checksum) : {}
+  const { checksum } = version.object
+  return asksChecksum(request) && checksum !== null ? checksumHeader(checksum) : {}
+}
+
+/** A part has its own, under the type of the object's. */
+export function partChecksumHeaders(request: S3Request, version: ObjectVersion, part: ObjectPart): Headers {
+  const checksum = asksChecksum(request) ? partChecksum(version.object, part) : null
+  if (checksum === null) return {}
+  return checksumHeader({ ...checksum, type: version.object.checksum?.type ?? checksum.type })
+}
+
+/** null: none, or one of another algorithm: a copy may have asked for another than the parts were uploaded with. */
+export function partChecksum(object: ObjectData, { checksum }: ObjectPart): ObjectChecksum | null {
+  return checksum?.algorithm === object.checksum?.algorithm ? checksum : null
+}
+
+function asksChecksum(request: S3Request): boolean {
+  return request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
 }

@@ -1,5 +1,6 @@
 /** What GetObject and HeadObject share: conditions, part or range, headers. */
 import { limits } from '../lib/limits.ts'
+import type { ObjectPart } from '../store/records.ts'
 import { addressedBucket } from './addressed.ts'
 import { judgeConditions, rangeApplies, readConditions } from './conditional.ts'
 import { partNumberFrom } from './multipart.ts'
@@ -7,6 +8,7 @@ import {
   checksumHeaders,
   type ObjectVersion,
   objectHeaders,
+  partChecksumHeaders,
   responseOverrides,
   validatorHeaders,
 } from './object-headers.ts'
@@ -88,26 +90,32 @@ async function partOf(context: OperationContext, version: ObjectVersion, partNum
   // A range cannot say "no bytes": an empty object is answered whole.
   if (sizeBytes === 0) return { range: null, headers: {} }
   if (partCount === null) return { range: { startByte: 0, endByte: sizeBytes }, headers: {} }
-  const range = await rangeOfPart(context, version, partNumber)
-  return { range, headers: { 'x-amz-mp-parts-count': String(partCount) } }
+  const { range, part } = await findPart(context, version, partNumber)
+  const headers = {
+    'x-amz-mp-parts-count': String(partCount),
+    ...partChecksumHeaders(context.request, version, part),
+  }
+  return { range, headers }
 }
 
-async function rangeOfPart(
+type FoundPart = { readonly range: ByteRange; readonly part: ObjectPart }
+
+async function findPart(
   context: OperationContext,
   version: ObjectVersion,
   partNumber: number,
-): Promise<ByteRange> {
+): Promise<FoundPart> {
   let startByte = 0
   let partCount = 0
   while (partCount < partNumber) {
     const limit = Math.min(limits.bodiesPerListChunkMax, partNumber - partCount)
-    const sizes = await context.store.versions.bodySizes(version, partCount, limit)
-    if (sizes.length === 0) throw new S3Error('InternalError')
-    partCount += sizes.length
-    const sum = sizes.reduce((total, size) => total + size, 0)
-    const last = sizes.at(-1) ?? 0
-    if (partCount >= partNumber) return { startByte: startByte + sum - last, endByte: startByte + sum }
-    startByte += sum
+    const parts = await context.store.versions.parts(version, partCount, limit)
+    const part = parts.at(-1)
+    if (part === undefined) throw new S3Error('InternalError')
+    partCount += parts.length
+    const endByte = startByte + parts.reduce((total, { sizeBytes }) => total + sizeBytes, 0)
+    if (partCount >= partNumber) return { range: { startByte: endByte - part.sizeBytes, endByte }, part }
+    startByte = endByte
   }
   throw new S3Error('InternalError')
 }

@@ -33,6 +33,7 @@ import { bucketKey, parsePartKey, uploadKey, versionKey } from './keys.ts'
 import {
   type BucketRecord,
   bucketDocumentKinds,
+  type ChecksumAlgorithm,
   type ContentRef,
   type CurrentRecord,
   type ObjectData,
@@ -108,9 +109,17 @@ function ofObject(object: ObjectData | null, lock: ObjectLockState): ObjectLockS
   return { kind: 'unknown', cause: 'stored record: version.object is not there although it has a lock' }
 }
 
+export const checksumAlgorithm: Decode<ChecksumAlgorithm> = oneOf(
+  'CRC32',
+  'CRC32C',
+  'CRC64NVME',
+  'SHA1',
+  'SHA256',
+)
+
 const checksum = nullable(
   shape({
-    algorithm: oneOf('CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'),
+    algorithm: checksumAlgorithm,
     type: oneOf('FULL_OBJECT', 'COMPOSITE'),
     value: text,
   }),
@@ -169,7 +178,7 @@ const uploadShape: Decode<UploadRecord> = shape({
   explicitRetention: nullable(retention),
   explicitLegalHold: nullable(legalHold),
   bucketRetentionAtCreate: nullable(bucketRetention),
-  checksumAlgorithm: nullable(oneOf('CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256')),
+  checksumAlgorithm: nullable(checksumAlgorithm),
   checksumType: nullable(oneOf('FULL_OBJECT', 'COMPOSITE')),
 })
 

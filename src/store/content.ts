@@ -21,7 +21,7 @@ import {
   readInline,
   readListChunk,
 } from './list-rows.ts'
-import type { ContentRef } from './records.ts'
+import type { ContentRef, ObjectPart } from './records.ts'
 import type { StagedBody } from './requests.ts'
 import { sealRow, unsealRow } from './row-codec.ts'
 
@@ -41,7 +41,7 @@ export function attachStaged(
   const content: ContentRef = { listId: bodyId, bodyCount: 1, storage: inline === null ? 'files' : 'inline' }
   if (inline === null) {
     putFileRows(transaction, bodyId, blockCrcs)
-    putList(transaction, content.listId, [{ bodyId, sizeBytes, sha256 }])
+    putList(transaction, content.listId, [{ bodyId, sizeBytes, sha256, checksum: null }])
   } else {
     assert(inline.length === sizeBytes, 'the bytes of an inline body are all there')
     putInline(transaction, content.listId, { bytes: inline, sha256, crcs: [...blockCrcs] })
@@ -119,29 +119,30 @@ export async function* openContent(
   }
 }
 
-/** Sizes of the bodies after the first `afterCount`, in order, at most `limit`. Errors: as openContent. */
-export async function readBodySizes(
+/** The bodies after the first `afterCount`, in order, at most `limit`. Errors: as openContent. */
+export async function readParts(
   reader: KeyValueReader,
   content: ContentRef,
   page: { readonly afterCount: number; readonly limit: number },
-): Promise<readonly number[]> {
+): Promise<readonly ObjectPart[]> {
   if (content.storage === 'inline') {
     const inline = await readInline(reader, content.listId)
     if (inline === null) throw gone(content)
-    return [inline.bytes.length].slice(page.afterCount, page.afterCount + page.limit)
+    const whole = { sizeBytes: inline.bytes.length, checksum: null }
+    return [whole].slice(page.afterCount, page.afterCount + page.limit)
   }
   const perChunk = limits.bodiesPerListChunkMax
-  const sizes: number[] = []
+  const parts: ObjectPart[] = []
   const end = Math.min(content.bodyCount, page.afterCount + page.limit)
   for (let index = page.afterCount; index < end; ) {
     const chunk = await readListChunk(reader, content.listId, Math.floor(index / perChunk))
     if (chunk === null) throw gone(content)
     const taken = chunk.bodies.slice(index % perChunk, (index % perChunk) + end - index)
     if (taken.length === 0) return corrupt('list', 'as long as its version says')
-    sizes.push(...taken.map(({ sizeBytes }) => sizeBytes))
+    parts.push(...taken.map(({ sizeBytes, checksum }) => ({ sizeBytes, checksum })))
     index += taken.length
   }
-  return sizes
+  return parts
 }
 
 async function* openInline(

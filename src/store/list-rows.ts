@@ -6,13 +6,20 @@ import { assert } from '../lib/assert.ts'
 import { concatBytes } from '../lib/bytes.ts'
 import { limits } from '../lib/limits.ts'
 import type { BlockCrcs, ByteRange } from './bodies/contract.ts'
+import { checksumAlgorithm } from './codec.ts'
 import { CorruptRecordError, corrupt, count, type Decode, listOf, shape, text } from './fields.ts'
 import { fileKey, listKey } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import type { ChecksumAlgorithm, ObjectChecksum } from './records.ts'
 import { rowCodec, sealRow, unsealRow } from './row-codec.ts'
 
-/** A body that is a file; `sha256` in hex. */
-export type FileBody = { readonly bodyId: string; readonly sizeBytes: number; readonly sha256: string }
+/** A body that is a file; `sha256` in hex. `checksum`: of the part that it was; null: it was none, or had none. */
+export type FileBody = {
+  readonly bodyId: string
+  readonly sizeBytes: number
+  readonly sha256: string
+  readonly checksum: ObjectChecksum | null
+}
 
 /** At most limits.bodiesPerListChunkMax bodies; `startByte` is where the first begins in the object. */
 export type ListChunk = { readonly startByte: number; readonly bodies: readonly FileBody[] }
@@ -23,14 +30,23 @@ export type InlineBody = {
   readonly crcs: readonly number[]
 }
 
-type StoredBody = readonly [bodyId: string, sizeBytes: number, sha256: string]
+type StoredBody = readonly [
+  bodyId: string,
+  sizeBytes: number,
+  sha256: string,
+  ...checksum: [] | [algorithm: ChecksumAlgorithm, value: string],
+]
 type StoredChunk = { readonly startByte: number; readonly bodies: readonly StoredBody[] }
 type InlineHeader = { readonly sizeBytes: number; readonly sha256: string; readonly crcs: readonly number[] }
 
 const storedBody: Decode<StoredBody> = (value, where) => {
-  if (!Array.isArray(value) || value.length !== 3) return corrupt(where, 'id, size and SHA-256 of a body')
-  const [bodyId, sizeBytes, sha256] = value
-  return [text(bodyId, where), count(sizeBytes, where), text(sha256, where)]
+  if (!Array.isArray(value) || (value.length !== 3 && value.length !== 5)) {
+    return corrupt(where, 'id, size, SHA-256 and perhaps checksum of a body')
+  }
+  const [bodyId, sizeBytes, sha256, algorithm, checksum] = value
+  const body = [text(bodyId, where), count(sizeBytes, where), text(sha256, where)] as const
+  if (value.length === 3) return body
+  return [...body, checksumAlgorithm(algorithm, where), text(checksum, where)]
 }
 const chunkCodec = rowCodec<StoredChunk>('list', shape({ startByte: count, bodies: listOf(storedBody) }))
 const inlineCodec = rowCodec<InlineHeader>(
@@ -51,7 +67,7 @@ export function putList(transaction: KeyValueTransaction, listId: string, bodies
   let startByte = 0
   for (let chunkIndex = 0; chunkIndex < listChunkCount(bodies.length); chunkIndex += 1) {
     const chunk = bodies.slice(chunkIndex * perChunk, (chunkIndex + 1) * perChunk)
-    const stored = chunk.map(({ bodyId, sizeBytes, sha256 }): StoredBody => [bodyId, sizeBytes, sha256])
+    const stored = chunk.map(storedOf)
     const row = listKey(listId, chunkIndex)
     transaction.put(row, chunkCodec.encode(row, { startByte, bodies: stored }))
     startByte += chunk.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
@@ -68,7 +84,18 @@ export async function readListChunk(
   const value = await reader.get(row)
   if (value === null) return null
   const { startByte, bodies } = chunkCodec.decode(row, value)
-  return { startByte, bodies: bodies.map(([bodyId, sizeBytes, sha256]) => ({ bodyId, sizeBytes, sha256 })) }
+  return { startByte, bodies: bodies.map(bodyOf) }
+}
+
+function storedOf({ bodyId, sizeBytes, sha256, checksum }: FileBody): StoredBody {
+  const own = [bodyId, sizeBytes, sha256] as const
+  return checksum === null ? own : [...own, checksum.algorithm, checksum.value]
+}
+
+/** A part's checksum is of all its bytes, whatever the object's is. */
+function bodyOf([bodyId, sizeBytes, sha256, algorithm, value]: StoredBody): FileBody {
+  const isThere = algorithm !== undefined && value !== undefined
+  return { bodyId, sizeBytes, sha256, checksum: isThere ? { algorithm, type: 'FULL_OBJECT', value } : null }
 }
 
 export function putInline(transaction: KeyValueTransaction, listId: string, body: InlineBody): void {

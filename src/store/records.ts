@@ -83,6 +83,9 @@ export type ContentRef = {
   readonly storage: 'inline' | 'files'
 }
 
+/** One of the bodies of an object; `checksum` is of the part that it was. */
+export type ObjectPart = { readonly sizeBytes: number; readonly checksum: ObjectChecksum | null }
+
 export type ObjectData = {
   readonly content: ContentRef
   readonly sizeBytes: number

@@ -12,6 +12,7 @@ import type {
   BucketRecord,
   ChecksumAlgorithm,
   ObjectChecksum,
+  ObjectPart,
   PartRecord,
   StoredHeaders,
   UploadRecord,
@@ -137,8 +138,8 @@ export interface Versions {
     version: VersionRecord,
     range: { startByte: number; endByte: number } | null,
   ): AsyncIterable<Uint8Array>
-  /** Sizes of the bodies of a multipart object in order, a page at a time (for partNumber reads). */
-  bodySizes(version: VersionRecord, afterIndex: number, limit: number): Promise<readonly number[]>
+  /** The parts of a multipart object in order, a page at a time. */
+  parts(version: VersionRecord, afterIndex: number, limit: number): Promise<readonly ObjectPart[]>
   /** Makes the bytes durable in a stage. Errors: BodyTooLargeError. */
   stage(body: AsyncIterable<Uint8Array>, sizeBytesMax: number): Promise<StagedBody>
   discard(body: StagedBody): Promise<void>

@@ -3,7 +3,7 @@
 import { assert } from '../lib/assert.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { changeVersion } from './change-version.ts'
-import { openContent, readBodySizes } from './content.ts'
+import { openContent, readParts } from './content.ts'
 import type { StoreContext } from './decision.ts'
 import { deleteVersion, deleteVersions } from './delete-version.ts'
 import { listCurrent, listVersions } from './listings.ts'
@@ -31,8 +31,8 @@ export function createVersions(parts: StoreContext & { readonly bodies: Bodies }
     listCurrent: (input) => listCurrent(kv, input),
     listVersions: (input) => listVersions(kv, input),
     openBody: (version, range) => openContent(kv, bodies, objectOf(version).content, range),
-    bodySizes: (version, afterIndex, limit) =>
-      readBodySizes(kv, objectOf(version).content, { afterCount: afterIndex, limit }),
+    parts: (version, afterIndex, limit) =>
+      readParts(kv, objectOf(version).content, { afterCount: afterIndex, limit }),
     stage: (body, sizeBytesMax) => bodies.stage(body, { bytesMax: sizeBytesMax }),
     discard: (body) => bodies.discard(body),
   }

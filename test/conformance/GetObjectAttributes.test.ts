@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { accessKey, conformance, elements, refusal, refused } from '../support/conformance.ts'
 import { addPart, begin, complete, mebibyte } from '../support/multipart.ts'
@@ -59,6 +60,61 @@ it('GetObjectAttributes: the parts of a multipart object, by pages', async () =>
     ['2'],
     ['4'],
     'false',
+  ])
+})
+
+it.each([
+  ['SHA256', 'COMPOSITE'],
+  ['CRC32', 'FULL_OBJECT'],
+])('GetObjectAttributes: %s of every part, the type of the object is %s', async (algorithm, type) => {
+  const bucket = await bench.bucket('enabled', { key: owner })
+  const asked = { 'x-amz-checksum-algorithm': algorithm, 'x-amz-checksum-type': type }
+  const upload = await begin(bench, { bucket, signer: owner }, asked)
+  const bodies = [randomBytes(5 * mebibyte), Buffer.from('tail')]
+  const parts = []
+  for (const [index, body] of bodies.entries()) {
+    parts.push(await addPart(bench, upload, { partNumber: index + 1, body }))
+  }
+  await complete(bench, upload, parts)
+  const answer = await get(bucket, 'ObjectParts,Checksum')
+  const value = (body: Uint8Array) =>
+    algorithm === 'SHA256'
+      ? createHash('sha256').update(body).digest('base64')
+      : Buffer.from(crc32(body).toString(16).padStart(8, '0'), 'hex').toString('base64')
+  const [whole, ...each] = elements(answer, `Checksum${algorithm}`)
+  expect(each).toEqual(bodies.map(value))
+  const composite = createHash('sha256').update(
+    Buffer.concat(each.map((text) => Buffer.from(text, 'base64'))),
+  )
+  expect([whole, answer.element('ChecksumType')]).toEqual([
+    type === 'COMPOSITE' ? `${composite.digest('base64')}-2` : value(Buffer.concat(bodies)),
+    type,
+  ])
+  for (const [index, body] of bodies.entries()) {
+    const { headers, status } = await bench.send({
+      method: 'HEAD',
+      path: `/${bucket}/key`,
+      query: { partNumber: String(index + 1) },
+      headers: { 'x-amz-checksum-mode': 'ENABLED' },
+      key: owner,
+    })
+    expect([
+      status,
+      headers[`x-amz-checksum-${algorithm.toLowerCase()}`],
+      headers['x-amz-mp-parts-count'],
+    ]).toEqual([206, value(body), '2'])
+  }
+})
+
+it('GetObjectAttributes: an upload without checksum tells the number of its parts only', async () => {
+  const bucket = await bench.bucket('enabled', { key: owner })
+  const upload = await begin(bench, { bucket, signer: owner })
+  await complete(bench, upload, [await addPart(bench, upload, { partNumber: 1, body: 'part' })])
+  const answer = await get(bucket, all)
+  expect([answer.element('PartsCount'), elements(answer, 'Part'), answer.element('ChecksumType')]).toEqual([
+    '1',
+    [],
+    null,
   ])
 })
 

@@ -1,10 +1,11 @@
 import { limits } from '../../lib/limits.ts'
+import type { ObjectPart } from '../../store/records.ts'
 import { addressedBucket } from '../addressed.ts'
 import { xmlAnswer } from '../answers.ts'
-import { checksumElements } from '../checksum-xml.ts'
+import { checksumElements, checksumValueElements } from '../checksum-xml.ts'
 import { formatHttpDate } from '../dates.ts'
 import { parsePageSize } from '../listing-input.ts'
-import type { ObjectVersion } from '../object-headers.ts'
+import { type ObjectVersion, partChecksum } from '../object-headers.ts'
 import { defineOperation, type OperationContext } from '../operation.ts'
 import { readObject } from '../read-version.ts'
 import { invalidArgument } from '../s3-error.ts'
@@ -70,7 +71,7 @@ function pageHeader(value: string | undefined, name: string, sizeMax: number): n
   return parsePageSize(new URLSearchParams(value === undefined ? [] : [[name, value]]), name, sizeMax)
 }
 
-/** Only objects that were uploaded in parts have them. Sizes, where a checksum was asked for at upload, as S3 does. */
+/** Only objects that were uploaded in parts have them; one by one only those with a checksum, as S3 does. */
 async function partsElements(
   context: OperationContext,
   version: ObjectVersion,
@@ -80,9 +81,9 @@ async function partsElements(
   if (partCount === null || !attributes.has('ObjectParts')) return []
   const count = element('PartsCount', partCount)
   if (checksum === null) return [element('ObjectParts', [count])]
-  const sizes =
-    marker >= partCount ? [] : await readSizes(context, version, { afterIndex: marker, limit: maxParts })
-  const last = marker + sizes.length
+  const page = { afterIndex: marker, limit: maxParts }
+  const parts = marker >= partCount ? [] : await readParts(context, version, page)
+  const last = marker + parts.length
   return [
     element('ObjectParts', [
       count,
@@ -90,8 +91,12 @@ async function partsElements(
       element('NextPartNumberMarker', last),
       element('MaxParts', maxParts),
       element('IsTruncated', last < partCount),
-      ...sizes.map((sizeBytes, index) =>
-        element('Part', [element('PartNumber', marker + index + 1), element('Size', sizeBytes)]),
+      ...parts.map((part, index) =>
+        element('Part', [
+          element('PartNumber', marker + index + 1),
+          element('Size', part.sizeBytes),
+          ...checksumValueElements(partChecksum(version.object, part)),
+        ]),
       ),
     ]),
   ]
@@ -99,17 +104,17 @@ async function partsElements(
 
 type Page = { readonly afterIndex: number; readonly limit: number }
 
-async function readSizes(
+async function readParts(
   context: OperationContext,
   version: ObjectVersion,
   page: Page,
-): Promise<readonly number[]> {
-  const sizes: number[] = []
-  while (sizes.length < page.limit) {
-    const limit = Math.min(limits.bodiesPerListChunkMax, page.limit - sizes.length)
-    const next = await context.store.versions.bodySizes(version, page.afterIndex + sizes.length, limit)
+): Promise<readonly ObjectPart[]> {
+  const parts: ObjectPart[] = []
+  while (parts.length < page.limit) {
+    const limit = Math.min(limits.bodiesPerListChunkMax, page.limit - parts.length)
+    const next = await context.store.versions.parts(version, page.afterIndex + parts.length, limit)
     if (next.length === 0) break
-    sizes.push(...next)
+    parts.push(...next)
   }
-  return sizes
+  return parts
 }
