@@ -174,7 +174,7 @@ async function snapshot(send: Bench['send'], bucket: string): Promise<readonly u
   for (const { key, versionId, kind } of listedVersions(versions)) {
     if (kind === 'DeleteMarker') continue
     const answer = await send({ method: 'GET', path: `${path}/${key}`, query: { versionId } })
-    const { date: _date, 'x-amz-request-id': _id, ...headers } = answer.headers
+    const { date: _date, 'x-amz-request-id': _id, 'x-obs-request-id': _obsId, ...headers } = answer.headers
     seen.push(answer.status, headers, answer.text)
   }
   return seen

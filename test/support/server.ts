@@ -38,6 +38,8 @@ export type TestServerOptions = {
   readonly logLevel?: ServerOptions['logLevel']
   /** On stdout, so in `logs()`. */
   readonly accessLog?: 'on'
+  /** The wall clock of the server's first start, which goes on from there; left out: the machine's. */
+  readonly startsAtMs?: number
   /** Kept by the caller; left out: a temporary one that `stop` removes. */
   readonly dataDirectory?: string
 }
@@ -79,7 +81,8 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-server-'))
   const clockFile = join(directory, 'clock.json')
   const accessKeysFile = join(directory, 'access-keys.json')
-  let shift = unshifted
+  let shift: ClockShift =
+    given.startsAtMs === undefined ? unshifted : { ...unshifted, wallShiftMs: given.startsAtMs - Date.now() }
   writeClockShift(clockFile, shift)
   if (given.accessKeys !== undefined) writeFileSync(accessKeysFile, JSON.stringify(given.accessKeys))
   let options: ServerOptions = {
