@@ -58,7 +58,10 @@ export function createPipeline(options: PipelineOptions): RequestHandler {
     const record = beginRecord(request, requestId)
     options.observer.begin()
     try {
-      const answer = await answerRequest(options, { request, response, requestId, record })
+      const body = countedBytes({ request, response }, record)
+      const answer = await answerRequest(options, { request, response, requestId, record, body })
+      // Nothing waits for it: a read that is still open ends with its connection.
+      body.return().catch(() => {})
       if (answer !== null) {
         record.status = answer.status
         record.bytesSent = await sendResponse(request, response, answer, identityOf(options, requestId))
@@ -90,6 +93,8 @@ type Exchange = {
   readonly response: ServerResponse
   readonly requestId: string
   readonly record: RequestRecord
+  /** The wire's bytes, counted; nothing is read before the first of them is asked for. */
+  readonly body: AsyncGenerator<Uint8Array, void, void>
 }
 
 /** null: the client is gone and there is nobody to answer. */
@@ -165,9 +170,8 @@ type Admitted = {
 
 async function admit(options: PipelineOptions, exchange: Exchange, routed: RequestHead): Promise<Admitted> {
   const wallMs = options.clock.wallMs()
-  const bytes = () => countedBytes(exchange)
   if (carriesForm(routed)) {
-    const opening = openFormUpload(bytes(), routed, options.authentication, wallMs)
+    const opening = openFormUpload(exchange.body, routed, options.authentication, wallMs)
     // Whoever sends the fields has proven nothing yet.
     const { principal, key, headers, body } = await inTime(opening, limits.headerMsMax)
     const addressed = s3Request(exchange, routed)
@@ -182,11 +186,14 @@ async function admit(options: PipelineOptions, exchange: Exchange, routed: Reque
   const { principal, head, payload } = authenticate(routed, options.authentication, wallMs)
   const headers = isFramed(payload) ? withoutFraming(head.headers) : head.headers
   const signed = s3Request(exchange, { ...head, headers })
-  const openBody = () => openPayload(bytes(), payload, head.headers)
+  const openBody = () => openPayload(exchange.body, payload, head.headers)
   return { principal, proof: 'signature', addressed: signed, request: signed, openBody }
 }
 
-async function* countedBytes({ request, response, record }: Exchange): AsyncGenerator<Uint8Array> {
+async function* countedBytes(
+  { request, response }: Pick<Exchange, 'request' | 'response'>,
+  record: RequestRecord,
+): AsyncGenerator<Uint8Array, void, void> {
   for await (const piece of requestBytes(request, response)) {
     record.bytesReceived += piece.length
     yield piece

@@ -19,10 +19,15 @@ export async function* requestBytes(
   if (expectsContinue(request)) response.writeContinue()
   // Not destroyed when the reader stops: the answer still has to go out on this socket.
   const iterator: AsyncIterator<Uint8Array> = request.iterator({ destroyOnReturn: false })
-  for (;;) {
-    const next = await nextInTime(iterator)
-    if (next.done === true) break
-    yield next.value
+  try {
+    for (;;) {
+      const next = await nextInTime(iterator)
+      if (next.done === true) break
+      yield next.value
+    }
+  } finally {
+    // Whoever reads away the rest must be the only reader. Not awaited: a read that is still open ends with its connection.
+    iterator.return?.().catch(() => {})
   }
   if (!request.complete) throw new ClientGoneError('the request ended before its body')
 }
