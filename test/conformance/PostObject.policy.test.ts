@@ -1,0 +1,460 @@
+import { describe, expect, it } from 'vitest'
+import { accessKey, conformance, md5, refusal, refused } from '../support/conformance.ts'
+import { encodeForm, formBoundary, formParts, formRequest, type PostForm } from '../support/form.ts'
+import { openConnection } from '../support/raw-http.ts'
+import type { SendOptions } from '../support/s3-client.ts'
+
+const owner = accessKey('owner', null)
+const writer = accessKey('writer', ['s3:PutObject'])
+const retainer = accessKey('retainer', ['s3:PutObject', 's3:PutObjectRetention'])
+const holder = accessKey('holder', ['s3:PutObject', 's3:PutObjectLegalHold'])
+const lockOnly = accessKey('lock-only', ['s3:PutObjectRetention', 's3:PutObjectLegalHold'])
+const prefixed = {
+  ...accessKey('prefixed', []),
+  statements: [{ effect: 'Allow', actions: ['s3:PutObject'], buckets: ['*'], prefixes: ['mine/'] }],
+}
+const bench = conformance({ accessKeys: [owner, writer, retainer, holder, lockOnly, prefixed] })
+
+type Change = Partial<PostForm> & { readonly bucket: string }
+
+function form({ fields, ...change }: Change): PostForm {
+  return {
+    key: owner,
+    nowMs: bench.server().nowMs(),
+    fields: { key: 'key', ...fields },
+    file: 'bytes',
+    ...change,
+  }
+}
+
+function post(change: Change, more: Partial<SendOptions> = {}) {
+  return bench.send({ ...formRequest(form(change)), ...more })
+}
+
+/** Sends it and asserts that it changed nothing. */
+function refusedPost(change: Change, more: Partial<SendOptions> = {}) {
+  return bench.unchanged(change.bucket, () => post(change, more))
+}
+
+const violated = (reason: string) => [403, 'AccessDenied', `Invalid according to Policy: ${reason}`]
+const missing = (name: string) => [
+  400,
+  'InvalidArgument',
+  `Bucket POST must contain a field named '${name}'.  If it is specified, please check the order of the fields.`,
+]
+
+/** The parts without one, or with another value for one. */
+const without = (name: string): NonNullable<PostForm['mutate']> => {
+  return (parts) => parts.filter((part) => part.name !== name)
+}
+const changed = (name: string, change: (value: string) => string): NonNullable<PostForm['mutate']> => {
+  return (parts) =>
+    parts.map((part) => (part.name === name ? { ...part, value: change(String(part.value)) } : part))
+}
+const flipped = (value: string) => (value.startsWith('0') ? '1' : '0') + value.slice(1)
+
+describe('PostObject: who signed the form', () => {
+  it('PostObject: a form without any proof is anonymous, AccessDenied', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const proof = ['policy', 'x-amz-algorithm', 'x-amz-credential', 'x-amz-date', 'x-amz-signature']
+    const anonymous = (parts: readonly { name: string; value: string | Uint8Array }[]) =>
+      parts.filter(({ name }) => !proof.includes(name))
+    expect(refusal(await refusedPost({ bucket, mutate: anonymous }))).toEqual(refused.forbidden)
+    expect(refusal(await refusedPost({ bucket, mutate: without('policy') }))).toEqual(refused.forbidden)
+  })
+
+  it.each([
+    ['x-amz-signature', 'X-Amz-Signature'],
+    ['x-amz-algorithm', 'X-Amz-Algorithm'],
+    ['x-amz-credential', 'X-Amz-Credential'],
+    ['x-amz-date', 'X-Amz-Date'],
+    ['key', 'key'],
+  ])('PostObject: without %s, InvalidArgument naming %s', async (name, named) => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const answer = await refusedPost({ bucket, mutate: without(name) })
+    expect([refusal(answer), answer.element('ArgumentName')]).toEqual([missing(named), named])
+    const behind = await refusedPost({
+      bucket,
+      mutate: (parts) => [...without(name)(parts), ...parts.filter((part) => part.name === name)],
+    })
+    expect(refusal(behind)).toEqual(missing(named))
+  })
+
+  it('PostObject: another signature, policy or secret is SignatureDoesNotMatch', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const sentence =
+      'The request signature we calculated does not match the signature you provided. Check your key and signing method.'
+    const changes: readonly Partial<PostForm>[] = [
+      { mutate: changed('x-amz-signature', flipped) },
+      { mutate: changed('x-amz-signature', () => 'x') },
+      { mutate: changed('policy', (text) => text.slice(0, -2)) },
+      { mutate: changed('policy', (text) => `${text}=`) },
+      { key: { ...owner, secretAccessKey: 'another-secret' } },
+    ]
+    for (const change of changes) {
+      const answer = await refusedPost({ bucket, ...change })
+      expect(refusal(answer)).toEqual([403, 'SignatureDoesNotMatch', sentence])
+      expect(answer.element('AWSAccessKeyId')).toBe(owner.accessKeyId)
+      const signed = Buffer.from(answer.element('StringToSign') ?? '')
+      expect(answer.element('StringToSignBytes')?.replaceAll(' ', '')).toBe(signed.toString('hex'))
+    }
+  })
+
+  it('PostObject: an unknown key is InvalidAccessKeyId', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const key = { accessKeyId: 'NOBODY', secretAccessKey: 'nobodys-secret' }
+    expect((await refusedPost({ bucket, key })).code).toBe('InvalidAccessKeyId')
+  })
+
+  it.each([
+    ['x-amz-credential', () => 'ROOT/20260101/us-east-1/s3', 'mal-formed'],
+    ['x-amz-credential', (text: string) => text.replace('/s3/', '/iam/'), 'incorrect service'],
+    ['x-amz-credential', (text: string) => text.replace('us-east-1', 'mars'), "'mars' is wrong"],
+    [
+      'x-amz-credential',
+      (text: string) => text.replace(/\/\d{8}\//, '/20200101/'),
+      'not the same as X-Amz-Date',
+    ],
+    ['x-amz-date', () => '2026-01-01T00:00:00Z', 'ISO8601 Long format'],
+    ['x-amz-algorithm', () => 'AWS4-HMAC-SHA1', 'only supports "AWS4-HMAC-SHA256"'],
+  ])('PostObject: a wrong %s is InvalidArgument', async (name, change, message) => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const answer = await refusedPost({ bucket, mutate: changed(name, change) })
+    expect([answer.status, answer.code]).toEqual([400, 'InvalidArgument'])
+    expect(answer.element('Message')).toContain(message)
+  })
+
+  it('PostObject: the region is part of the signature, and a wrong one names the right one', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const answer = await refusedPost({ bucket, region: 'eu-west-1' })
+    expect([answer.code, answer.element('Region')]).toEqual(['InvalidArgument', 'us-east-1'])
+  })
+
+  it('PostObject: a session token is InvalidToken, signature version 2 is refused', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const token = await refusedPost({ bucket, fields: { 'x-amz-security-token': 'x' } })
+    expect(token.code).toBe('InvalidToken')
+    const old = await refusedPost({
+      bucket,
+      uncovered: { AWSAccessKeyId: owner.accessKeyId, signature: 'x' },
+    })
+    expect(old.code).toBe('InvalidRequest')
+  })
+
+  it('PostObject: signed more than seven days ago, or for tomorrow, AccessDenied', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const dayMs = 86_400_000
+    const at = (days: number) => ({
+      nowMs: bench.server().nowMs() + days * dayMs,
+      expiresMs: 30 * dayMs,
+    })
+    expect((await post({ bucket, ...at(-6.9) })).status).toBe(204)
+    expect(refusal(await refusedPost({ bucket, ...at(-7.1) }))).toEqual([
+      403,
+      'AccessDenied',
+      'Request has expired',
+    ])
+    expect(refusal(await refusedPost({ bucket, ...at(1) }))).toEqual([
+      403,
+      'AccessDenied',
+      'Request is not yet valid',
+    ])
+  })
+})
+
+describe('PostObject: what the policy allows', () => {
+  it('PostObject: an expired policy, AccessDenied', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    expect(refusal(await refusedPost({ bucket, expiresMs: -1000 }))).toEqual(violated('Policy expired.'))
+  })
+
+  it.each([
+    ['{"expiration":', 'Invalid Policy: Invalid JSON.'],
+    ['{"conditions":[]}', 'Invalid Policy: Policy missing expiration.'],
+    [
+      '{"expiration":"2026-01-01","conditions":[]}',
+      "Invalid Policy: Invalid 'expiration' value: '2026-01-01'",
+    ],
+  ])('PostObject: the policy %s is InvalidPolicyDocument', async (policy, message) => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    expect(refusal(await refusedPost({ bucket, policy }))).toEqual([400, 'InvalidPolicyDocument', message])
+  })
+
+  it('B-60 PostObject: a field without a condition is refused, whatever it says', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const fields = {
+      'x-amz-object-lock-mode': 'COMPLIANCE',
+      'x-amz-object-lock-retain-until-date': bench.inDays(1),
+      'X-Amz-Object-Lock-Legal-Hold': 'ON',
+      'x-amz-meta-a': '1',
+      acl: 'private',
+      tagging: '<Tagging><TagSet></TagSet></Tagging>',
+      success_action_status: '201',
+      submit: 'Upload',
+    }
+    for (const [name, value] of Object.entries(fields)) {
+      const answer = await refusedPost({
+        bucket,
+        fields: { 'content-md5': md5('bytes') },
+        uncovered: { [name]: value },
+      })
+      expect(refusal(answer)).toEqual(violated(`Extra input fields: ${name}`))
+    }
+  })
+
+  it('B-60 PostObject: a covered field of another value is refused, also one that is left out', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const fields = {
+      'content-md5': md5('bytes'),
+      'x-amz-object-lock-mode': 'COMPLIANCE',
+      'x-amz-object-lock-retain-until-date': bench.inDays(1),
+    }
+    const weaker = changed('x-amz-object-lock-mode', () => 'GOVERNANCE')
+    const sentence = violated('Policy Condition failed: ["eq", "$x-amz-object-lock-mode", "COMPLIANCE"]')
+    expect(refusal(await refusedPost({ bucket, fields, mutate: weaker }))).toEqual(sentence)
+    const dropped = without('x-amz-object-lock-mode')
+    expect(refusal(await refusedPost({ bucket, fields, mutate: dropped }))).toEqual(sentence)
+  })
+
+  it('B-53 PostObject: the bucket is the one of the address, whatever policy and form say', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const other = await bench.bucket('enabled', { key: owner })
+    const forOther = { ...formRequest(form({ bucket: other })), path: `/${bucket}` }
+    const answer = await bench.unchanged(bucket, () => bench.unchanged(other, () => bench.send(forOther)))
+    expect(refusal(answer)).toEqual(violated(`Policy Condition failed: ["eq", "$bucket", "${other}"]`))
+    const field = await bench.unchanged(other, () => refusedPost({ bucket, uncovered: { bucket: other } }))
+    expect(refusal(field)).toEqual(violated('the field bucket is not the bucket of the request.'))
+    const fieldForOther = {
+      ...formRequest(form({ bucket: other, fields: { bucket: other } })),
+      path: `/${bucket}`,
+    }
+    expect((await bench.unchanged(bucket, () => bench.send(fieldForOther))).status).toBe(403)
+    expect((await post({ bucket, uncovered: { bucket } })).status).toBe(204)
+  })
+
+  it('B-53 PostObject: a policy that names no bucket is for none', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const parts = formParts(form({ bucket }))
+    const credential = String(parts.find(({ name }) => name === 'x-amz-credential')?.value)
+    const date = String(parts.find(({ name }) => name === 'x-amz-date')?.value)
+    const policy = JSON.stringify({
+      expiration: new Date(bench.server().nowMs() + 60_000).toISOString(),
+      conditions: [
+        { key: 'key' },
+        { 'x-amz-algorithm': 'AWS4-HMAC-SHA256' },
+        { 'x-amz-credential': credential },
+        { 'x-amz-date': date },
+      ],
+    })
+    const nowMs = Date.UTC(
+      Number(date.slice(0, 4)),
+      Number(date.slice(4, 6)) - 1,
+      Number(date.slice(6, 8)),
+      Number(date.slice(9, 11)),
+      Number(date.slice(11, 13)),
+      Number(date.slice(13, 15)),
+    )
+    const answer = await refusedPost({ bucket, policy, nowMs })
+    expect(refusal(answer)).toEqual(violated('Extra input fields: bucket'))
+  })
+
+  it('B-62 PostObject: the key of the form is authorised and stored byte for byte', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    expect((await post({ bucket, key: prefixed, fields: { key: 'mine/a' } })).status).toBe(204)
+    const fields = { key: 'other' }
+    for (const key of ['mine', 'Mine/a', '/mine/a', 'other', './mine/a', 'x/../mine/a', 'mine%2Fa'])
+      expect(refusal(await refusedPost({ bucket, key: prefixed, fields: { ...fields, key } }))).toEqual(
+        refused.forbidden,
+      )
+    for (const key of ['mine/../other', 'mine/%2e%2e/x', 'mine//a', 'mine/a?versionId=x', 'mine/a\\b']) {
+      expect((await post({ bucket, key: prefixed, fields: { key } })).status).toBe(204)
+      const stored = await bench.send({ method: 'GET', path: `/${bucket}/${key}`, key: owner })
+      expect([key, stored.status, stored.text]).toEqual([key, 200, 'bytes'])
+    }
+  })
+
+  it('PostObject: a file name cannot leave the prefix that the policy allows', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const conditions = [['starts-with', '$key', 'in/']]
+    const fields = { key: `in/${'$'}{filename}` }
+    expect((await post({ bucket, conditions, fields, fileName: '../../out' })).status).toBe(204)
+    expect((await bench.send({ method: 'GET', path: `/${bucket}/in/out`, key: owner })).status).toBe(200)
+    const outside = await refusedPost({
+      bucket,
+      conditions,
+      fields: { key: `${'$'}{filename}` },
+      fileName: 'in',
+    })
+    expect(refusal(outside)).toEqual(violated('Policy Condition failed: ["starts-with", "$key", "in/"]'))
+  })
+
+  it('PostObject: content-length-range holds for the bytes of the file, bounds included', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const moreConditions = [['content-length-range', 5, 10]]
+    const sized = (bytes: number) => ({ bucket, moreConditions, file: 'x'.repeat(bytes) })
+    for (const bytes of [5, 10]) expect((await post(sized(bytes))).status).toBe(204)
+    const large = await refusedPost(sized(11))
+    expect(refusal(large)).toEqual([
+      400,
+      'EntityTooLarge',
+      'Your proposed upload exceeds the maximum allowed size',
+    ])
+    expect([large.element('ProposedSize'), large.element('MaxSizeAllowed')]).toEqual(['11', '10'])
+    const small = await refusedPost(sized(4))
+    expect(refusal(small)).toEqual([
+      400,
+      'EntityTooSmall',
+      'Your proposed upload is smaller than the minimum allowed size',
+    ])
+    expect([small.element('ProposedSize'), small.element('MinSizeAllowed')]).toEqual(['4', '5'])
+    expect((await refusedPost(sized(3_000_000))).code).toBe('EntityTooLarge')
+  })
+})
+
+describe('PostObject: what else a request may carry', () => {
+  it('B-58 PostObject: a form proves no other operation', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const versionId = await bench.put(bucket, 'key', { key: owner })
+    const paths: readonly Partial<SendOptions>[] = [
+      { query: { delete: '' } },
+      { query: { uploads: '' } },
+      { query: { versionId } },
+      { query: { 'X-Amz-Expires': '900' } },
+      { query: { 'x-id': 'PostObject' } },
+      { path: `/${bucket}/key` },
+      { path: `/${bucket}/key`, query: { uploads: '' } },
+      { path: `/${bucket}/key`, query: { uploadId: 'x' } },
+      { path: '/' },
+      { method: 'PUT' },
+      { method: 'PUT', path: `/${bucket}/key` },
+      { method: 'DELETE', path: `/${bucket}/key` },
+      { method: 'PUT', path: '/another-bucket' },
+    ]
+    for (const path of paths) {
+      const answer = await refusedPost({ bucket }, path)
+      expect([path, answer.status]).toEqual([path, path.query?.['X-Amz-Expires'] === undefined ? 403 : 400])
+    }
+  })
+
+  it.each([
+    ['application/x-www-form-urlencoded', 'key=a&file=b'],
+    ['text/plain', 'x'],
+    ['multipart/mixed', encodeForm([])],
+    ['multipart/form-dataX', encodeForm([])],
+  ])('PostObject: an unsigned POST of %s stays AccessDenied, a signed one is no form', async (type, body) => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const headers = { 'content-type': `${type}; boundary=${formBoundary}` }
+    const request = { method: 'POST', path: `/${bucket}`, body, headers }
+    const unsigned = await bench.unchanged(bucket, () => bench.send({ ...request, sign: 'none' }))
+    expect(refusal(unsigned)).toEqual(refused.forbidden)
+    const signed = await bench.unchanged(bucket, () => bench.send({ ...request, key: owner }))
+    expect([...refusal(signed), signed.element('Condition')]).toEqual([
+      412,
+      'PreconditionFailed',
+      'At least one of the pre-conditions you specified did not hold',
+      'Bucket POST must be of the enclosure-type multipart/form-data',
+    ])
+  })
+
+  it('PostObject: a form below a signature in the header or the query is not read', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    for (const sign of ['header', 'presigned'] as const) {
+      const answer = await refusedPost({ bucket }, { sign, key: owner })
+      expect([sign, answer.status, answer.code]).toEqual([sign, 412, 'PreconditionFailed'])
+    }
+  })
+
+  it.each([
+    'x-amz-object-lock-legal-hold',
+    'x-amz-bypass-governance-retention',
+    'x-amz-copy-source',
+    'x-amz-meta-a',
+    'x-amz-request-route',
+    'x-amz-security-token',
+    'if-none-match',
+    'if-match',
+  ])('PostObject: the header %s is not signed by anybody and refused', async (name) => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const { headers } = formRequest(form({ bucket }))
+    const answer = await refusedPost({ bucket }, { headers: { ...headers, [name]: 'ON' } })
+    expect([...refusal(answer), answer.element('HeadersNotSigned')]).toEqual([
+      403,
+      'AccessDenied',
+      'There were headers present in the request which were not signed',
+      name,
+    ])
+  })
+
+  it('PostObject: a form that is cut, too large or malformed stores nothing', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const whole = encodeForm(formParts(form({ bucket, file: 'x'.repeat(100_000) })))
+    const bodies: readonly (readonly [Buffer, string])[] = [
+      [whole.subarray(0, -4), 'MalformedPOSTRequest'],
+      [whole.subarray(0, -1000), 'MalformedPOSTRequest'],
+      [Buffer.concat([whole, Buffer.from('x')]), 'MalformedPOSTRequest'],
+      [Buffer.from(whole.toString().replace(`\r\n--${formBoundary}--`, '')), 'MalformedPOSTRequest'],
+      [encodeForm([{ name: 'x', value: 'v'.repeat(21_000) }]), 'MaxPostPreDataLengthExceeded'],
+      [encodeForm([{ name: 'key', value: 'a' }]), 'InvalidArgument'],
+      [Buffer.alloc(0), 'MalformedPOSTRequest'],
+    ]
+    for (const [body, code] of bodies) expect((await refusedPost({ bucket }, { body })).code).toBe(code)
+  })
+
+  it('PostObject: a connection that breaks inside the file stores nothing', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const request = formRequest(form({ bucket, file: 'x'.repeat(300_000) }))
+    await bench.unchanged(bucket, async () => {
+      const connection = await openConnection(bench.server().endpoint)
+      const body = Buffer.from(request.body ?? '')
+      const head = `POST /${bucket} HTTP/1.1\r\nhost: h\r\ncontent-type: ${request.headers?.['content-type']}\r\n`
+      connection.write(`${head}content-length: ${body.length}\r\n\r\n`)
+      connection.write(body.subarray(0, 150_000))
+      connection.socket.end()
+      await connection.ended()
+    })
+  })
+
+  it('PostObject: a form without a length is MissingContentLength', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const connection = await openConnection(bench.server().endpoint)
+    const type = `content-type: multipart/form-data; boundary=${formBoundary}`
+    connection.write(
+      `POST /${bucket} HTTP/1.1\r\nhost: h\r\n${type}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+    )
+    expect(await connection.until(/<\/Error>/)).toContain('<Code>MissingContentLength</Code>')
+    connection.close()
+  })
+
+  it('PostObject: a refused form does not cost its connection', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    const answer = await refusedPost({ bucket, key: lockOnly, file: 'x'.repeat(100_000) })
+    expect([answer.status, answer.headers.connection]).toEqual([403, 'keep-alive'])
+  })
+})
+
+describe('PostObject: permissions', () => {
+  const retention = () => ({
+    'content-md5': md5('bytes'),
+    'x-amz-object-lock-mode': 'GOVERNANCE',
+    'x-amz-object-lock-retain-until-date': bench.inDays(1),
+  })
+  const hold = { 'content-md5': md5('bytes'), 'x-amz-object-lock-legal-hold': 'OFF' }
+
+  it('B-36 B-60 PostObject: lock fields need the permissions of their own', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const may: readonly (readonly [typeof owner, boolean, boolean, boolean])[] = [
+      [owner, true, true, true],
+      [writer, true, false, false],
+      [retainer, true, true, false],
+      [holder, true, false, true],
+      [lockOnly, false, false, false],
+    ]
+    for (const [key, ...allowed] of may) {
+      const forms = [{ 'content-md5': md5('bytes') }, retention(), hold]
+      for (const [index, fields] of forms.entries()) {
+        if (allowed[index]) expect((await post({ bucket, key, fields })).status).toBe(204)
+        else expect(refusal(await refusedPost({ bucket, key, fields }))).toEqual(refused.forbidden)
+      }
+    }
+  })
+})
