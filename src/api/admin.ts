@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { limits } from '../lib/limits.ts'
+import { profileNames } from '../lib/profile.ts'
 
 const name = z.string().min(1).max(253)
 const period = z.discriminatedUnion('unit', [
@@ -18,12 +19,17 @@ const prefixRules = z
 const bounds = z.strictObject({ minimum: period.nullable(), maximum: period.nullable() })
 const bucketRetention = z.strictObject({ defaultRetention: defaultRetention.nullable(), prefixRules })
 const owner = z.strictObject({ clusterId: name, namespace: name, name, uid: name })
+const profile = z.enum(profileNames)
+const quotaBytes = z.int().min(0)
 const policyRef = z.strictObject({ namespace: name, name, uid: name, generation: z.int().min(0) })
 
 /** PUT /v1/buckets/{name}; the epoch is the header x-holdfast-epoch. */
 export const applyBucketDocument = z.strictObject({
   owner,
   adoptionPolicy: z.enum(['Never', 'IfUnowned']),
+  profile,
+  requireChecksum: z.boolean(),
+  quotaBytes: quotaBytes.nullable(),
   policy: policyRef.extend({ defaultRetention, prefixRules, bounds }),
 })
 
@@ -43,6 +49,9 @@ export const bucketFactsAnswer = z.object({
   objectLock: z.object({ status: z.enum(['Enabled', 'Frozen']), retention: bucketRetention }).nullable(),
   owner: owner.nullable(),
   policy: policyRef.extend({ mode, bounds, floor: bucketRetention.nullable() }).nullable(),
+  profile,
+  requireChecksum: z.boolean(),
+  quotaBytes: z.int().nullable(),
   versionCount: z.int(),
   deleteMarkerCount: z.int(),
   sizeBytes: z.int(),

@@ -3,6 +3,7 @@
  * evidence. `connect.ts` makes one; there is no other implementation, also not in tests.
  */
 import type { ExplainAnswer } from '../api/admin.ts'
+import type { ProfileName } from '../lib/profile.ts'
 import type { BucketRetention, DefaultRetention, RetentionBounds, RetentionMode } from '../lock/types.ts'
 
 export type OwnerRef = {
@@ -24,6 +25,10 @@ export type ApplyBucketRequest = {
   readonly name: string
   readonly owner: OwnerRef
   readonly adoptionPolicy: 'Never' | 'IfUnowned'
+  readonly profile: ProfileName
+  readonly requireChecksum: boolean
+  /** null: no quota. */
+  readonly quotaBytes: number | null
   readonly policy: PolicyRef & {
     readonly defaultRetention: DefaultRetention
     readonly prefixRules: BucketRetention['prefixRules']
@@ -52,6 +57,9 @@ export type BucketFactsAnswer = {
         readonly floor: BucketRetention | null
       })
     | null
+  readonly profile: ProfileName
+  readonly requireChecksum: boolean
+  readonly quotaBytes: number | null
   readonly versionCount: number
   readonly deleteMarkerCount: number
   readonly sizeBytes: number

@@ -189,6 +189,10 @@ const rows = {
   },
 
   // The server itself.
+  QuotaExceeded: {
+    status: 403,
+    message: "The write would exceed the bucket's quota. Reads, deletes and changes of locks go on.",
+  },
   InsufficientStorage: {
     status: 507,
     message: 'The server has not enough free space for new data. Reads, deletes and lock extensions go on.',

@@ -4,7 +4,7 @@
  */
 import { unreachable } from '../lib/assert.ts'
 import type { BucketRecord } from '../store/records.ts'
-import type { ChangeLockResult, Denied } from '../store/store.ts'
+import type { ChangeLockResult, Denied, QuotaExceeded } from '../store/store.ts'
 import { bucketLockMissingForHeaders } from './lock-headers.ts'
 import { S3Error } from './s3-error.ts'
 
@@ -66,6 +66,13 @@ export function noSuchUpload(uploadId: string): S3Error {
 
 export function preconditionFailed(condition: string): S3Error {
   return new S3Error('PreconditionFailed', { extra: { Condition: condition } })
+}
+
+/** S3 has no quotas; the code is that of the servers that have them. */
+function quotaExceeded({ quotaBytes, sizeBytes }: QuotaExceeded): S3Error {
+  return new S3Error('QuotaExceeded', {
+    extra: { QuotaBytes: String(quotaBytes), SizeBytes: String(sizeBytes) },
+  })
 }
 
 /** While the clock is suspect and wall is far ahead, no lock by period is written. */
@@ -144,6 +151,7 @@ export type WriteRefusal =
   | Denied
   | { readonly kind: 'clockSuspect'; readonly trustedMs: number; readonly wallMs: number }
   | { readonly kind: 'preconditionFailed' }
+  | QuotaExceeded
 
 export function writeError(result: WriteRefusal, bucket: BucketRecord, condition: string): S3Error {
   switch (result.kind) {
@@ -157,6 +165,8 @@ export function writeError(result: WriteRefusal, bucket: BucketRecord, condition
       return clockSuspect(result)
     case 'preconditionFailed':
       return preconditionFailed(condition)
+    case 'quotaExceeded':
+      return quotaExceeded(result)
     default:
       return unreachable(result, 'every refusal of a write has its answer')
   }

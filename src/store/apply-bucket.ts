@@ -83,9 +83,9 @@ async function createManaged(job: Job, id: string): Promise<Attempt> {
     objectLock: null,
     owner: null,
     policy: null,
-    profile: 'aws',
-    requireChecksum: true,
-    quotaBytes: null,
+    profile: input.profile,
+    requireChecksum: input.requireChecksum,
+    quotaBytes: input.quotaBytes,
     documents: [],
   }
   return applied(job, 'created', wished(blank, input))
@@ -119,7 +119,8 @@ function wished(bucket: BucketRecord, input: ApplyBucket): BucketRecord {
   const policy: BucketPolicy = { namespace, name, uid, generation, mode, bounds, floor }
   // A policy demands locks, which a frozen bucket does not make: it thaws.
   const objectLock = { status: 'Enabled', retention } as const
-  return { ...bucket, versioning: 'Enabled', objectLock, owner: input.owner, policy }
+  const { owner, profile, requireChecksum, quotaBytes } = input
+  return { ...bucket, versioning: 'Enabled', objectLock, owner, policy, profile, requireChecksum, quotaBytes }
 }
 
 function applied(job: Job, change: Applied, bucket: BucketRecord): Attempt {
@@ -153,7 +154,7 @@ function record(
 }
 
 function bucketDetail(bucket: BucketRecord): AuditDetail {
-  const { policy, objectLock, accountId, revision } = bucket
+  const { policy, objectLock, accountId, revision, profile, requireChecksum, quotaBytes } = bucket
   return {
     accountId,
     revision,
@@ -161,6 +162,9 @@ function bucketDetail(bucket: BucketRecord): AuditDetail {
     policyName: policy?.name ?? '',
     policyGeneration: policy?.generation ?? 0,
     objectLock: objectLock?.status ?? 'none',
+    profile,
+    requireChecksum,
+    quota: quotaBytes ?? 'none',
     defaultRetention: describeDefault(objectLock?.retention.defaultRetention ?? null),
     prefixRuleCount: objectLock?.retention.prefixRules.length ?? 0,
   }

@@ -23,6 +23,7 @@ import type { Denial } from './gate.ts'
 import { partKey, versionKey } from './keys.ts'
 import { type KeyValueTransaction, TransactionConflictError } from './kv/contract.ts'
 import { parseCounter } from './kv/counter.ts'
+import { refuseOverQuota } from './quota.ts'
 import type {
   BucketRecord,
   ObjectData,
@@ -66,17 +67,20 @@ export async function completeUpload(
   input: CompleteInput,
 ): Promise<CompleteResult> {
   assertAscending(input.parts)
-  const complete = { context, actor, input, suffix: newVersionSuffix() }
   const subject = { actor, bucket: input.bucket, key: input.key, versionId: null }
-  return denyIfUnreadable(context, subject, async () => {
-    for (let attempt = 0; attempt < limits.completeAttemptsMax; attempt += 1) {
-      const result = await attemptComplete(complete)
-      if (result.kind === 'changed') continue
-      if (result.refusal !== null) await context.denials.record(result.refusal)
-      return result.answer
-    }
-    throw new TransactionConflictError('the parts keep changing while the upload is completed')
-  })
+  const suffix = newVersionSuffix()
+  const complete = () => completeUnlessChanging({ context, actor, input, suffix })
+  return denyIfUnreadable(context, subject, () => refuseOverQuota(context, subject, complete))
+}
+
+async function completeUnlessChanging(complete: Complete): Promise<CompleteResult> {
+  for (let attempt = 0; attempt < limits.completeAttemptsMax; attempt += 1) {
+    const result = await attemptComplete(complete)
+    if (result.kind === 'changed') continue
+    if (result.refusal !== null) await complete.context.denials.record(result.refusal)
+    return result.answer
+  }
+  throw new TransactionConflictError('the parts keep changing while the upload is completed')
 }
 
 async function attemptComplete(complete: Complete): Promise<Attempt> {

@@ -10,7 +10,7 @@ import { activeRetention } from '../lock/state.ts'
 import type { LockContext, LockRequest, ObjectLockState, Verdict } from '../lock/types.ts'
 import { decodeVersion, encodeCurrent, encodeVersion } from './codec.ts'
 import { detach } from './content.ts'
-import { currentKey, nullKey, versionKey } from './keys.ts'
+import { currentKey, nullKey, statKey, versionKey } from './keys.ts'
 import type { Entry, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketRecord, CurrentRecord, VersionRecord } from './records.ts'
 import type { TrustedNow } from './requests.ts'
@@ -78,6 +78,8 @@ export function insertVersion(scene: Scene, version: VersionRecord): void {
     transaction.put(row, encodeNull(row, version.versionId))
   }
   countVersion(transaction, version)
+  // Judged at commit, on all that others wrote meanwhile: however many write, a quota is never passed.
+  if (bucket.quotaBytes !== null) transaction.bound(statKey(bucket.id, 'sizeBytes'), bucket.quotaBytes)
 }
 
 /** The verdict on anything whose lock, or whose bucket's record, cannot be read. */

@@ -11,6 +11,7 @@ import type { Denial } from './gate.ts'
 import { versionKey } from './keys.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
 import { publishFor } from './publish-body.ts'
+import { refuseOverQuota } from './quota.ts'
 import type { BucketRecord, ObjectData, VersionId, VersionRecord } from './records.ts'
 import type { Actor, ExplicitLock, PutVersion, PutVersionResult, StagedBody, TrustedNow } from './requests.ts'
 import { Scenes } from './scenes.ts'
@@ -69,9 +70,12 @@ async function transactPut(
   input: PutVersion,
 ): Promise<PutVersionResult> {
   const suffix = newVersionSuffix()
-  const { answer, refusal } = await context.kv.transact((transaction) =>
-    attemptPut({ context, actor, input, suffix }, transaction),
+  const subject = { actor, bucket: input.bucket, key: input.key }
+  const attempted = await refuseOverQuota(context, subject, () =>
+    context.kv.transact((transaction) => attemptPut({ context, actor, input, suffix }, transaction)),
   )
+  if ('kind' in attempted) return attempted
+  const { answer, refusal } = attempted
   if (refusal !== null) await context.denials.record(refusal)
   return answer
 }

@@ -1,4 +1,5 @@
 /** What the store is asked and what it answers. Expected refusals are values of these unions. */
+import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type {
   BucketRetention,
@@ -69,6 +70,13 @@ export type StagedBody = {
   readonly inline: Uint8Array | null
 }
 
+/** The write would raise the bucket's `sizeBytes` above its quota; nothing was written. */
+export type QuotaExceeded = {
+  readonly kind: 'quotaExceeded'
+  readonly quotaBytes: number
+  readonly sizeBytes: number
+}
+
 export type Precondition = { readonly ifMatch: string | null; readonly ifNoneMatch: '*' | null }
 
 export type ExplicitLock = {
@@ -104,6 +112,7 @@ export type PutVersionResult =
   | { readonly kind: 'preconditionFailed' }
   | { readonly kind: 'noSuchKey' }
   | { readonly kind: 'sourceGone' }
+  | QuotaExceeded
 
 /** `versionId: null` asks for the current version; the string 'null' for the null version. */
 export type VersionAddress = {
@@ -199,6 +208,10 @@ export type ApplyBucket = {
   readonly accountNamespace: { readonly clusterId: string; readonly namespace: string }
   readonly owner: BucketOwner
   readonly adoptionPolicy: 'Never' | 'IfUnowned'
+  readonly profile: ProfileName
+  readonly requireChecksum: boolean
+  /** null: no quota. One below what is there refuses new bytes only. */
+  readonly quotaBytes: number | null
   readonly policy: {
     readonly namespace: string
     readonly name: string

@@ -42,6 +42,7 @@ import type {
   Precondition,
   PutVersion,
   PutVersionResult,
+  QuotaExceeded,
   ReadVersionResult,
   StagedBody,
   TrustedNow,
@@ -221,6 +222,8 @@ export interface Uploads {
     | { kind: 'partTooSmall'; partNumber: number; sizeBytes: number; etag: string }
     /** More than limits.objectBytesMax in all. */
     | { kind: 'objectTooLarge'; sizeBytes: number }
+    /** The upload stays: it can be completed when there is room, or aborted. */
+    | QuotaExceeded
     | { kind: 'preconditionFailed' }
     /** If-Match, and there is no current version. */
     | { kind: 'noSuchKey' }

@@ -67,6 +67,9 @@ export function applyDocument(
   return {
     owner,
     adoptionPolicy: 'Never',
+    profile: 'aws',
+    requireChecksum: true,
+    quotaBytes: null,
     ...change,
     policy: {
       namespace: 'default',

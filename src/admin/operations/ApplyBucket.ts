@@ -14,15 +14,13 @@ export const ApplyBucket: AdminOperation = {
     if (problem !== null) throw new AdminError(400, 'InvalidBucketName', `${pathName}: ${problem}`)
     const parsed = parseDocument(applyBucketDocument, body)
     if (parsed.kind === 'bad') throw new AdminError(400, 'InvalidDocument', parsed.message)
-    const { owner, adoptionPolicy, policy } = parsed.value
+    const { owner } = parsed.value
     const result = await store.buckets.apply(actor, {
       epoch,
       name: pathName,
       region: facts.region,
       accountNamespace: { clusterId: owner.clusterId, namespace: owner.namespace },
-      owner,
-      adoptionPolicy,
-      policy,
+      ...parsed.value,
     })
     switch (result.kind) {
       case 'applied':

@@ -138,6 +138,9 @@ function applyRequest(
     },
     // Absent means Never: the CRD has no default inside optional fields.
     adoptionPolicy: object.spec.adoptionPolicy ?? 'Never',
+    profile: 'aws',
+    requireChecksum: true,
+    quotaBytes: null,
     policy: {
       namespace: metadata.namespace,
       name: metadata.name,
@@ -150,9 +153,12 @@ function applyRequest(
   }
 }
 
-/** True when the server says that it took this owner, this policy and this generation of it. */
-function isApplied(facts: BucketFactsAnswer, { owner, policy }: ApplyBucketRequest): boolean {
+/** True when the server says that it took this owner, these settings, this policy and this generation of it. */
+function isApplied(facts: BucketFactsAnswer, request: ApplyBucketRequest): boolean {
+  const { owner, policy, profile, requireChecksum, quotaBytes } = request
   if (facts.policy === null || !isDeepStrictEqual(facts.owner, owner)) return false
+  if (facts.profile !== profile || facts.requireChecksum !== requireChecksum) return false
+  if (facts.quotaBytes !== quotaBytes) return false
   const { namespace, name, uid, generation } = facts.policy
   return isDeepStrictEqual(
     { namespace, name, uid, generation },

@@ -140,6 +140,7 @@ function refusal(
     case 'preconditionFailed':
     case 'denied':
     case 'clockSuspect':
+    case 'quotaExceeded':
       return writeError(result, bucket, preconditionName(precondition))
     default:
       return unreachable(result, 'every result of CompleteMultipartUpload has its answer')

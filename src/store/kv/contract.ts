@@ -36,6 +36,11 @@ export interface KeyValueTransaction extends KeyValueReader {
    */
   add(key: Uint8Array, delta: number): void
   /**
+   * At commit: if this transaction raises the counter of `key` above `countMax`, nothing is written and `transact`
+   * throws CounterBoundError. Exact however many raise it at once, and blind like `add`: nobody conflicts.
+   */
+  bound(key: Uint8Array, countMax: number): void
+  /**
    * Appends `record` to the hash chain `log`. At commit the engine assigns sequence = last + 1, previous = the last
    * hash (32 zero bytes at the start), stores chainValue(sequence, previous, record) under logKey(log, sequence)
    * and its number and SHA-256 as the chain's head under logHeadKey(log) (chain.ts: parseChainHead). No other write
@@ -54,7 +59,7 @@ export interface KeyValue extends KeyValueReader {
   /**
    * Runs `work`, commits what it buffered and resolves when that is durable on disk; visible implies durable.
    * `work` has no effect but the transaction's and may run again after a conflict. If it throws, nothing is written.
-   * Errors: TransactionConflictError after limits.transactionConflictsMax conflicts, TransactionTooLargeError,
+   * Errors: TransactionConflictError after limits.transactionConflictsMax conflicts, CounterBoundError, TransactionTooLargeError,
    * TransactionTooOldError after limits.transactionMsMax, StoreFailedError (commit failed: the store must be
    * reopened; every later call fails the same way).
    */
@@ -64,6 +69,17 @@ export interface KeyValue extends KeyValueReader {
 
 export class TransactionConflictError extends Error {
   override readonly name = 'TransactionConflictError'
+}
+/** A `bound` of the transaction would have been passed; nothing was written. `count` is the counter as it stays. */
+export class CounterBoundError extends Error {
+  override readonly name = 'CounterBoundError'
+  readonly count: number
+  readonly countMax: number
+  constructor(count: number, countMax: number) {
+    super(`a counter at ${count} would pass its bound of ${countMax}`)
+    this.count = count
+    this.countMax = countMax
+  }
 }
 export class TransactionTooLargeError extends Error {
   override readonly name = 'TransactionTooLargeError'

@@ -11,6 +11,7 @@ import { copyBytes, keyBytes } from './bytes-key.ts'
 import type { ChainHead } from './chain.ts'
 import { chainHash, chainHeadValue, chainValue, logHeadKey, logKey, parseChainHead } from './chain.ts'
 import {
+  CounterBoundError,
   type Entry,
   type KeyValueReader,
   type KeyValueTransaction,
@@ -98,6 +99,11 @@ export class OptimisticTransaction extends SnapshotReader implements KeyValueTra
     this.writes.add(key, delta)
   }
 
+  bound(key: Uint8Array, countMax: number): void {
+    this.assertLive()
+    this.writes.bound(key, countMax)
+  }
+
   append(log: string, record: Uint8Array): void {
     this.assertLive()
     this.writes.append(log, record)
@@ -168,7 +174,10 @@ export function prepareWrites(buffer: WriteBuffer, view: View): Write[] {
   for (const [text, value] of buffer.values) writes.push({ key: keyBytes(text), value })
   for (const [text, delta] of buffer.counters) {
     const key = keyBytes(text)
-    const count = parseCounter(view.get(key)) + delta
+    const before = parseCounter(view.get(key))
+    const count = before + delta
+    const countMax = buffer.bounds.get(text)
+    if (countMax !== undefined && delta > 0 && count > countMax) throw new CounterBoundError(before, countMax)
     writes.push({ key, value: count === 0 ? null : counterValue(count) })
   }
   const heads = new Map<string, ChainHead>()

@@ -15,6 +15,8 @@ const appendOverheadBytes = 2 * (logNameLengthMax + 11) + 80
 export class WriteBuffer {
   readonly values = new Map<string, BufferedValue>()
   readonly counters = new Map<string, number>()
+  /** The most that each of these counters may be raised to. */
+  readonly bounds = new Map<string, number>()
   readonly appends: Append[] = []
   sizeBytes = 0
 
@@ -45,6 +47,13 @@ export class WriteBuffer {
     this.#charge(key.length + 8)
     this.counters.set(text, (this.counters.get(text) ?? 0) + delta)
     this.#checkKeys()
+  }
+
+  bound(key: Uint8Array, countMax: number): void {
+    assert(Number.isSafeInteger(countMax), 'a bound is a safe integer')
+    const text = this.#writableKey(key)
+    this.#charge(key.length + 8)
+    this.bounds.set(text, Math.min(this.bounds.get(text) ?? countMax, countMax))
   }
 
   append(log: string, record: Uint8Array): void {

@@ -43,6 +43,7 @@ function withRow(kv: KeyValue, key: Uint8Array, change: (value: Uint8Array) => U
           put: (row, value) => transaction.put(row, value),
           delete: (row) => transaction.delete(row),
           add: (row, delta) => transaction.add(row, delta),
+          bound: (row, countMax) => transaction.bound(row, countMax),
           append: (log, record) => transaction.append(log, record),
         }),
       ),

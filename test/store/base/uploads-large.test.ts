@@ -82,6 +82,7 @@ class Meter {
         keys += 1
         transaction.add(key, delta)
       },
+      bound: (key, countMax) => transaction.bound(key, countMax),
       append: (log, record) => {
         bytes += record.length
         transaction.append(log, record)

@@ -59,6 +59,9 @@ for (const engine of engines) {
         accountNamespace: { clusterId: 'c1', namespace: 'team' },
         owner,
         adoptionPolicy: 'Never',
+        profile: 'aws',
+        requireChecksum: true,
+        quotaBytes: null,
         ...wish,
         policy: {
           namespace: 'team',

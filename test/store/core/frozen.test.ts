@@ -53,6 +53,9 @@ for (const engine of engines) {
         accountNamespace: owner,
         owner,
         adoptionPolicy: 'IfUnowned',
+        profile: 'aws',
+        requireChecksum: true,
+        quotaBytes: null,
         policy: {
           namespace: 'team',
           name: 'keep',

@@ -41,6 +41,7 @@ export class RoundCounter {
       put: (key, value) => transaction.put(key, value),
       delete: (key) => transaction.delete(key),
       add: (key, delta) => transaction.add(key, delta),
+      bound: (key, countMax) => transaction.bound(key, countMax),
       append: (log, record) => transaction.append(log, record),
     }
   }

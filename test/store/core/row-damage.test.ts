@@ -66,6 +66,9 @@ for (const engine of engines) {
         accountNamespace: owner,
         owner,
         adoptionPolicy: 'IfUnowned',
+        profile: 'aws',
+        requireChecksum: true,
+        quotaBytes: null,
         policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
         ...wish,
       })

@@ -6,6 +6,7 @@ import {
   parseChainHead,
   parseChainValue,
 } from '../../../src/store/kv/chain.ts'
+import { CounterBoundError } from '../../../src/store/kv/contract.ts'
 import { parseCounter } from '../../../src/store/kv/counter.ts'
 import { all, bytes, type StoreUnderTest, texts } from './suite-store.ts'
 
@@ -32,6 +33,41 @@ export function blindWrites(store: StoreUnderTest): void {
     expect(await store.kv.get(bytes('n'))).toEqual(Uint8Array.of(0, 0, 0, 0, 0, 1, 0, 0))
     await add(-(2 ** 40))
     expect(await store.kv.get(bytes('n'))).toBeNull()
+  })
+
+  test('bound: 64 transactions at once, exactly as many as fit commit, and none conflicts', async () => {
+    let runs = 0
+    const one = () =>
+      store.kv.transact(async (transaction) => {
+        runs += 1
+        transaction.put(bytes(`k${runs}`), bytes('v'))
+        transaction.bound(bytes('n'), 100)
+        transaction.add(bytes('n'), 7)
+      })
+    const settled = await Promise.allSettled(Array.from({ length: 64 }, one))
+    expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(14)
+    expect(parseCounter(await store.kv.get(bytes('n')))).toBe(98)
+    expect(runs).toBe(64)
+    expect(await store.kv.range({ from: bytes('k'), to: bytes('l'), limit: 100 })).toHaveLength(14)
+    for (const result of settled) {
+      if (result.status === 'fulfilled') continue
+      expect(result.reason).toBeInstanceOf(CounterBoundError)
+      expect(result.reason).toMatchObject({ count: 98 })
+    }
+  })
+
+  test('bound: reached exactly, or passed while the counter does not rise, is no refusal', async () => {
+    const add = (deltas: readonly number[], countMax: number) =>
+      store.kv.transact(async (transaction) => {
+        for (const delta of deltas) transaction.add(bytes('n'), delta)
+        transaction.bound(bytes('n'), countMax)
+      })
+    await add([10], 10)
+    await expect(add([1], 10)).rejects.toThrow('a counter at 10 would pass its bound of 10')
+    await add([5, -5], 3)
+    await add([5, -6], 3)
+    await add([], 3)
+    expect(parseCounter(await store.kv.get(bytes('n')))).toBe(9)
   })
 
   test('add and append: reads of the same transaction, do not see them', async () => {
