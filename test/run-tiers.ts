@@ -20,6 +20,7 @@ const tiers: readonly Tier[] = [
   { name: 'crash', missing: () => need('strace', 'apt-get install strace') },
   { name: 'standalone', missing: () => null },
   { name: 'clients', missing: () => need('aws', 'apt-get install awscli') },
+  { name: 'image', missing: imageToolsMissing },
   { name: 'cluster', missing: controlPlaneMissing },
 ]
 
@@ -27,6 +28,11 @@ function need(command: string, remedy: string): string | null {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
     ? null
     : `${command} was not found: ${remedy}`
+}
+
+function imageToolsMissing(): string | null {
+  if (process.getuid?.() !== 0) return 'only root can build the image without an engine'
+  return need('buildah', 'apt-get install buildah') ?? need('debootstrap', 'apt-get install debootstrap')
 }
 
 function controlPlaneMissing(): string | null {
