@@ -108,3 +108,49 @@ describe('the fixtures of the pages', () => {
     )
   })
 })
+
+describe('the replay itself', () => {
+  const bench = conformance({ accessKeys: [owner, ...keysWithout.values()], workerCount: 1 })
+  const client = pageClient(bench.server, credentialsOf)
+  const [pages] = files.values()
+  let drawn = 0
+  const nextName = () => {
+    drawn += 1
+    return `replay-${drawn}`
+  }
+
+  /** Replays an entry that is written here, in profile aws. */
+  function replay(entry: object): Promise<void> {
+    const statement = { id: 'statement', sentence: 'It says so.', entries: [{ id: 'entry', ...entry }] }
+    const parsed = parsePages('here', JSON.stringify({ ...pages, statements: [statement] }))
+    const [only] = parsed.statements.flatMap(({ entries }) => entries)
+    if (only === undefined) throw new Error('there is no entry')
+    return replayEntry(only, { pages: parsed, bench, client, owner: account, nextName })
+  }
+  const written = { versions: [{ name: 'v1' }] }
+  const read = { method: 'GET', target: '/{bucket}/{key}' }
+  const lock = { kind: 'locked', version: 'v1', mode: 'COMPLIANCE', until: 'now+2d' }
+
+  it('a right answer over a version without a lock fails', async () => {
+    const entry = { setup: written, request: read, answer: { status: 200 }, afterwards: [lock] }
+    await expect(replay(entry)).rejects.toThrow(/expected \[ 204, null \] to deeply equal \[ 403/)
+  })
+
+  it('a lock of another mode or another date than the page says fails', async () => {
+    const version = { name: 'v1', mode: 'GOVERNANCE', until: 'now+2d' }
+    const answered = { setup: { versions: [version] }, request: read, answer: { status: 200 } }
+    const modes = replay({ ...answered, afterwards: [lock] })
+    await expect(modes).rejects.toThrow(/expected \[ 'GOVERNANCE', \d+ \] to deeply equal \[ 'COMPLIANCE'/)
+    const dates = replay({ ...answered, afterwards: [{ ...lock, mode: 'GOVERNANCE', until: 'now+3d' }] })
+    await expect(dates).rejects.toThrow(/expected \[ 'GOVERNANCE', \d+ \] to deeply equal \[ 'GOVERNANCE'/)
+  })
+
+  it('another status, code or document than the page says fails', async () => {
+    await expect(replay({ setup: written, request: read, answer: { status: 404 } })).rejects.toThrow('200')
+    const missing = { request: read, answer: { status: 404, code: 'NoSuchVersion' } }
+    await expect(replay(missing)).rejects.toThrow(/NoSuchKey/)
+    const configuration = { method: 'GET', target: '/{bucket}?object-lock' }
+    const answer = { status: 200, document: '<ObjectLockConfiguration/>' }
+    await expect(replay({ request: configuration, answer })).rejects.toThrow(/expected '<\?xml version/)
+  })
+})
