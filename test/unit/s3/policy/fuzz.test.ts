@@ -196,7 +196,7 @@ function evaluated(text: string, { principal, action, key, values }: Request) {
   const days = Number(values['s3:object-lock-remaining-retention-days'])
   const retention =
     mode === 'GOVERNANCE' || mode === 'COMPLIANCE'
-      ? { mode, retainUntilMs: epochMs(nowMs + days * day) }
+      ? ({ mode, retainUntilMs: epochMs(nowMs + days * day) } as const)
       : null
   const prefix = values['s3:prefix']
   return evaluatePolicy(parsePolicy(text, bucket), {

@@ -24,7 +24,12 @@ const condition = (operator: string, key: string, value: unknown) =>
 const listing = (operator: string, key: string, value: unknown) =>
   policyText({ Action: 's3:ListBucket', Resource: arn, Condition: { [operator]: { [key]: value } } })
 
-const refused: readonly (readonly [given: string, text: string, message: string, detail?: string])[] = [
+const refused: readonly (readonly [
+  given: string,
+  text: string,
+  message: string,
+  detail?: string | undefined,
+])[] = [
   ['no JSON', '{', "Policies must be valid JSON and the first byte must be '{'"],
   ['a list', '[]', "Policies must be valid JSON and the first byte must be '{'", '[]'],
   ['nothing', '', "Policies must be valid JSON and the first byte must be '{'"],
@@ -238,11 +243,13 @@ const refused: readonly (readonly [given: string, text: string, message: string,
 ]
 
 describe('parsePolicy', () => {
-  it.each(refused)('policy: %s is refused', (_given, text, message, detail) => {
-    const [foundMessage, foundDetail] = refusal(text)
-    expect(foundMessage).toBe(message)
-    if (detail !== undefined) expect(foundDetail).toBe(detail)
-  })
+  for (const [given, text, message, detail] of refused) {
+    it(`policy: ${given} is refused`, () => {
+      const [foundMessage, foundDetail] = refusal(text)
+      expect(foundMessage).toBe(message)
+      if (detail !== undefined) expect(foundDetail).toBe(detail)
+    })
+  }
 
   it.each([
     ['the smallest', policyText()],
