@@ -15,6 +15,7 @@ import { CorruptRecordError } from './fields.ts'
 import {
   bucketKey,
   keyAfter,
+  lifecycleKey,
   parseBucketKey,
   rangeOf,
   tablePrefix,
@@ -154,6 +155,7 @@ async function deleteBucket(scene: Scene, actor: Actor): Promise<Attempt<DeleteA
   }
   transaction.delete(bucketKey(bucket.name))
   deleteDocuments(transaction, bucket)
+  transaction.delete(lifecycleKey(bucket.id))
   appendAudit(transaction, allowed(scene, actor, { bucketId: bucket.id }))
   return { answer: { kind: 'deleted' }, refusal: null }
 }

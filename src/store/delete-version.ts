@@ -1,9 +1,9 @@
-/** DeleteObject and DeleteObjects: the one place that asks the gate to remove on a client's behalf. */
+/** DeleteObject, DeleteObjects and the lifecycle's: the one place that asks the gate to remove on somebody's behalf. */
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { appendAudit } from './audit-chain.ts'
-import type { AuditFields } from './audit-record.ts'
+import type { AuditDetail, AuditFields } from './audit-record.ts'
 import { auditFields, denyIfUnreadable, type Subject, type VersionContext, versionFacts } from './decision.ts'
 import { CorruptRecordError } from './fields.ts'
 import { removeVersion } from './gate.ts'
@@ -25,15 +25,35 @@ import {
   readPlaceIn,
   type Scene,
 } from './version-rows.ts'
-import { writeVersion } from './write-version.ts'
+import { judgePrecondition, writeVersion } from './write-version.ts'
 
 /** `record`: null when there was nothing to decide. Appended when allowed, else for the recorder. */
 type Deletion = { readonly answer: DeleteObjectResult; readonly record: AuditFields | null }
 
-type Target = { readonly kind: 'place'; readonly place: KeyPlace } | FindVersionResult
+type Target =
+  | { readonly kind: 'place'; readonly place: KeyPlace }
+  | FindVersionResult
+  | { readonly kind: 'unmet'; readonly answer: NonNullable<ReturnType<typeof judgePrecondition>> }
+
+/** A delete that was planned on what was read before: it is done only while `holds`, asked in its transaction. */
+export type PlannedDelete = {
+  readonly input: DeleteObject
+  readonly holds: (scene: Scene) => Promise<boolean>
+  /** Into the audit record. */
+  readonly detail: AuditDetail
+}
+
+/** `unmet`: it did not hold any more, or there was nothing to delete. */
+export type PlannedDeleteResult = 'done' | 'denied' | 'unmet'
 
 /** A delete with all that is chosen before its transaction. */
-type Job = { readonly actor: Actor; readonly input: DeleteObject; readonly suffix: string }
+type Job = {
+  readonly actor: Actor
+  readonly input: DeleteObject
+  readonly suffix: string
+  /** null: a client's, which asks for what is there. */
+  readonly plan: Omit<PlannedDelete, 'input'> | null
+}
 type Batch = { readonly actor: Actor; readonly jobs: readonly Job[] }
 
 const nothingThere: Deletion = {
@@ -47,7 +67,7 @@ export async function deleteVersion(
   actor: Actor,
   input: DeleteObject,
 ): Promise<DeleteObjectResult> {
-  const deletion = await deleteSingly(context, { actor, input, suffix: newVersionSuffix() })
+  const deletion = await deleteSingly(context, { actor, input, suffix: newVersionSuffix(), plan: null })
   await recordDenials(context, [deletion])
   return deletion.answer
 }
@@ -62,7 +82,32 @@ export async function deleteVersions(
   inputs: readonly DeleteObject[],
 ): Promise<readonly DeleteObjectResult[]> {
   assert(inputs.length <= limits.deleteObjectsKeysMax, 'a batch of deletes is bounded')
-  const jobs = inputs.map((input) => ({ actor, input, suffix: newVersionSuffix() }))
+  const jobs = inputs.map((input) => ({ actor, input, suffix: newVersionSuffix(), plan: null }))
+  return (await deleteAll(context, actor, jobs)).map(({ answer }) => answer)
+}
+
+/** As `deleteVersions`, each only where its plan still holds. Never with a bypass. */
+export async function deletePlanned(
+  context: VersionContext,
+  actor: Actor,
+  deletes: readonly PlannedDelete[],
+): Promise<readonly PlannedDeleteResult[]> {
+  const jobs = deletes.map(({ input, holds, detail }) => {
+    assert(!input.bypassGovernance, 'nothing that is planned bypasses governance')
+    return { actor, input, suffix: newVersionSuffix(), plan: { holds, detail } }
+  })
+  const deletions = await deleteAll(context, actor, jobs)
+  return deletions.map(({ answer, record }) => {
+    if (answer.kind === 'denied') return 'denied'
+    return record === null ? 'unmet' : 'done'
+  })
+}
+
+async function deleteAll(
+  context: VersionContext,
+  actor: Actor,
+  jobs: readonly Job[],
+): Promise<readonly Deletion[]> {
   const deletions: Deletion[] = []
   try {
     for (let start = 0; start < jobs.length; start += limits.deleteObjectsPerTransactionMax) {
@@ -72,7 +117,7 @@ export async function deleteVersions(
   } finally {
     await recordDenials(context, deletions)
   }
-  return deletions.map(({ answer }) => answer)
+  return deletions
 }
 
 async function deleteChunk(context: VersionContext, batch: Batch): Promise<readonly Deletion[]> {
@@ -138,6 +183,8 @@ async function attempt(scenes: Scenes, transaction: KeyValueTransaction, job: Jo
   const { input } = job
   const { key } = input
   const opened = await scenes.open(input.bucket, async (bucket): Promise<Target> => {
+    const unmet = await unmetCondition(transaction, bucket, input)
+    if (unmet !== null) return unmet
     // In an unversioned bucket a DELETE of the key is one of its only version.
     const versionId = input.versionId ?? (bucket.versioning === 'Unversioned' ? nullVersionId : null)
     if (versionId === null) return { kind: 'place', place: await readPlaceIn(transaction, bucket, key) }
@@ -145,15 +192,33 @@ async function attempt(scenes: Scenes, transaction: KeyValueTransaction, job: Jo
   })
   if (opened === null) return { answer: { kind: 'noSuchBucket' }, record: null }
   const { scene, found } = opened
+  if (job.plan !== null && !(await job.plan.holds(scene))) return nothingThere
   if (found.kind === 'place') return putMarker(scene, found.place, job)
+  if (found.kind === 'unmet') return { answer: found.answer, record: null }
   return found.kind === 'found' ? removeFound(scene, found, job) : nothingThere
+}
+
+/** If-Match is about the current version; null: it holds, or there is none. */
+async function unmetCondition(
+  transaction: KeyValueTransaction,
+  bucket: BucketPlace,
+  { key, ifMatch }: DeleteObject,
+): Promise<Extract<Target, { readonly kind: 'unmet' }> | null> {
+  if (ifMatch === undefined) return null
+  const place = await readPlaceIn(transaction, bucket, key)
+  const answer = judgePrecondition(place, { ifMatch, ifNoneMatch: null })
+  return answer === null ? null : { kind: 'unmet', answer }
 }
 
 async function removeFound(scene: Scene, found: FoundVersion, job: Job): Promise<Deletion> {
   const { input } = job
   const { version } = found
   const verdict = await removeVersion(scene, found, { bypassGovernance: input.bypassGovernance })
-  const record = auditFields(subjectOf(job), scene.now, { verdict, ...versionFacts(version) })
+  const record = auditFields(subjectOf(job), scene.now, {
+    verdict,
+    ...versionFacts(version),
+    ...planFacts(job),
+  })
   if (verdict.kind === 'deny') return { answer: { kind: 'denied', verdict }, record }
   const isMarkerAddressed = input.versionId !== null && version.object === null
   const answeredId = input.versionId === null ? null : clientVersionId(version)
@@ -166,26 +231,28 @@ async function putMarker(scene: Scene, place: KeyPlace, job: Job): Promise<Delet
   const written = await writeVersion(scene, place, { suffix: job.suffix, lock, makeObject: null })
   if (written.kind === 'denied') {
     const { verdict, version } = written
-    const record = auditFields(subjectOf(job), scene.now, { verdict, ...versionFacts(version) })
-    return { answer: { kind: 'denied', verdict }, record }
+    const facts = { verdict, ...versionFacts(version), ...planFacts(job) }
+    return { answer: { kind: 'denied', verdict }, record: auditFields(subjectOf(job), scene.now, facts) }
   }
   const { version, replaced } = written
   const record = auditFields(subjectOf(job), scene.now, {
     verdict: { kind: 'allow', rule: noRuleDenies },
     versionId: version.versionId,
     change: version.change,
-    ...replacedFacts(replaced),
+    ...replacedFacts(job, replaced),
   })
   const versionId = clientVersionId(version)
   return { answer: { kind: 'deleted', versionId, isDeleteMarker: true }, record }
 }
 
-function replacedFacts(replaced: VersionRecord | null) {
-  if (replaced === null) return { detail: { isDeleteMarker: true } }
-  return {
-    lockBefore: replaced.lock,
-    detail: { isDeleteMarker: true, replacedVersionId: replaced.versionId },
-  }
+function planFacts({ plan }: Job): { readonly detail?: AuditDetail } {
+  return plan === null ? {} : { detail: plan.detail }
+}
+
+function replacedFacts({ plan }: Job, replaced: VersionRecord | null) {
+  const detail = { ...plan?.detail, isDeleteMarker: true }
+  if (replaced === null) return { detail }
+  return { lockBefore: replaced.lock, detail: { ...detail, replacedVersionId: replaced.versionId } }
 }
 
 function subjectOf({ actor, input }: Job): Subject {

@@ -14,6 +14,7 @@ import {
 } from './keys.ts'
 import type { KeyValueReader } from './kv/contract.ts'
 import { parseCounter } from './kv/counter.ts'
+import { readLifecycleState } from './lifecycle-state.ts'
 import type { BucketId } from './records.ts'
 import type { BucketFacts } from './requests.ts'
 import { dayIndexOf, expiryCodec, readStat, walkRange } from './stats.ts'
@@ -28,13 +29,21 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
   return context.kv.snapshot(async (reader) => {
     const [bucket, now] = await Promise.all([readBucket(reader, name), readTrustedNow(reader, context.clock)])
     if (bucket === null) return null
-    const [stat, lockedUntilMs, active] = await Promise.all([
+    const [stat, lockedUntilMs, active, lifecycle] = await Promise.all([
       readStat(reader, bucket.id),
       latestActive(reader, bucket.id, now.trustedMs),
       countActive(reader, bucket.id, now.trustedMs),
+      readLifecycleState(reader, bucket.id, context.log),
     ])
     const heldOnly = stat.legalHoldCount - active.held
-    return { bucket, stat, lockedVersionCount: active.count + heldOnly, lockedUntilMs, now }
+    return {
+      bucket,
+      stat,
+      lockedVersionCount: active.count + heldOnly,
+      lockedUntilMs,
+      lastLifecycleRun: lifecycle.lastRun,
+      now,
+    }
   })
 }
 

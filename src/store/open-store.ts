@@ -10,6 +10,8 @@ import { createDenialRecorder } from './denials.ts'
 import { createFreeSpaceGuard } from './free-space.ts'
 import { type KeyValue, StoreFailedError } from './kv/contract.ts'
 import { createLeadership } from './leadership.ts'
+import { runLifecycle } from './lifecycle.ts'
+import { BucketPlaces } from './scenes.ts'
 import type { Store, VolumeIdentity } from './store.ts'
 import { createClockStore } from './trusted-clock.ts'
 import { createUploads } from './uploads.ts'
@@ -34,14 +36,16 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied }: StorePar
   const denials = createDenialRecorder({ kv, clock, ...(onDenied === undefined ? {} : { onDenied }) })
   const context = { kv, bodies, clock, denials, log }
   const space = createFreeSpaceGuard({ bodies, clock })
+  const buckets = createBuckets(context)
   const versions = createVersions(context)
+  const uploads = createUploads(context)
   const tending = setInterval(() => {
     space.tend().catch((error: unknown) => log.error({ error }, 'the free space was not looked after'))
   }, tendIntervalMs)
   tending.unref()
   return {
     volume,
-    buckets: createBuckets(context),
+    buckets,
     documents: createBucketDocuments(context),
     versions: {
       ...versions,
@@ -50,7 +54,11 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied }: StorePar
         return versions.stage(body, sizeBytesMax)
       },
     },
-    uploads: createUploads(context),
+    uploads,
+    lifecycle: {
+      run: (signal) =>
+        runLifecycle({ context: { ...context, places: new BucketPlaces() }, buckets, uploads }, signal),
+    },
     clock: createClockStore(kv, clock),
     leadership: createLeadership(kv, clock),
     audit: createAudit(kv, clock, denials),

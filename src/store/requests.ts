@@ -77,6 +77,7 @@ export type QuotaExceeded = {
   readonly sizeBytes: number
 }
 
+/** `ifMatch`: an ETag without quotes, or `*` for any. */
 export type Precondition = { readonly ifMatch: string | null; readonly ifNoneMatch: '*' | null }
 
 export type ExplicitLock = {
@@ -132,7 +133,11 @@ export type ReadVersionResult =
   | NoSuchKey
   | NoSuchVersion
 
-export type DeleteObject = VersionAddress & { readonly bypassGovernance: boolean }
+export type DeleteObject = VersionAddress & {
+  readonly bypassGovernance: boolean
+  /** The current version must be an object of this ETag, `*`: an object; left out: whatever is there. */
+  readonly ifMatch?: string
+}
 export type DeleteObjectResult =
   /** `version: null`: nothing was there, or (unversioned bucket) the key is gone. */
   | {
@@ -142,6 +147,9 @@ export type DeleteObjectResult =
     }
   | NoSuchBucket
   | Denied
+  /** Of `ifMatch`: no object is there, or one of another ETag. Nothing was deleted. */
+  | NoSuchKey
+  | { readonly kind: 'preconditionFailed' }
 
 export type ChangeLockResult =
   | { readonly kind: 'changed'; readonly version: VersionRecord }
@@ -240,7 +248,25 @@ export type BucketFacts = {
   readonly lockedVersionCount: number
   /** The latest retainUntil of any version; null: none active. */
   readonly lockedUntilMs: EpochMs | null
+  /** null: none ended yet. */
+  readonly lastLifecycleRun: LifecycleRunFacts | null
   readonly now: TrustedNow
+}
+
+/** What a run of the lifecycle did in one bucket; a run that a crash broke may have done a page more. */
+export type LifecycleRunFacts = {
+  /** Trusted time. */
+  readonly startedMs: EpochMs
+  readonly endedMs: EpochMs
+  /** Current versions that expired: under a delete marker, or removed where there is no versioning. */
+  readonly expiredCount: number
+  /** Noncurrent versions and delete markers that were removed. */
+  readonly removedCount: number
+  readonly abortedUploadCount: number
+  /** Due by a rule, and kept by their locks until another run. */
+  readonly lockedCount: number
+  /** Records that could not be read: they, and what is older of their keys, were left alone. */
+  readonly unreadableCount: number
 }
 
 export type CompletePart = {

@@ -236,6 +236,21 @@ export interface Uploads {
   ): Promise<{ kind: 'aborted' } | NoSuchBucket | { kind: 'noSuchUpload' }>
 }
 
+export type LifecycleRun =
+  | { readonly kind: 'done'; readonly bucketCount: number }
+  /** By the signal: the next run goes on where this one was. */
+  | { readonly kind: 'stopped' }
+  /** Nothing is removed while nobody knows how late it is. */
+  | { readonly kind: 'clockSuspect' }
+
+export interface Lifecycle {
+  /**
+   * Does what the lifecycle rules of all buckets ask for, through the gate and never past a lock; one run at a time and a
+   * volume. Resumes what was broken off, also by kill -9.
+   */
+  run(signal: AbortSignal): Promise<LifecycleRun>
+}
+
 export type ClockReport = TrustedNow & {
   readonly markMs: EpochMs
   readonly bootId: string
@@ -295,6 +310,7 @@ export interface Store {
   readonly documents: BucketDocuments
   readonly versions: Versions
   readonly uploads: Uploads
+  readonly lifecycle: Lifecycle
   readonly clock: ClockStore
   readonly leadership: Leadership
   readonly audit: Audit

@@ -1,0 +1,69 @@
+/** What the lifecycle found, as deletes that are done only while all that they rely on still holds. */
+import { assert } from '../lib/assert.ts'
+import { equalBytes } from '../lib/bytes.ts'
+import { appliesTo } from '../lock/lifecycle.ts'
+import { decodeVersion } from './codec.ts'
+import type { PlannedDelete } from './delete-version.ts'
+import { versionKey } from './keys.ts'
+import { type LifecycleFinding, lifecycleVersion } from './lifecycle-walk.ts'
+import type { BucketRecord } from './records.ts'
+import { clientVersionId, orderOfVersionId } from './version-id.ts'
+import { type FoundVersion, findVersion, type Scene } from './version-rows.ts'
+
+/** `bucket`: as it was when its rules were read. */
+export function plannedDelete(bucket: BucketRecord, finding: LifecycleFinding): PlannedDelete {
+  const { version, verdict } = finding
+  const versionId = verdict.kind === 'expireCurrent' ? null : clientVersionId(version)
+  const input = { bucket: bucket.name, key: version.key, versionId, bypassGovernance: false }
+  return {
+    input,
+    detail: { lifecycleRule: verdict.ruleId },
+    holds: async (scene) => {
+      if (!isUnderSameRules(scene, bucket, finding)) return false
+      const found = await findVersion(scene.transaction, scene.bucket.id, input)
+      return found.kind === 'found' && stillHolds(scene, finding, found)
+    },
+  }
+}
+
+function isUnderSameRules(
+  { bucket, now }: Scene,
+  planned: BucketRecord,
+  { verdict }: LifecycleFinding,
+): boolean {
+  // Any change of the bucket counts: its rules, its versioning, its deletion and creation under the same name.
+  const isSame = bucket.id === planned.id && bucket.revision === planned.revision
+  return isSame && !now.suspect && now.trustedMs >= verdict.dueMs
+}
+
+async function stillHolds(scene: Scene, finding: LifecycleFinding, found: FoundVersion): Promise<boolean> {
+  const { version, verdict, rule } = finding
+  const isSame = found.version.versionId === version.versionId
+  if (!isSame || !appliesTo(rule, version.key, lifecycleVersion(found.version, 'newer'))) return false
+  switch (verdict.kind) {
+    case 'expireCurrent':
+      return found.isCurrent
+    case 'removeDeleteMarker':
+      return found.isCurrent && found.newest.length === 1
+    case 'removeNoncurrent':
+      return !found.isCurrent && (await newerStay(scene, finding, found))
+  }
+}
+
+/** The versions that the rule keeps are there, and none of them has become the current one. */
+async function newerStay(scene: Scene, finding: LifecycleFinding, found: FoundVersion): Promise<boolean> {
+  const { version, verdict, rule } = finding
+  const rows = verdict.newerVersionIds.map((id) => {
+    const order = orderOfVersionId(id)
+    assert(order !== null, 'a stored version has an id of ours')
+    return versionKey(version.bucketId, version.key, order, id)
+  })
+  const current = found.newest[0]
+  assert(current !== undefined, 'a key with a version has a newest version')
+  const values = await scene.transaction.getMany(rows)
+  return rows.every((row, index) => {
+    const value = values[index] ?? null
+    if (value === null || equalBytes(row, current.key)) return false
+    return appliesTo(rule, version.key, lifecycleVersion(decodeVersion(row, value), 'newer'))
+  })
+}
