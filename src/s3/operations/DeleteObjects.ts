@@ -4,6 +4,7 @@ import { addressedBucket } from '../addressed.ts'
 import { xmlAnswer } from '../answers.ts'
 import { asksBypassGovernance, demandDocumentChecksum } from '../lock-headers.ts'
 import { defineOperation, type OperationContext } from '../operation.ts'
+import { reworded } from '../profiles/answers.ts'
 import { S3Error } from '../s3-error.ts'
 import { denied, noSuchBucket } from '../store-results.ts'
 import { versionIdError } from '../version-id.ts'
@@ -114,11 +115,11 @@ function resultElement(
   entry: Entry,
   result: DeleteObjectResult | undefined,
 ): ResultElement {
-  if (entry.error !== null) return errorElement(entry, entry.error)
-  if (result === undefined) return errorElement(entry, new S3Error('InternalError'))
+  if (entry.error !== null) return errorElement(context, entry, entry.error)
+  if (result === undefined) return errorElement(context, entry, new S3Error('InternalError'))
   const bucket = addressedBucket(context)
-  if (result.kind === 'denied') return errorElement(entry, denied(result, bucket))
-  if (result.kind === 'noSuchBucket') return errorElement(entry, noSuchBucket(bucket.name))
+  if (result.kind === 'denied') return errorElement(context, entry, denied(result, bucket))
+  if (result.kind === 'noSuchBucket') return errorElement(context, entry, noSuchBucket(bucket.name))
   const markerId = entry.versionId ?? result.versionId
   return {
     kind: 'deleted',
@@ -131,14 +132,15 @@ function resultElement(
   }
 }
 
-function errorElement(entry: Entry, error: S3Error): ResultElement {
+function errorElement(context: OperationContext, entry: Entry, error: S3Error): ResultElement {
+  const { code, detail } = reworded({ profile: context.profile, operation: 'DeleteObjects' }, error)
   return {
     kind: 'error',
     element: element('Error', [
       element('Key', entry.key),
       ...(entry.versionId === null ? [] : [element('VersionId', entry.versionId)]),
-      element('Code', error.code),
-      element('Message', error.detail.message),
+      element('Code', code),
+      element('Message', detail.message),
     ]),
   }
 }
