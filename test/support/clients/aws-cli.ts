@@ -17,16 +17,24 @@ export type AwsCli = {
 
 export type Document = Readonly<Record<string, unknown>>
 
+/** A service's own address, whose requests come to the test server as to an HTTP proxy: in absolute-form. */
+export type ServiceAddress = {
+  readonly endpoint: string
+  readonly addressingStyle: 'path' | 'virtual'
+}
+
 /** A pip package of the same name may be first in the PATH: Debian's is asked for by its path. */
 const command = existsSync('/usr/bin/aws') ? '/usr/bin/aws' : 'aws'
 
-export function awsCli(server: () => TestServer, folder: Folder): AwsCli {
+export function awsCli(server: () => TestServer, folder: Folder, address?: ServiceAddress): AwsCli {
   const run = async (...args: readonly string[]) => {
     const { endpoint, region, credentials } = server()
-    const outcome = await runCommand(command, ['--endpoint-url', endpoint, '--output', 'json', ...args], {
+    const url = address?.endpoint ?? endpoint
+    const outcome = await runCommand(command, ['--endpoint-url', url, '--output', 'json', ...args], {
       directory: folder.path('.'),
       env: {
         ...clientEnvironment(folder.path('.')),
+        ...(address === undefined ? {} : proxied(address, endpoint, folder)),
         AWS_ACCESS_KEY_ID: credentials.accessKeyId,
         AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
         AWS_DEFAULT_REGION: region,
@@ -48,6 +56,12 @@ export function awsCli(server: () => TestServer, folder: Folder): AwsCli {
     json: async (...args) => JSON.parse((await text(...args)) || '{}') as Document,
     refusal: async (...args) => (await ended(254, args)).stderr.trim(),
   }
+}
+
+function proxied(address: ServiceAddress, proxy: string, folder: Folder): Record<string, string> {
+  const style = `[default]\ns3 =\n  addressing_style = ${address.addressingStyle}\n`
+  const file = folder.write('aws-config', style)
+  return { AWS_CONFIG_FILE: file, HTTP_PROXY: proxy, http_proxy: proxy, NO_PROXY: '' }
 }
 
 /** One attempt each: a retry would hide an answer 500. The CLI then adds this remark to every error. */
