@@ -118,6 +118,18 @@ export function writePrecondition(headers: Headers): Precondition {
   }
 }
 
+/**
+ * If-Match of a delete: an ETag without quotes, `*` for any object; null: none. It is about the current version, so S3 has none
+ * with a version id. Errors: NotImplemented naming the header.
+ */
+export function deleteCondition(headers: Headers, versionId: string | null): string | null {
+  const match = headers['if-match']
+  if (match === undefined) return null
+  const value = unquotedEtag(match)
+  if (versionId !== null || value.includes(',')) throw headerNotImplemented('If-Match')
+  return value
+}
+
 /** The header that a failed precondition of a write is about. */
 export function preconditionName(precondition: Precondition): string {
   return precondition.ifMatch === null ? 'If-None-Match' : 'If-Match'

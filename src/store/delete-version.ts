@@ -15,7 +15,7 @@ import {
 } from './kv/contract.ts'
 import type { VersionRecord } from './records.ts'
 import type { Actor, DeleteObject, DeleteObjectResult } from './requests.ts'
-import { Scenes } from './scenes.ts'
+import { type BucketPlace, Scenes } from './scenes.ts'
 import { clientVersionId, newVersionSuffix, nullVersionId } from './version-id.ts'
 import {
   type FindVersionResult,

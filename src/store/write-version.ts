@@ -46,7 +46,7 @@ export async function writeVersion(
   return { kind: 'written', version, replaced: replaced?.version ?? null }
 }
 
-/** S3's conditional writes, judged on the current version in the write's transaction; null: go on. */
+/** S3's conditional writes and deletes, judged on the current version in their transaction; null: go on. */
 export function judgePrecondition(
   place: KeyPlace,
   precondition: Precondition,
@@ -56,7 +56,7 @@ export function judgePrecondition(
   if (ifNoneMatch === '*' && current !== null) return { kind: 'preconditionFailed' }
   if (ifMatch === null) return null
   if (current === null) return { kind: 'noSuchKey' }
-  return current.etag === ifMatch ? null : { kind: 'preconditionFailed' }
+  return ifMatch === '*' || current.etag === ifMatch ? null : { kind: 'preconditionFailed' }
 }
 
 /** While the clock is suspect and wall is far ahead, a period stamped from wall might last far too long. */

@@ -295,15 +295,17 @@ describe('DeleteObject of a version', () => {
     expect((await bench.unchanged(target.bucket, attempt)).code).toBe('InvalidRequest')
   })
 
-  it.each(['if-match', 'x-amz-if-match-size'])(
-    'DeleteObject: the condition %s is refused, not ignored',
-    async (name) => {
-      const target = await locked({})
-      const attempt = () => remove({ bucket: target.bucket, key: 'key' }, { headers: { [name]: '1' } })
-      expect(refusal(await bench.unchanged(target.bucket, attempt)).slice(0, 2)).toEqual([
-        501,
-        'NotImplemented',
-      ])
-    },
-  )
+  it.each([
+    'if-none-match',
+    'if-unmodified-since',
+    'x-amz-if-match-size',
+    'x-amz-if-match-last-modified-time',
+  ])('DeleteObject: the condition %s is refused, not ignored', async (name) => {
+    const target = await locked({})
+    const attempt = () => remove({ bucket: target.bucket, key: 'key' }, { headers: { [name]: '1' } })
+    expect(refusal(await bench.unchanged(target.bucket, attempt)).slice(0, 2)).toEqual([
+      501,
+      'NotImplemented',
+    ])
+  })
 })

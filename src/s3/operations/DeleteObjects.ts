@@ -2,11 +2,12 @@ import { limits } from '../../lib/limits.ts'
 import type { DeleteObject, DeleteObjectResult } from '../../store/store.ts'
 import { addressedBucket } from '../addressed.ts'
 import { xmlAnswer } from '../answers.ts'
+import { unquotedEtag } from '../conditional.ts'
 import { asksBypassGovernance, demandDocumentChecksum } from '../lock-headers.ts'
 import { defineOperation, type OperationContext } from '../operation.ts'
 import { reworded } from '../profiles/answers.ts'
 import { S3Error } from '../s3-error.ts'
-import { denied, noSuchBucket } from '../store-results.ts'
+import { denied, noSuchBucket, noSuchKey, preconditionFailed } from '../store-results.ts'
 import { versionIdError } from '../version-id.ts'
 import {
   allowOnly,
@@ -20,7 +21,13 @@ import {
 } from '../xml.ts'
 
 /** One entry of the document; `error`: it is refused by itself, the others go on. */
-type Entry = { readonly key: string; readonly versionId: string | null; readonly error: S3Error | null }
+type Entry = {
+  readonly key: string
+  readonly versionId: string | null
+  /** The ETag element, as If-Match; null: none. */
+  readonly ifMatch: string | null
+  readonly error: S3Error | null
+}
 type Input = { readonly entries: readonly Entry[]; readonly quiet: boolean }
 
 /**
@@ -67,21 +74,30 @@ function parseDocument(document: string): Input {
 }
 
 function parseEntry(node: XmlNode): Entry {
-  // Conditions of a delete are not done here, and a delete never goes on without them.
-  if (['ETag', 'LastModifiedTime', 'Size'].some((name) => children(node, name).length > 0)) {
+  // S3 has these for directory buckets only, and a delete never goes on without its conditions.
+  if (['LastModifiedTime', 'Size'].some((name) => children(node, name).length > 0)) {
     throw new S3Error('NotImplemented', {
-      message:
-        'Conditions in DeleteObjects (ETag, LastModifiedTime, Size) are not implemented by this server.',
+      message: 'The conditions LastModifiedTime and Size are not implemented by this server.',
     })
   }
-  allowOnly(node, ['Key', 'VersionId'])
+  allowOnly(node, ['Key', 'VersionId', 'ETag'])
   const key = childText(node, 'Key')
   if (key === null || key === '') throw new S3Error('MalformedXML')
-  const versionId = childText(node, 'VersionId')
-  if (Buffer.byteLength(key, 'utf8') > limits.objectKeyBytesMax) {
-    return { key, versionId, error: new S3Error('KeyTooLongError') }
-  }
-  return { key, versionId, error: versionId === null ? null : versionIdError(versionId, 'versionId') }
+  const entry = { key, versionId: childText(node, 'VersionId'), ifMatch: conditionIn(node) }
+  return { ...entry, error: entryError(entry) }
+}
+
+function conditionIn(node: XmlNode): string | null {
+  const etag = childText(node, 'ETag')
+  return etag === null ? null : unquotedEtag(etag)
+}
+
+/** null: it may be tried. */
+function entryError({ key, versionId, ifMatch }: Omit<Entry, 'error'>): S3Error | null {
+  if (Buffer.byteLength(key, 'utf8') > limits.objectKeyBytesMax) return new S3Error('KeyTooLongError')
+  if (versionId === null) return null
+  // The condition is about the current version, so S3 has none with a version id.
+  return versionIdError(versionId, 'versionId') ?? (ifMatch === null ? null : new S3Error('NotImplemented'))
 }
 
 /** The entry with the caller's right to it; a denial is recorded by `demand`. */
@@ -89,6 +105,8 @@ async function judge(context: OperationContext, entry: Entry): Promise<Entry> {
   if (entry.error !== null) return { ...entry }
   try {
     await context.demand(entry.versionId === null ? 's3:DeleteObject' : 's3:DeleteObjectVersion', entry.key)
+    // Who may compare an ETag learns it.
+    if (entry.ifMatch !== null && entry.ifMatch !== '*') await context.demand('s3:GetObject', entry.key)
     return { ...entry }
   } catch (error) {
     if (error instanceof S3Error && error.code === 'AccessDenied') return { ...entry, error }
@@ -105,6 +123,7 @@ function deletion(context: OperationContext, entry: Entry): DeleteObject {
     key: entry.key,
     versionId: entry.versionId,
     bypassGovernance,
+    ...(entry.ifMatch === null ? {} : { ifMatch: entry.ifMatch }),
   }
 }
 
@@ -120,6 +139,8 @@ function resultElement(
   const bucket = addressedBucket(context)
   if (result.kind === 'denied') return errorElement(context, entry, denied(result, bucket))
   if (result.kind === 'noSuchBucket') return errorElement(context, entry, noSuchBucket(bucket.name))
+  if (result.kind === 'noSuchKey') return errorElement(context, entry, noSuchKey(entry.key))
+  if (result.kind === 'preconditionFailed') return errorElement(context, entry, preconditionFailed('If-Match'))
   const markerId = entry.versionId ?? result.versionId
   return {
     kind: 'deleted',

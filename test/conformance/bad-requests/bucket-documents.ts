@@ -100,8 +100,14 @@ const deletes: readonly BadRequest[] = [
     code: 'InvalidRequest',
   },
   {
-    name: 'a multi-delete with a condition',
+    name: 'a multi-delete of another ETag',
     request: toBucket('delete', objects(object('key', '<ETag>x</ETag>')), 'POST'),
+    status: 200,
+    code: 'PreconditionFailed',
+  },
+  {
+    name: 'a multi-delete with a size',
+    request: toBucket('delete', objects(object('key', '<Size>1</Size>')), 'POST'),
     status: 501,
     code: 'NotImplemented',
   },

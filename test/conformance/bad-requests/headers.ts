@@ -275,14 +275,26 @@ const promises: readonly BadRequest[] = [
     code: 'NotImplemented',
   },
   {
-    name: 'a condition of a delete',
+    name: 'a delete of another ETag',
     request: ({ bucket, key }) => ({
       method: 'DELETE',
       path: `/${bucket}/${key}`,
       headers: { 'if-match': '"0"' },
     }),
+    status: 412,
+    code: 'PreconditionFailed',
+  },
+  {
+    name: 'a condition on the delete of a version',
+    request: ({ bucket, key, versionId }) => ({
+      method: 'DELETE',
+      path: `/${bucket}/${key}`,
+      query: { versionId },
+      headers: { 'if-match': '*' },
+    }),
     status: 501,
     code: 'NotImplemented',
+    extra: { Header: 'If-Match' },
   },
   {
     name: 'a read that another ETag was asked for',
