@@ -45,6 +45,9 @@ export class KubeUnreachableError extends Error {
   override readonly name = 'KubeUnreachableError'
 }
 
+/** A watch was opened and then nothing came for too long: the connection is dead, the server need not be. */
+export class KubeSilenceError extends KubeUnreachableError {}
+
 export interface KubeClient {
   /** The server's address, for messages. */
   readonly host: string
@@ -124,11 +127,14 @@ class RestClient implements KubeClient {
 
   async *watch(request: KubeRequest, signal: AbortSignal): AsyncGenerator<unknown, void, undefined> {
     const silence = this.#deadline(this.#watchSilenceMsMax, 'the watch was silent for too long')
+    let isOpen = false
     try {
       const answer = await this.#fetch(request, AbortSignal.any([signal, silence.signal]))
       if (answer.status !== 200) throw await statusError(answer)
+      isOpen = true
       yield* jsonLines(answer.chunks, silence.restart)
     } catch (error) {
+      if (isOpen && silence.signal.aborted) throw new KubeSilenceError(`${this.host}: ${silence.reason}`)
       throw mapFailure(error, this.host)
     } finally {
       silence.cancel()
@@ -192,7 +198,7 @@ class RestClient implements KubeClient {
   #deadline(
     delayMs: number,
     reason: string,
-  ): { signal: AbortSignal; restart: () => void; cancel: () => void } {
+  ): { signal: AbortSignal; reason: string; restart: () => void; cancel: () => void } {
     const controller = new AbortController()
     const start = () => this.#timers.after(delayMs, () => controller.abort(new KubeUnreachableError(reason)))
     let cancel = start()
@@ -200,7 +206,7 @@ class RestClient implements KubeClient {
       cancel()
       cancel = start()
     }
-    return { signal: controller.signal, restart, cancel: () => cancel() }
+    return { signal: controller.signal, reason, restart, cancel: () => cancel() }
   }
 }
 

@@ -1,245 +1,176 @@
 /**
- * What the operator counts, under the names and labels of controller-runtime and client-go, so that existing
- * dashboards read it. A value that the command makes: no global.
+ * What the operator counts, under the names and labels of controller-runtime and client-go, so that existing dashboards
+ * read it. A value that the command makes: no global.
  */
-import { Histogram, reconcileSecondsBounds } from './histogram.ts'
-import type { Workqueue } from './workqueue.ts'
+import { type Counter, type Gauge, type Histogram, MetricSet, renderMetrics } from '../lib/metrics.ts'
 
+/** `terminal` counts as an error and by itself, as there. */
 export type ReconcileResult = 'success' | 'error' | 'requeue_after' | 'terminal'
 
-/** What the runner asks of its queue for the metrics. */
-export type QueueView = Pick<
-  Workqueue,
-  | 'depth'
-  | 'addCount'
-  | 'retryCount'
-  | 'queueSeconds'
-  | 'workSeconds'
-  | 'unfinishedSeconds'
-  | 'longestRunningSeconds'
->
+/** One controller's. */
+export type ControllerMetrics = {
+  readonly reconciled: (result: ReconcileResult) => void
+  /** It threw. */
+  readonly panicked: () => void
+  /** It exceeded its deadline. */
+  readonly timedOut: () => void
+  readonly workerBegan: () => void
+  readonly workerEnded: (durationMs: number) => void
+}
 
-export type ControllerCounters = {
-  readonly reconciles: Record<ReconcileResult, number>
-  panics: number
-  timeouts: number
-  activeWorkers: number
-  workers: number
-  readonly reconcileSeconds: Histogram
-  queue: QueueView
+/** Of the queue of one controller. */
+export type QueueMetrics = {
+  readonly added: () => void
+  readonly retried: () => void
+  readonly handedOut: (waitedMs: number) => void
+  readonly done: (workedMs: number) => void
+}
+
+/** What is read of a queue when somebody asks. */
+export type QueueView = {
+  readonly depth: number
+  unfinishedMs(): number
+  longestRunningMs(): number
 }
 
 /** One answer of the API server; `code` is `<error>` when there was none, as in client-go. */
 export type RestAnswer = { readonly code: string; readonly method: string; readonly host: string }
 
+/** controller-runtime's bounds for the time of a reconcile, in seconds. */
+const reconcileSecondsBounds: readonly number[] = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.25, 1.5,
+  1.75, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60,
+]
+/** controller-runtime's bounds for waiting and working, in seconds: twelve powers of ten from 10 ns. */
+const workqueueSecondsBounds: readonly number[] = Array.from({ length: 12 }, (_, power) =>
+  Number(`1e${power - 8}`),
+)
+
 export class OperatorMetrics {
-  readonly #controllers = new Map<string, ControllerCounters>()
-  readonly #requests = new Map<string, number>()
+  readonly #set = new MetricSet()
+  readonly #families = makeFamilies(this.#set)
+  /** The queues of this term: a later one of the same controller takes its place. */
+  readonly #queues = new Map<string, QueueView>()
   readonly #leaseName: string
-  /** Whether this replica leads. */
-  leading: 0 | 1 = 0
 
   /** The Lease's name is the label of whether this replica leads. */
   constructor(leaseName = 'none') {
     this.#leaseName = leaseName
+    this.leading(0)
   }
 
-  /** The counters of one controller; those of an earlier term go on. */
-  register(controller: string, workers: number, queue: QueueView): ControllerCounters {
-    const known = this.#controllers.get(controller)
-    if (known !== undefined) {
-      known.queue = queue
-      known.workers = workers
-      return known
-    }
-    const counters: ControllerCounters = {
-      reconciles: { success: 0, error: 0, requeue_after: 0, terminal: 0 },
-      panics: 0,
-      timeouts: 0,
-      activeWorkers: 0,
-      workers,
-      reconcileSeconds: new Histogram(reconcileSecondsBounds),
-      queue,
-    }
-    this.#controllers.set(controller, counters)
-    return counters
-  }
-
-  get(controller: string): ControllerCounters | null {
-    return this.#controllers.get(controller) ?? null
+  /** 1 while this replica leads. */
+  leading(status: 0 | 1): void {
+    this.#families.leading.set({ name: this.#leaseName }, status)
   }
 
   countRequest({ code, method, host }: RestAnswer): void {
-    const labels = `code="${code}",method="${method}",host="${host}"`
-    this.#requests.set(labels, (this.#requests.get(labels) ?? 0) + 1)
+    this.#families.restRequests.add({ code, method, host })
+  }
+
+  /** All counts of a controller exist from its start, with 0. */
+  controller(controller: string, workers: number): ControllerMetrics {
+    const families = this.#families
+    const labels = { controller }
+    const count = (result: string, amount: number) => families.reconciles.add({ controller, result }, amount)
+    const fail = (amount: number) => {
+      count('error', amount)
+      families.errors.add(labels, amount)
+    }
+    for (const result of ['requeue', 'requeue_after', 'success']) count(result, 0)
+    fail(0)
+    for (const family of [families.terminal, families.panics, families.timeouts]) family.add(labels, 0)
+    families.workers.set(labels, workers)
+    let active = 0
+    families.active.set(labels, active)
+    return {
+      reconciled: (result) => {
+        if (result === 'terminal') families.terminal.add(labels)
+        if (result === 'terminal' || result === 'error') fail(1)
+        else count(result, 1)
+      },
+      panicked: () => families.panics.add(labels),
+      timedOut: () => families.timeouts.add(labels),
+      workerBegan: () => {
+        active += 1
+        families.active.set(labels, active)
+      },
+      workerEnded: (durationMs) => {
+        active -= 1
+        families.active.set(labels, active)
+        families.seconds.observe(labels, durationMs / 1000)
+      },
+    }
+  }
+
+  /** Of the queue of a controller; both labels say its name, as in controller-runtime. */
+  queue(controller: string): QueueMetrics {
+    const { adds, retries, queueSeconds, workSeconds } = this.#families
+    const labels = queueLabels(controller)
+    adds.add(labels, 0)
+    retries.add(labels, 0)
+    return {
+      added: () => adds.add(labels),
+      retried: () => retries.add(labels),
+      handedOut: (waitedMs) => queueSeconds.observe(labels, waitedMs / 1000),
+      done: (workedMs) => workSeconds.observe(labels, workedMs / 1000),
+    }
+  }
+
+  /** The queue that is asked when somebody looks. */
+  watchQueue(controller: string, queue: QueueView): void {
+    this.#queues.set(controller, queue)
   }
 
   /** The text format of Prometheus. */
   render(): string {
-    const lines: string[] = []
-    for (const family of families) {
-      lines.push(...head(family))
-      for (const [controller, counters] of this.#controllers)
-        lines.push(...family.lines(controller, counters))
+    const { depth, unfinished, longest } = this.#families
+    for (const [controller, queue] of this.#queues) {
+      const labels = queueLabels(controller)
+      depth.set(labels, queue.depth)
+      unfinished.set(labels, queue.unfinishedMs() / 1000)
+      longest.set(labels, queue.longestRunningMs() / 1000)
     }
-    lines.push(...head(restRequests))
-    for (const [labels, count] of this.#requests) lines.push(`${restRequests.name}{${labels}} ${count}`)
-    lines.push(...head(masterStatus), `${masterStatus.name}{name="${this.#leaseName}"} ${this.leading}`)
-    return `${lines.join('\n')}\n`
+    return renderMetrics(this.#set.snapshot())
   }
 }
 
-type FamilyHead = {
-  readonly name: string
-  readonly type: 'counter' | 'gauge' | 'histogram'
-  readonly help: string
-}
-type Family = FamilyHead & {
-  readonly lines: (controller: string, counters: ControllerCounters) => readonly string[]
-}
+type Families = Readonly<
+  Record<'reconciles' | 'errors' | 'terminal' | 'panics' | 'timeouts' | 'adds' | 'retries', Counter> &
+    Record<'restRequests', Counter> &
+    Record<'active' | 'workers' | 'depth' | 'unfinished' | 'longest' | 'leading', Gauge> &
+    Record<'seconds' | 'queueSeconds' | 'workSeconds', Histogram>
+>
 
-const restRequests: FamilyHead = {
-  name: 'rest_client_requests_total',
-  type: 'counter',
-  help: 'Requests to the API server, by status code, method and host.',
-}
-const masterStatus: FamilyHead = {
-  name: 'leader_election_master_status',
-  type: 'gauge',
-  help: 'Whether this replica is the leader.',
-}
-
-const families: readonly Family[] = [
-  {
-    name: 'controller_runtime_reconcile_total',
-    type: 'counter',
-    help: 'Reconciles, by result.',
-    lines: (controller, { reconciles }) => {
-      const results = {
-        error: reconciles.error + reconciles.terminal,
-        requeue: 0,
-        requeue_after: reconciles.requeue_after,
-        success: reconciles.success,
-      }
-      return Object.entries(results).map(
-        ([result, count]) =>
-          `controller_runtime_reconcile_total{controller="${controller}",result="${result}"} ${count}`,
-      )
-    },
-  },
-  perController(
-    'controller_runtime_reconcile_errors_total',
-    'Reconciles that failed.',
-    ({ reconciles }) => reconciles.error + reconciles.terminal,
-  ),
-  perController(
-    'controller_runtime_terminal_reconcile_errors_total',
-    'Reconciles that failed for good: somebody has to act.',
-    ({ reconciles }) => reconciles.terminal,
-  ),
-  perController(
-    'controller_runtime_reconcile_panics_total',
-    'Reconciles that threw.',
-    ({ panics }) => panics,
-  ),
-  perController(
-    'controller_runtime_reconcile_timeouts_total',
-    'Reconciles that exceeded their deadline.',
-    ({ timeouts }) => timeouts,
-  ),
-  gauge('controller_runtime_active_workers', 'Workers in use.', ({ activeWorkers }) => activeWorkers),
-  gauge('controller_runtime_max_concurrent_reconciles', 'Workers there are.', ({ workers }) => workers),
-  {
-    name: 'controller_runtime_reconcile_time_seconds',
-    type: 'histogram',
-    help: 'Duration of a reconcile.',
-    lines: (controller, { reconcileSeconds }) =>
-      histogramLines(
-        'controller_runtime_reconcile_time_seconds',
-        `controller="${controller}"`,
-        reconcileSeconds,
-      ),
-  },
-  queueSamples(
-    { name: 'workqueue_depth', type: 'gauge', help: 'Keys that wait for a worker.' },
-    ({ depth }) => depth,
-  ),
-  queueSamples(
-    { name: 'workqueue_adds_total', type: 'counter', help: 'Keys added.' },
-    ({ addCount }) => addCount,
-  ),
-  queueSamples(
-    { name: 'workqueue_retries_total', type: 'counter', help: 'Keys added again after a failure.' },
-    ({ retryCount }) => retryCount,
-  ),
-  queueSamples(
-    {
-      name: 'workqueue_unfinished_work_seconds',
-      type: 'gauge',
-      help: 'How long the keys being worked on have been, together.',
-    },
-    (queue) => queue.unfinishedSeconds(),
-  ),
-  queueSamples(
-    {
-      name: 'workqueue_longest_running_processor_seconds',
-      type: 'gauge',
-      help: 'How long the longest of them has been.',
-    },
-    (queue) => queue.longestRunningSeconds(),
-  ),
-  queueHistogram(
-    'workqueue_queue_duration_seconds',
-    'How long a key waits for a worker.',
-    ({ queueSeconds }) => queueSeconds,
-  ),
-  queueHistogram(
-    'workqueue_work_duration_seconds',
-    'How long a worker needs for a key.',
-    ({ workSeconds }) => workSeconds,
-  ),
-]
-
-function head({ name, type, help }: FamilyHead): readonly string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
-}
-
-function perController(name: string, help: string, value: (counters: ControllerCounters) => number): Family {
+function makeFamilies(set: MetricSet): Families {
+  const counter = (name: string, help: string) => set.counter(name, help)
+  const gauge = (name: string, help: string) => set.gauge(name, help)
+  const waits = (name: string, help: string) => set.histogram(name, help, workqueueSecondsBounds)
+  const reconcile = 'controller_runtime_reconcile'
   return {
-    name,
-    type: 'counter',
-    help,
-    lines: (controller, counters) => [`${name}{controller="${controller}"} ${value(counters)}`],
+    reconciles: counter(`${reconcile}_total`, 'Reconciles, by result.'),
+    errors: counter(`${reconcile}_errors_total`, 'Reconciles that failed.'),
+    terminal: counter(
+      'controller_runtime_terminal_reconcile_errors_total',
+      'Reconciles that failed for good.',
+    ),
+    panics: counter(`${reconcile}_panics_total`, 'Reconciles that threw.'),
+    timeouts: counter(`${reconcile}_timeouts_total`, 'Reconciles that exceeded their deadline.'),
+    seconds: set.histogram(`${reconcile}_time_seconds`, 'Duration of a reconcile.', reconcileSecondsBounds),
+    active: gauge('controller_runtime_active_workers', 'Workers in use.'),
+    workers: gauge('controller_runtime_max_concurrent_reconciles', 'Workers there are.'),
+    depth: gauge('workqueue_depth', 'Keys that wait for a worker.'),
+    adds: counter('workqueue_adds_total', 'Keys added.'),
+    retries: counter('workqueue_retries_total', 'Keys added again after a failure.'),
+    queueSeconds: waits('workqueue_queue_duration_seconds', 'How long a key waits for a worker.'),
+    workSeconds: waits('workqueue_work_duration_seconds', 'How long a worker needs for a key.'),
+    unfinished: gauge('workqueue_unfinished_work_seconds', 'How long the keys in work have been, together.'),
+    longest: gauge('workqueue_longest_running_processor_seconds', 'How long the longest of them has been.'),
+    restRequests: counter('rest_client_requests_total', 'Requests to the API server, by answer.'),
+    leading: gauge('leader_election_master_status', 'Whether this replica is the leader.'),
   }
 }
 
-function gauge(name: string, help: string, value: (counters: ControllerCounters) => number): Family {
-  return { ...perController(name, help, value), type: 'gauge' }
-}
-
-function queueSamples(family: FamilyHead, value: (queue: QueueView) => number): Family {
-  return {
-    ...family,
-    lines: (controller, { queue }) => [`${family.name}{${queueLabels(controller)}} ${value(queue)}`],
-  }
-}
-
-function queueHistogram(name: string, help: string, histogram: (queue: QueueView) => Histogram): Family {
-  return {
-    name,
-    type: 'histogram',
-    help,
-    lines: (controller, { queue }) => histogramLines(name, queueLabels(controller), histogram(queue)),
-  }
-}
-
-function queueLabels(controller: string): string {
-  return `name="${controller}",controller="${controller}"`
-}
-
-function histogramLines(name: string, labels: string, histogram: Histogram): readonly string[] {
-  return histogram.samples().map(({ suffix, bound, value }) => {
-    const all = bound === null ? labels : `${labels},le="${bound}"`
-    return `${name}${suffix}{${all}} ${value}`
-  })
+function queueLabels(controller: string) {
+  return { name: controller, controller }
 }

@@ -22,10 +22,14 @@ export class ObjectCache<T extends CachedObject> {
     return [...this.#objects.values()]
   }
 
-  /** True if it is new or another version than the one held. */
+  /**
+   * True if it is new or another version than the one held. An older version of the same object is dropped: the
+   * answer to our own write may have come before the event of an earlier one.
+   */
   put(object: T): boolean {
     const key = cacheKey(object)
     const held = this.#objects.get(key)
+    if (held !== undefined && isOlder(object, held)) return false
     this.#objects.set(key, object)
     return held?.metadata.resourceVersion !== object.metadata.resourceVersion
   }
@@ -45,11 +49,19 @@ export class ObjectCache<T extends CachedObject> {
     return this.#objects.delete(key)
   }
 
-  /** Takes a whole list; returns the keys that appeared, changed or went. */
-  replace(objects: readonly T[]): readonly string[] {
+  /**
+   * Takes a whole list; returns the keys that appeared, changed or went. Of an object that is in it twice the
+   * newer version counts, in whatever order; over what was held before the list always wins, because a restored
+   * etcd goes back.
+   */
+  replace(list: readonly T[]): readonly string[] {
     const before = this.#objects
-    this.#objects = new Map(objects.map((object) => [cacheKey(object), object]))
-    const changed = objects
+    this.#objects = new Map()
+    for (const object of list) {
+      const twin = this.#objects.get(cacheKey(object))
+      if (twin === undefined || !isOlder(object, twin)) this.#objects.set(cacheKey(object), object)
+    }
+    const changed = [...this.#objects.values()]
       .filter(
         (object) =>
           before.get(cacheKey(object))?.metadata.resourceVersion !== object.metadata.resourceVersion,
@@ -58,6 +70,13 @@ export class ObjectCache<T extends CachedObject> {
     const gone = [...before.keys()].filter((key) => !this.#objects.has(key))
     return [...changed, ...gone]
   }
+}
+
+function isOlder(object: CachedObject, than: CachedObject): boolean {
+  return (
+    object.metadata.uid === than.metadata.uid &&
+    isNewer(than.metadata.resourceVersion, object.metadata.resourceVersion)
+  )
 }
 
 export function cacheKey(object: CachedObject): string {

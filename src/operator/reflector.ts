@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Backoff } from './backoff.ts'
-import { type KubeClient, KubeStatusError } from './kube.ts'
+import { type KubeClient, KubeSilenceError, KubeStatusError } from './kube.ts'
 import { type CachedObject, cacheKey, ObjectCache } from './object-cache.ts'
 import { sleep, type Timers } from './timers.ts'
 
@@ -100,6 +100,7 @@ export class Reflector<T extends CachedObject> {
         if (signal.aborted) return
         if (error instanceof KubeStatusError && error.status === 410) return
         this.#warn(error, 'watch failed')
+        if (error instanceof KubeSilenceError) this.#backoff.reset()
         await this.#pause(signal, retryAfterMsOf(error))
       }
     }

@@ -92,12 +92,12 @@ async function lead(options: OperatorOptions, term: Term): Promise<void> {
     const runnerOptions = { ...options, timers, metrics, workers, reconcileMsMax: limits.reconcileMsMax }
     return runController(reconciler, runnerOptions, { stop, abandon: abandoned })
   })
-  metrics.leading = 1
+  metrics.leading(1)
   if (!stop.aborted) options.onReady?.(epoch)
   try {
     await Promise.all(running)
   } finally {
-    metrics.leading = 0
+    metrics.leading(0)
     cancelDrain()
   }
   if (loss !== null) throw loss

@@ -4,7 +4,7 @@ import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { jittered } from './backoff.ts'
 import { type Next, type Reconciler, StatusConflictError } from './controller.ts'
-import type { ControllerCounters, OperatorMetrics } from './metrics.ts'
+import type { ControllerMetrics, OperatorMetrics } from './metrics.ts'
 import { formatKey, keyOf, parseKey } from './objects.ts'
 import { TokenBucket } from './rate-limit.ts'
 import { revisionOf } from './requests.ts'
@@ -53,7 +53,7 @@ class ControllerRunner {
   readonly #reconciler: Reconciler
   readonly #options: RunnerOptions
   readonly #queue: Workqueue
-  readonly #counters: ControllerCounters
+  readonly #metrics: ControllerMetrics
   /** The revision for which retrying cannot help, per key. */
   readonly #terminal = new Map<string, string>()
 
@@ -67,8 +67,11 @@ class ControllerRunner {
       uptimeMs,
     })
     const retry = { delayMsMin: limits.reconcileRetryDelayMsMin, delayMsMax: limits.reconcileRetryDelayMsMax }
-    this.#queue = new Workqueue({ timers: options.timers, retry, retryBucket }, uptimeMs)
-    this.#counters = options.metrics.register(reconciler.name, options.workers, this.#queue)
+    const { timers, metrics, workers } = options
+    const { name } = reconciler
+    this.#queue = new Workqueue({ timers, retry, retryBucket, metrics: metrics.queue(name) }, uptimeMs)
+    this.#metrics = metrics.controller(name, workers)
+    metrics.watchQueue(name, this.#queue)
   }
 
   async run({ stop, abandon }: RunnerSignals): Promise<void> {
@@ -103,13 +106,12 @@ class ControllerRunner {
     for (;;) {
       const text = await this.#queue.get()
       if (text === null) return
-      this.#counters.activeWorkers += 1
+      this.#metrics.workerBegan()
       const startMs = this.#options.clock.uptimeMs()
       try {
         this.#settle(text, await this.#reconcile(text, abandon))
       } finally {
-        this.#counters.reconcileSeconds.observe((this.#options.clock.uptimeMs() - startMs) / 1000)
-        this.#counters.activeWorkers -= 1
+        this.#metrics.workerEnded(this.#options.clock.uptimeMs() - startMs)
         this.#queue.done(text)
       }
     }
@@ -122,14 +124,14 @@ class ControllerRunner {
   async #reconcile(text: string, abandon: AbortSignal): Promise<Next> {
     const deadline = new AbortController()
     const cancel = this.#options.timers.after(this.#options.reconcileMsMax, () => {
-      this.#counters.timeouts += 1
+      this.#metrics.timedOut()
       deadline.abort(new Error(`reconcile took longer than ${this.#options.reconcileMsMax} ms`))
     })
     try {
       return await this.#reconciler.reconcile(parseKey(text), AbortSignal.any([abandon, deadline.signal]))
     } catch (error) {
       if (abandon.aborted) return { kind: 'done' }
-      if (!deadline.signal.aborted) this.#counters.panics += 1
+      if (!deadline.signal.aborted) this.#metrics.panicked()
       return { kind: 'retry', error: toError(error) }
     } finally {
       cancel()
@@ -150,22 +152,22 @@ class ControllerRunner {
     const fields = { controller: this.#reconciler.name, object: text }
     switch (next.kind) {
       case 'done':
-        this.#counters.reconciles.success += 1
+        this.#metrics.reconciled('success')
         this.#queue.forget(text)
         return
       case 'after':
-        this.#counters.reconciles.requeue_after += 1
+        this.#metrics.reconciled('requeue_after')
         this.#queue.forget(text)
         this.#queue.addAfter(text, next.delayMs)
         return
       case 'terminal':
-        this.#counters.reconciles.terminal += 1
+        this.#metrics.reconciled('terminal')
         this.#queue.forget(text)
         log.warn({ ...fields, error: next.error.message }, 'reconcile stalled')
         return
       case 'retry':
         if (!(next.error instanceof StatusConflictError)) {
-          this.#counters.reconciles.error += 1
+          this.#metrics.reconciled('error')
           log.warn(
             { ...fields, error: next.error.message, failures: this.#queue.failureCount(text) + 1 },
             'reconcile failed',

@@ -1,7 +1,7 @@
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import { type BackoffRange, exponentialDelayMs } from './backoff.ts'
-import { Histogram, workqueueSecondsBounds } from './histogram.ts'
+import type { QueueMetrics, QueueView } from './metrics.ts'
 import type { TokenBucket } from './rate-limit.ts'
 import type { Timers } from './timers.ts'
 
@@ -10,6 +10,7 @@ export type WorkqueueOptions = {
   readonly retry: BackoffRange
   /** Bounds all retries together; null: only the delay per key counts. */
   readonly retryBucket: TokenBucket | null
+  readonly metrics?: QueueMetrics
 }
 
 type Delayed = { readonly dueMs: number; readonly cancel: () => void }
@@ -19,13 +20,11 @@ type Delayed = { readonly dueMs: number; readonly cancel: () => void }
  * worker at a time; a key added while it is being processed runs once more afterwards. Holds keys only: what
  * to do is read from the cache when the key's turn comes.
  */
-export class Workqueue {
+export class Workqueue implements QueueView {
   readonly #timers: Timers
   readonly #retry: BackoffRange
   readonly #retryBucket: TokenBucket | null
-  /** How long keys waited for a worker, and how long workers had them. */
-  readonly queueSeconds = new Histogram(workqueueSecondsBounds)
-  readonly workSeconds = new Histogram(workqueueSecondsBounds)
+  readonly #metrics: QueueMetrics | undefined
   /** Keys that need work, with when they were added; a Map keeps the order of first adding. */
   readonly #queued = new Map<string, number>()
   /** With when a worker got it. */
@@ -37,8 +36,6 @@ export class Workqueue {
   readonly #waiters: ((key: string | null) => void)[] = []
   readonly #uptimeMs: () => number
   #isShutDown = false
-  #addCount = 0
-  #retryCount = 0
   #drained: (() => void)[] = []
 
   /** `uptimeMs` never goes back; it only compares the delays of one key. */
@@ -46,6 +43,7 @@ export class Workqueue {
     this.#timers = options.timers
     this.#retry = options.retry
     this.#retryBucket = options.retryBucket
+    this.#metrics = options.metrics
     this.#uptimeMs = uptimeMs
   }
 
@@ -58,22 +56,13 @@ export class Workqueue {
     return this.#processing.size
   }
 
-  /** How often a key that was not waiting yet was added, and how often after a failure. */
-  get addCount(): number {
-    return this.#addCount
-  }
-
-  get retryCount(): number {
-    return this.#retryCount
-  }
-
   /** How long the keys being processed have been, together. */
-  unfinishedSeconds(): number {
-    return this.#processingAgesMs().reduce((sum, ageMs) => sum + ageMs, 0) / 1000
+  unfinishedMs(): number {
+    return this.#processingAgesMs().reduce((sum, ageMs) => sum + ageMs, 0)
   }
 
-  longestRunningSeconds(): number {
-    return Math.max(0, ...this.#processingAgesMs()) / 1000
+  longestRunningMs(): number {
+    return Math.max(0, ...this.#processingAgesMs())
   }
 
   /** Failures in a row of a key, since the last `forget`. */
@@ -85,7 +74,7 @@ export class Workqueue {
     if (this.#isShutDown) return
     const waiting = this.#processing.has(key) ? this.#dirty : this.#queued
     if (waiting.has(key)) return
-    this.#addCount += 1
+    this.#metrics?.added()
     waiting.set(key, this.#uptimeMs())
     this.#handOut()
   }
@@ -116,7 +105,7 @@ export class Workqueue {
   addRateLimited(key: string, delayMsMax: number = this.#retry.delayMsMax): void {
     const failures = this.failureCount(key)
     this.#failures.set(key, failures + 1)
-    this.#retryCount += 1
+    this.#metrics?.retried()
     const ownMs = Math.min(exponentialDelayMs(this.#retry, failures), delayMsMax)
     this.addAfter(key, Math.max(ownMs, this.#retryBucket?.reserveMs() ?? 0))
   }
@@ -139,7 +128,7 @@ export class Workqueue {
     const startMs = this.#processing.get(key)
     assert(startMs !== undefined, 'only a key that was handed out is done')
     this.#processing.delete(key)
-    this.workSeconds.observe((this.#uptimeMs() - startMs) / 1000)
+    this.#metrics?.done(this.#uptimeMs() - startMs)
     const addedMs = this.#dirty.get(key)
     if (addedMs !== undefined) {
       this.#dirty.delete(key)
@@ -173,7 +162,7 @@ export class Workqueue {
       const nowMs = this.#uptimeMs()
       this.#queued.delete(key)
       this.#processing.set(key, nowMs)
-      this.queueSeconds.observe((nowMs - addedMs) / 1000)
+      this.#metrics?.handedOut(nowMs - addedMs)
       waiter(key)
     }
   }

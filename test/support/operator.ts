@@ -22,6 +22,8 @@ export type RunningOperator = {
    * `controller_runtime_reconcile_total{controller="lockedbucket",result="success"}`.
    */
   readonly metric: (sample: string) => Promise<number>
+  /** /metrics as a whole. */
+  readonly metrics: () => Promise<string>
   readonly exitCode: () => number | null
   readonly exited: Promise<number | null>
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | null>
@@ -136,6 +138,7 @@ export function startOperator({
     const answer = await get('/readyz')
     return answer === null ? null : `${answer.status} ${(await answer.text()).trim()}`
   }
+  const metrics = async () => (await (await get('/metrics'))?.text()) ?? ''
   return {
     pid: child.pid ?? 0,
     leads: async () => {
@@ -146,11 +149,12 @@ export function startOperator({
     },
     readyz,
     metric: async (sample) => {
-      const text = (await (await get('/metrics'))?.text()) ?? ''
+      const text = await metrics()
       const line = text.split('\n').find((each) => each.startsWith(`${sample} `))
       if (line === undefined) throw new Error(`there is no metric ${sample} in:\n${text}`)
       return Number(line.slice(sample.length))
     },
+    metrics,
     exitCode: () => child.exitCode,
     exited,
     end: (signal) => end(child, { signal, exited }),
