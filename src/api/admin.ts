@@ -40,6 +40,17 @@ export const applyBucketAnswer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('staleEpoch'), epoch: z.int() }),
 ])
 
+/** What the lifecycle rules of a bucket did; instants of trusted time. */
+const lifecycleRun = z.object({
+  started: z.string(),
+  ended: z.string(),
+  expiredCount: z.int(),
+  removedCount: z.int(),
+  abortedUploadCount: z.int(),
+  lockedCount: z.int(),
+  unreadableCount: z.int(),
+})
+
 /** GET /v1/buckets/{name} */
 export const bucketFactsAnswer = z.object({
   name: z.string(),
@@ -58,6 +69,7 @@ export const bucketFactsAnswer = z.object({
   lockedVersionCount: z.int(),
   legalHoldCount: z.int(),
   lockedUntil: z.string().nullable(),
+  lastLifecycleRun: lifecycleRun.nullable(),
 })
 
 const clockAnswer = z.object({

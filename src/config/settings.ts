@@ -7,6 +7,7 @@ import {
   parseListenAddress,
   parseListenAddressOrNone,
   parseLogLevel,
+  parseNames,
   parsePath,
   parseProfile,
   parseRegion,
@@ -139,6 +140,13 @@ export const settings = {
     parse: parseDuration,
     help: 'how long running requests may take to finish after SIGTERM',
   }),
+  lifecycleIntervalMs: setting({
+    flag: '--lifecycle-interval',
+    env: 'HOLDFAST_LIFECYCLE_INTERVAL',
+    initial: '1h',
+    parse: parseDuration,
+    help: 'how often lifecycle rules are carried out',
+  }),
   logLevel: setting({
     flag: '--log-level',
     env: 'HOLDFAST_LOG_LEVEL',
@@ -187,6 +195,20 @@ export const settings = {
     initial: null,
     parse: parseAccountText,
     help: 'name of this operator at the server (default: host name)',
+  }),
+  release: setting({
+    flag: '--release',
+    env: 'HOLDFAST_RELEASE',
+    initial: null,
+    parse: parseAccountText,
+    help: 'makes the Secrets of this release in the namespace of the Lease, once, and takes the operator’s key from there',
+  }),
+  serverNames: setting({
+    flag: '--server-names',
+    env: 'HOLDFAST_SERVER_NAMES',
+    initial: null,
+    parse: parseNames,
+    help: 'with --release: names and addresses of the lock server, by commas, for a certificate from the release’s own authority',
   }),
   leaseNamespace: setting({
     flag: '--leader-elect-resource-namespace',

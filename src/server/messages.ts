@@ -29,6 +29,8 @@ export type ServerOptions = {
   readonly root: ServerCredentials
   readonly operator: ServerCredentials
   readonly shutdownGraceMs: number
+  /** How often lifecycle rules are carried out. */
+  readonly lifecycleIntervalMs: number
   readonly logLevel: LogLevel
   readonly accessLog: boolean
   readonly version: string

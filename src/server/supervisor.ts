@@ -72,7 +72,7 @@ async function startOnVolume(
   await owner.store.clock.tick()
   const serving = await startServing(options, owner, { log, workerModule, clock })
   closers.push(() => serving.stop())
-  const chores = startChores(owner.store, log)
+  const chores = startChores(owner.store, log, options.lifecycleIntervalMs)
   closers.push(() => chores.stop())
   return {
     ...endpointsOf({ ...options, ...serving.listen }),
@@ -206,10 +206,14 @@ async function readiness(store: Store, pool: WorkerPool): Promise<Health> {
 }
 
 /**
- * The clock's mark every minute, left-over garbage every five. A failure is logged and tried again next time,
+ * The clock's mark every minute, left-over garbage every five, the lifecycle as often as it is set. A failure is logged and tried again next time,
  * but a failed store is the end: what is on the disk is known only after a new start.
  */
-function startChores(store: Store, log: Log): { failed: Promise<Error>; stop: () => Promise<void> } {
+function startChores(
+  store: Store,
+  log: Log,
+  lifecycleIntervalMs: number,
+): { failed: Promise<Error>; stop: () => Promise<void> } {
   const stopping = new AbortController()
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
   const running = new Set<Promise<unknown>>()
@@ -222,12 +226,25 @@ function startChores(store: Store, log: Log): { failed: Promise<Error>; stop: ()
       .finally(() => running.delete(done))
     running.add(done)
   }
+  let isExpiring = false
+  const expire = () => {
+    // A long run goes on; the next one comes when it has ended.
+    if (isExpiring) return
+    isExpiring = true
+    run('lifecycle', () =>
+      store.lifecycle.run(stopping.signal).finally(() => {
+        isExpiring = false
+      }),
+    )
+  }
   const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
   const timers = [
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
     setInterval(collect, garbageIntervalMs),
+    setInterval(expire, lifecycleIntervalMs),
   ]
   collect()
+  expire()
   return {
     failed,
     stop: async () => {

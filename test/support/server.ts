@@ -35,6 +35,8 @@ export type TestServerOptions = {
   /** Of buckets that CreateBucket makes; aws if left out. */
   readonly defaultProfile?: ServerOptions['defaultProfile']
   readonly shutdownGraceMs?: number
+  /** Left out: an hour, which no test waits for. */
+  readonly lifecycleIntervalMs?: number
   readonly logLevel?: ServerOptions['logLevel']
   /** On stdout, so in `logs()`. */
   readonly accessLog?: 'on'
@@ -101,6 +103,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     root: rootCredentials,
     operator: operatorCredentials,
     shutdownGraceMs: given.shutdownGraceMs ?? 5000,
+    lifecycleIntervalMs: given.lifecycleIntervalMs ?? 3_600_000,
     logLevel: given.logLevel ?? 'warn',
     accessLog: given.accessLog === 'on',
     version: 'test',

@@ -1,4 +1,5 @@
 import { formatIso } from '../../lib/units.ts'
+import type { LifecycleRunFacts } from '../../store/store.ts'
 import { AdminError, type AdminOperation } from '../operation.ts'
 
 /** What is really enforced on a bucket, and counts of what is locked in it. */
@@ -30,7 +31,14 @@ export const GetBucket: AdminOperation = {
         lockedVersionCount: facts.lockedVersionCount,
         legalHoldCount: stat.legalHoldCount,
         lockedUntil: facts.lockedUntilMs === null ? null : formatIso(facts.lockedUntilMs),
+        lastLifecycleRun: lifecycleDocument(facts.lastLifecycleRun),
       },
     }
   },
+}
+
+function lifecycleDocument(run: LifecycleRunFacts | null) {
+  if (run === null) return null
+  const { startedMs, endedMs, ...counts } = run
+  return { started: formatIso(startedMs), ended: formatIso(endedMs), ...counts }
 }
