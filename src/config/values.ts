@@ -96,6 +96,14 @@ export function parseProfile(text: string): ProfileName {
   return profile
 }
 
+/** DNS names and IP addresses by commas, at least one. */
+export function parseNames(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  const wrong = names.find((name) => !/^[A-Za-z0-9.:-]{1,253}$/.test(name))
+  if (wrong !== undefined) throw new SettingError(`'${wrong}' is neither a DNS name nor an IP address`)
+  return names
+}
+
 export function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find((each) => each === text)
   if (level === undefined) throw new SettingError(`'${text}' is none of ${logLevels.join(', ')}`)
