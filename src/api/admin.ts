@@ -20,8 +20,23 @@ const bounds = z.strictObject({ minimum: period.nullable(), maximum: period.null
 const bucketRetention = z.strictObject({ defaultRetention: defaultRetention.nullable(), prefixRules })
 const owner = z.strictObject({ clusterId: name, namespace: name, name, uid: name })
 const profile = z.enum(profileNames)
+const existingScopes = ['ExtendOnly', 'IncludingModeChange'] as const
 const quotaBytes = z.int().min(0)
 const policyRef = z.strictObject({ namespace: name, name, uid: name, generation: z.int().min(0) })
+
+/** `ended: null`: the walk goes on. `versionCount` is what there was when it began: an estimate of the whole. */
+const applyToExisting = z.object({
+  scope: z.enum(existingScopes),
+  policyGeneration: z.int(),
+  started: z.string(),
+  ended: z.string().nullable(),
+  versionCount: z.int(),
+  seenCount: z.int(),
+  extendedCount: z.int(),
+  otherModeCount: z.int(),
+  deniedCount: z.int(),
+  unreadableCount: z.int(),
+})
 
 /** PUT /v1/buckets/{name}; the epoch is the header x-holdfast-epoch. */
 export const applyBucketDocument = z.strictObject({
@@ -30,6 +45,7 @@ export const applyBucketDocument = z.strictObject({
   profile,
   requireChecksum: z.boolean(),
   quotaBytes: quotaBytes.nullable(),
+  applyToExisting: z.enum(['No', ...existingScopes]),
   policy: policyRef.extend({ defaultRetention, prefixRules, bounds }),
 })
 
@@ -63,6 +79,7 @@ export const bucketFactsAnswer = z.object({
   profile,
   requireChecksum: z.boolean(),
   quotaBytes: z.int().nullable(),
+  applyToExisting: applyToExisting.nullable(),
   versionCount: z.int(),
   deleteMarkerCount: z.int(),
   sizeBytes: z.int(),

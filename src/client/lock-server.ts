@@ -4,6 +4,7 @@
  */
 import type { ExplainAnswer } from '../api/admin.ts'
 import type { ProfileName } from '../lib/profile.ts'
+import type { ExistingScope } from '../lock/existing.ts'
 import type { BucketRetention, DefaultRetention, RetentionBounds, RetentionMode } from '../lock/types.ts'
 
 export type OwnerRef = {
@@ -27,6 +28,7 @@ export type ApplyBucketRequest = {
   readonly adoptionPolicy: 'Never' | 'IfUnowned'
   readonly profile: ProfileName
   readonly requireChecksum: boolean
+  readonly applyToExisting: 'No' | ExistingScope
   /** null: no quota. */
   readonly quotaBytes: number | null
   readonly policy: PolicyRef & {
@@ -60,6 +62,21 @@ export type BucketFactsAnswer = {
   readonly profile: ProfileName
   readonly requireChecksum: boolean
   readonly quotaBytes: number | null
+  /** How far it has come; null: none was asked for. */
+  readonly applyToExisting: {
+    readonly scope: ExistingScope
+    readonly policyGeneration: number
+    /** RFC 3339; `ended: null`: it goes on. */
+    readonly started: string
+    readonly ended: string | null
+    /** Versions when it began: an estimate of how many there are to see. */
+    readonly versionCount: number
+    readonly seenCount: number
+    readonly extendedCount: number
+    readonly otherModeCount: number
+    readonly deniedCount: number
+    readonly unreadableCount: number
+  } | null
   readonly versionCount: number
   readonly deleteMarkerCount: number
   readonly sizeBytes: number

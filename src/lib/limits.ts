@@ -102,6 +102,7 @@ export const limits = {
   bucketTotalsMs: 60_000,
   /** A renewed certificate is served this long after its files changed, at the latest. */
   certificateLookMs: 5000,
+  certificateRenewalLookMs: 3_600_000,
 
   /** Default retention: S3 Days 1..36500, Years 1..100. */
   retentionDaysMax: 36_500,
@@ -161,6 +162,13 @@ export const limits = {
   /** Part rows read at once by Complete, ListParts and garbage. */
   partsPageMax: 500,
   deleteObjectsPerTransactionMax: 100,
+  /**
+   * applyToExisting: versions looked at in one step, each of which may change (12 keys); a pause after each step, so that
+   * clients' writes come first (at most 2,000 versions a second); buckets of one run.
+   */
+  existingPageVersionsMax: 100,
+  existingPauseMs: 50,
+  existingBucketsPerRunMax: 1000,
   /** Lifecycle: rows read at once, and removals in one transaction, each of which may read its kept neighbours again. */
   lifecyclePageMax: 250,
   lifecycleDeletesPerTransactionMax: 50,
@@ -232,6 +240,8 @@ export const limits = {
   eventRefillMs: 300_000,
   eventSeriesMs: 600_000,
   eventSeriesMax: 4096,
+  /** Beyond this many similar ones in that time, with different messages, they are one event that counts up. */
+  eventSimilarMax: 10,
   eventMessageLengthMax: 1024,
   /** Conditions: metav1.Condition allows 32,768 characters; a message is for people. */
   conditionMessageLengthMax: 1024,

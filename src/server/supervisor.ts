@@ -42,6 +42,8 @@ const tickIntervalMs = 60_000
 /** How often free ports are drawn again. */
 const drawTriesMax = 4
 const garbageIntervalMs = 300_000
+/** How soon what a policy asks for existing versions begins; a look at one empty range when there is nothing. */
+const applyIntervalMs = 2_000
 
 /**
  * Starts everything and resolves when all workers listen. Errors: VolumeLockedError, VolumeFormatError,
@@ -226,6 +228,17 @@ function startChores(
       .finally(() => running.delete(done))
     running.add(done)
   }
+  let isApplying = false
+  const applyPolicies = () => {
+    // A walk may last longer than the interval: one at a time.
+    if (isApplying) return
+    isApplying = true
+    run('applyToExisting', () =>
+      store.applyToExisting(stopping.signal).finally(() => {
+        isApplying = false
+      }),
+    )
+  }
   let isExpiring = false
   const expire = () => {
     // A long run goes on; the next one comes when it has ended.
@@ -242,9 +255,10 @@ function startChores(
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
     setInterval(collect, garbageIntervalMs),
     setInterval(expire, lifecycleIntervalMs),
+    setInterval(applyPolicies, applyIntervalMs),
   ]
   collect()
-  expire()
+  applyPolicies()
   return {
     failed,
     stop: async () => {

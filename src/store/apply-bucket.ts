@@ -3,7 +3,9 @@
  * is ever written in between, and never weakens a COMPLIANCE rule, whatever the caller says.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import { equalBytes } from '../lib/bytes.ts'
+import type { Log } from '../lib/log.ts'
 import { compareBounds, compareBucketRetention } from '../lock/compare.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import type { BucketRetention } from '../lock/types.ts'
@@ -13,10 +15,18 @@ import type { AuditDetail, AuditFields } from './audit-record.ts'
 import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
 import { encodeBucket } from './codec.ts'
 import { auditFields, type StoreContext } from './decision.ts'
+import {
+  deleteExisting,
+  type ExistingRecord,
+  findExisting,
+  wishedExisting,
+  writeExisting,
+} from './existing-rows.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
 import { readLeadership } from './leadership.ts'
 import type { BucketOwner, BucketPolicy, BucketRecord } from './records.ts'
 import type { Actor, ApplyBucket, ApplyBucketResult, TrustedNow } from './requests.ts'
+import { readStat } from './stats.ts'
 import { readTrustedNow } from './trusted-clock.ts'
 import { readBucket } from './version-rows.ts'
 
@@ -28,6 +38,9 @@ type Job = {
   readonly input: ApplyBucket
   readonly transaction: KeyValueTransaction
   readonly now: TrustedNow
+  /** How many there are to see for applyToExisting, about. */
+  readonly versionCount: number
+  readonly log: Log
 }
 
 /** Errors: those of `transact`, CorruptRecordError. */
@@ -37,13 +50,14 @@ export async function applyBucket(
   input: ApplyBucket,
 ): Promise<ApplyBucketResult> {
   const id = newBucketId()
+  const versionCount = await countVersions(context, input)
   const { answer, refusal } = await context.kv.transact(async (transaction) => {
     const [leadership, bucket, now] = await Promise.all([
       readLeadership(transaction),
       readBucket(transaction, input.name),
       readTrustedNow(transaction, context.clock),
     ])
-    const job = { actor, input, transaction, now }
+    const job = { actor, input, transaction, now, versionCount, log: context.log }
     const epoch = leadership?.epoch ?? 0
     // Equal or nothing: an epoch from the future comes from another volume or from before a restore.
     if (epoch !== input.epoch) return refused(job, 'StaleEpoch', { kind: 'staleEpoch', epoch })
@@ -51,6 +65,13 @@ export async function applyBucket(
   })
   if (refusal !== null) await context.denials.record(refusal)
   return answer
+}
+
+/** Before the transaction: in it, every write to the bucket would be a conflict. */
+async function countVersions({ kv }: StoreContext, { applyToExisting, name }: ApplyBucket): Promise<number> {
+  if (applyToExisting === 'No') return 0
+  const bucket = await readBucket(kv, name)
+  return bucket === null ? 0 : (await readStat(kv, bucket.id)).versionCount
 }
 
 /** Which parts of the wished state are weaker than what is enforced; empty: none. */
@@ -88,7 +109,8 @@ async function createManaged(job: Job, id: string): Promise<Attempt> {
     quotaBytes: input.quotaBytes,
     documents: [],
   }
-  return applied(job, 'created', wished(blank, input))
+  const bucket = wished(blank, input)
+  return applied(job, 'created', { bucket, existing: wishedExisting(null, { ...job, bucket }) })
 }
 
 async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
@@ -100,11 +122,14 @@ async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
   const next = wished(bucket, input)
   const aspects = weakerAspects(bucket, next)
   if (aspects.length > 0) return refused(job, 'WouldShorten', { kind: 'wouldShorten', bucket, aspects })
-  if (equalBytes(encodeBucket(bucket), encodeBucket(next))) {
+  const before = await findExisting(job.transaction, bucket.id, job.log)
+  const existing = wishedExisting(before, { ...job, bucket })
+  const isSame = equalBytes(encodeBucket(bucket), encodeBucket(next))
+  if (isSame && isDeepStrictEqual(before, existing)) {
     return { answer: { kind: 'applied', change: 'unchanged', bucket }, refusal: null }
   }
   const change = isOwned ? 'updated' : 'adopted'
-  return applied(job, change, { ...next, revision: bucket.revision + 1 })
+  return applied(job, change, { bucket: { ...next, revision: bucket.revision + 1 }, existing })
 }
 
 /**
@@ -123,13 +148,15 @@ function wished(bucket: BucketRecord, input: ApplyBucket): BucketRecord {
   return { ...bucket, versioning: 'Enabled', objectLock, owner, policy, profile, requireChecksum, quotaBytes }
 }
 
-function applied(job: Job, change: Applied, bucket: BucketRecord): Attempt {
+type Next = { readonly bucket: BucketRecord; readonly existing: ExistingRecord | null }
+
+function applied(job: Job, change: Applied, { bucket, existing }: Next): Attempt {
   const { transaction } = job
   writeBucket(transaction, bucket)
-  appendAudit(
-    transaction,
-    record(job, { kind: 'allow', rule: noRuleDenies }, { change, ...bucketDetail(bucket) }),
-  )
+  if (existing === null) deleteExisting(transaction, bucket.id)
+  else writeExisting(transaction, bucket.id, existing)
+  const detail = { change, ...bucketDetail(bucket), applyToExisting: existing?.scope ?? 'No' }
+  appendAudit(transaction, record(job, { kind: 'allow', rule: noRuleDenies }, detail))
   return { answer: { kind: 'applied', change, bucket }, refusal: null }
 }
 

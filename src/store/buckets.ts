@@ -10,6 +10,7 @@ import { deleteDocuments } from './bucket-documents.ts'
 import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
 import { decodeBucket } from './codec.ts'
 import { auditFields, type StoreContext } from './decision.ts'
+import { deleteExisting } from './existing-rows.ts'
 import { bucketFacts } from './facts.ts'
 import { CorruptRecordError } from './fields.ts'
 import {
@@ -155,6 +156,7 @@ async function deleteBucket(scene: Scene, actor: Actor): Promise<Attempt<DeleteA
   }
   transaction.delete(bucketKey(bucket.name))
   deleteDocuments(transaction, bucket)
+  deleteExisting(transaction, bucket.id)
   transaction.delete(lifecycleKey(bucket.id))
   appendAudit(transaction, allowed(scene, actor, { bucketId: bucket.id }))
   return { answer: { kind: 'deleted' }, refusal: null }

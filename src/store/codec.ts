@@ -7,6 +7,7 @@ import { concatBytes, equalBytes } from '../lib/bytes.ts'
 import { limits } from '../lib/limits.ts'
 import { profileNames } from '../lib/profile.ts'
 import type {
+  BucketRetention,
   LegalHoldStatus,
   ObjectLockState,
   Retention,
@@ -57,7 +58,7 @@ const period: Decode<RetentionPeriod> = (value, where) => {
   return number <= countMax ? { unit, count: number } : corrupt(where, 'a period that S3 allows')
 }
 
-const bucketRetention = shape({
+export const bucketRetentionShape: Decode<BucketRetention> = shape({
   defaultRetention: nullable(shape({ mode, period })),
   prefixRules: listOf(shape({ prefix: text, period })),
 })
@@ -71,7 +72,7 @@ const bucketShape: Decode<BucketRecord> = shape({
   createdMs: instant,
   revision: positive,
   versioning: oneOf('Unversioned', 'Enabled', 'Suspended'),
-  objectLock: nullable(shape({ status: oneOf('Enabled', 'Frozen'), retention: bucketRetention })),
+  objectLock: nullable(shape({ status: oneOf('Enabled', 'Frozen'), retention: bucketRetentionShape })),
   owner: nullable(shape({ clusterId: text, namespace: text, name: text, uid: text })),
   policy: nullable(
     shape({
@@ -81,7 +82,7 @@ const bucketShape: Decode<BucketRecord> = shape({
       generation: count,
       mode,
       bounds,
-      floor: nullable(bucketRetention),
+      floor: nullable(bucketRetentionShape),
     }),
   ),
   profile: oneOf(...profileNames),
@@ -177,7 +178,7 @@ const uploadShape: Decode<UploadRecord> = shape({
   tags: strings,
   explicitRetention: nullable(retention),
   explicitLegalHold: nullable(legalHold),
-  bucketRetentionAtCreate: nullable(bucketRetention),
+  bucketRetentionAtCreate: nullable(bucketRetentionShape),
   checksumAlgorithm: nullable(checksumAlgorithm),
   checksumType: nullable(oneOf('FULL_OBJECT', 'COMPOSITE')),
 })

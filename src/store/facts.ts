@@ -3,6 +3,7 @@
 import { limits } from '../lib/limits.ts'
 import { dayMs, type EpochMs, epochMs } from '../lib/units.ts'
 import type { StoreContext } from './decision.ts'
+import { findExisting } from './existing-rows.ts'
 import {
   expiryFrom,
   expiryPrefix,
@@ -29,11 +30,12 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
   return context.kv.snapshot(async (reader) => {
     const [bucket, now] = await Promise.all([readBucket(reader, name), readTrustedNow(reader, context.clock)])
     if (bucket === null) return null
-    const [stat, lockedUntilMs, active, lifecycle] = await Promise.all([
+    const [stat, lockedUntilMs, active, lifecycle, existing] = await Promise.all([
       readStat(reader, bucket.id),
       latestActive(reader, bucket.id, now.trustedMs),
       countActive(reader, bucket.id, now.trustedMs),
       readLifecycleState(reader, bucket.id, context.log),
+      findExisting(reader, bucket.id, context.log),
     ])
     const heldOnly = stat.legalHoldCount - active.held
     return {
@@ -42,6 +44,7 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
       lockedVersionCount: active.count + heldOnly,
       lockedUntilMs,
       lastLifecycleRun: lifecycle.lastRun,
+      applyToExisting: existing,
       now,
     }
   })

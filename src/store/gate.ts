@@ -6,8 +6,8 @@
 import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { decide } from '../lock/rules.ts'
-import { activeRetention } from '../lock/state.ts'
-import type { LockContext, LockRequest, ObjectLockState, Verdict } from '../lock/types.ts'
+import { activeRetention, extendsRetention } from '../lock/state.ts'
+import type { LockContext, LockRequest, ObjectLockState, Retention, Verdict } from '../lock/types.ts'
 import { decodeVersion, encodeCurrent, encodeVersion } from './codec.ts'
 import { detach } from './content.ts'
 import { currentKey, nullKey, statKey, versionKey } from './keys.ts'
@@ -42,8 +42,29 @@ export async function removeVersion(scene: Scene, found: FoundVersion, removal: 
 
 /** Puts retention or hold of a version that is not a delete marker, unless the verdict denies. */
 export function changeLock(scene: Scene, version: VersionRecord, change: LockChange): LockChangeResult {
+  return changeLockIn(lockContext(scene.bucket, scene.now), scene, version, change)
+}
+
+/**
+ * Gives a version the retention of its bucket's policy, which is never less than what is in force. The bounds are about
+ * dates that clients ask for, and the bypass is what a stronger mode needs.
+ */
+export function strengthenLock(scene: Scene, version: VersionRecord, next: Retention): LockChangeResult {
+  const { lock } = version
+  const current = lock.kind === 'known' ? activeRetention(lock, scene.now.trustedMs) : null
+  assert(current === null || extendsRetention(current, next), 'a policy only strengthens what is in force')
+  const context = { ...lockContext(scene.bucket, scene.now), bounds: { minimum: null, maximum: null } }
+  return changeLockIn(context, scene, version, { kind: 'PutObjectRetention', next, bypassGovernance: true })
+}
+
+function changeLockIn(
+  context: LockContext,
+  scene: Scene,
+  version: VersionRecord,
+  change: LockChange,
+): LockChangeResult {
   assert(version.object !== null, 'a delete marker has no lock to change')
-  const verdict = decide(lockContext(scene.bucket, scene.now), version.lock, change)
+  const verdict = decide(context, version.lock, change)
   if (verdict.kind === 'deny') return { kind: 'denied', verdict }
   const lock = lockAfter(version.lock, change, scene.now)
   if (lock === version.lock) return { kind: 'changed', verdict, version }

@@ -28,6 +28,7 @@ const tags = {
   stat: 0x73, // s
   upload: 0x75, // u
   version: 0x76, // v
+  existing: 0x78, // x
 } as const
 
 /** A table of rows, for tests and tools that walk all of one kind. */
@@ -252,6 +253,11 @@ export function parseGarbageKey(row: Uint8Array): string {
 export function metaKey(...names: readonly string[]): Uint8Array {
   assert(names.length > 0, 'a meta row has a name')
   return tuple('meta', ...names.map(text))
+}
+
+/** How far the bucket's applyToExisting has come. */
+export function existingKey(bucketId: BucketId): Uint8Array {
+  return tuple('existing', id(bucketId))
 }
 
 export function parseMetaKey(row: Uint8Array): readonly string[] {

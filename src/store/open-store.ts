@@ -1,6 +1,7 @@
 /** Puts the store together over its two engines. */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { applyToExisting } from './apply-to-existing.ts'
 import { createAudit } from './audit-log.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { createBucketDocuments } from './bucket-documents.ts'
@@ -62,6 +63,7 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied }: StorePar
     clock: createClockStore(kv, clock),
     leadership: createLeadership(kv, clock),
     audit: createAudit(kv, clock, denials),
+    applyToExisting: (signal) => applyToExisting(context, signal),
     collectGarbage: (signal) => collectGarbage({ kv, clock, bodies, log }, signal),
     space: () => bodies.freeSpace(),
     writeRefusal: () => writeRefusal(kv, space.refusal),

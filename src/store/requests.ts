@@ -1,6 +1,7 @@
 /** What the store is asked and what it answers. Expected refusals are values of these unions. */
 import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
+import type { ExistingScope } from '../lock/existing.ts'
 import type {
   BucketRetention,
   DefaultRetention,
@@ -9,6 +10,7 @@ import type {
   RetentionBounds,
   Verdict,
 } from '../lock/types.ts'
+import type { ExistingCounts, ExistingRecord } from './existing-rows.ts'
 import type {
   BucketId,
   BucketOwner,
@@ -218,6 +220,8 @@ export type ApplyBucket = {
   readonly adoptionPolicy: 'Never' | 'IfUnowned'
   readonly profile: ProfileName
   readonly requireChecksum: boolean
+  /** What the policy's retention does to versions that are there: nothing, or a walk in the background. */
+  readonly applyToExisting: 'No' | ExistingScope
   /** null: no quota. One below what is there refuses new bytes only. */
   readonly quotaBytes: number | null
   readonly policy: {
@@ -241,9 +245,17 @@ export type ApplyBucketResult =
   | { readonly kind: 'wouldShorten'; readonly bucket: BucketRecord; readonly aspects: readonly string[] }
   | { readonly kind: 'staleEpoch'; readonly epoch: number }
 
+/** How far a bucket's applyToExisting has come; see ExistingRecord for what is counted. */
+export type ExistingFacts = Pick<
+  ExistingRecord,
+  keyof ExistingCounts | 'scope' | 'policy' | 'versionCount' | 'startedMs' | 'endedMs'
+>
+
 export type BucketFacts = {
   readonly bucket: BucketRecord
   readonly stat: BucketStat
+  /** null: none was asked for. */
+  readonly applyToExisting: ExistingFacts | null
   /** Versions with an active retention or hold now. */
   readonly lockedVersionCount: number
   /** The latest retainUntil of any version; null: none active. */

@@ -314,6 +314,11 @@ export interface Store {
   readonly clock: ClockStore
   readonly leadership: Leadership
   readonly audit: Audit
+  /**
+   * Carries the retention of policies to versions that are there: what `apply` asked for and is not done, a page at a
+   * time, resumed where it was. Returns in how many buckets it was done. Run it again when it ended.
+   */
+  applyToExisting(signal: AbortSignal): Promise<number>
   /** Unlinks bodies whose last reference went; returns how many lists were freed. */
   collectGarbage(signal: AbortSignal): Promise<number>
   /** Of the volume, as its file system tells. */

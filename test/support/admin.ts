@@ -70,6 +70,7 @@ export function applyDocument(
     profile: 'aws',
     requireChecksum: true,
     quotaBytes: null,
+    applyToExisting: 'No',
     ...change,
     policy: {
       namespace: 'default',

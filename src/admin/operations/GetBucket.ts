@@ -1,6 +1,23 @@
 import { formatIso } from '../../lib/units.ts'
-import type { LifecycleRunFacts } from '../../store/store.ts'
+import type { ExistingFacts, LifecycleRunFacts } from '../../store/store.ts'
 import { AdminError, type AdminOperation } from '../operation.ts'
+
+function existingDocument({ policy, startedMs, endedMs, ...facts }: ExistingFacts) {
+  const { scope, versionCount, seenCount, extendedCount, otherModeCount, deniedCount, unreadableCount } =
+    facts
+  return {
+    scope,
+    policyGeneration: policy.generation,
+    started: formatIso(startedMs),
+    ended: endedMs === null ? null : formatIso(endedMs),
+    versionCount,
+    seenCount,
+    extendedCount,
+    otherModeCount,
+    deniedCount,
+    unreadableCount,
+  }
+}
 
 /** What is really enforced on a bucket, and counts of what is locked in it. */
 export const GetBucket: AdminOperation = {
@@ -25,6 +42,7 @@ export const GetBucket: AdminOperation = {
         profile: bucket.profile,
         requireChecksum: bucket.requireChecksum,
         quotaBytes: bucket.quotaBytes,
+        applyToExisting: facts.applyToExisting === null ? null : existingDocument(facts.applyToExisting),
         versionCount: stat.versionCount,
         deleteMarkerCount: stat.deleteMarkerCount,
         sizeBytes: stat.sizeBytes,

@@ -141,6 +141,7 @@ function applyRequest(
     profile: 'aws',
     requireChecksum: true,
     quotaBytes: null,
+    applyToExisting: 'No',
     policy: {
       namespace: metadata.namespace,
       name: metadata.name,

@@ -62,6 +62,7 @@ for (const engine of engines) {
         profile: 'aws',
         requireChecksum: true,
         quotaBytes: null,
+        applyToExisting: 'No',
         ...wish,
         policy: {
           namespace: 'team',

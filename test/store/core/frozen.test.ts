@@ -56,6 +56,7 @@ for (const engine of engines) {
         profile: 'aws',
         requireChecksum: true,
         quotaBytes: null,
+        applyToExisting: 'No',
         policy: {
           namespace: 'team',
           name: 'keep',

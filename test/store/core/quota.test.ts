@@ -35,6 +35,7 @@ for (const engine of engines) {
         profile: 'aws',
         requireChecksum: true,
         quotaBytes: 100,
+        applyToExisting: 'No',
         policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
         ...wish,
       })

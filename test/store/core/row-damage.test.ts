@@ -69,6 +69,7 @@ for (const engine of engines) {
         profile: 'aws',
         requireChecksum: true,
         quotaBytes: null,
+        applyToExisting: 'No',
         policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
         ...wish,
       })

@@ -29,6 +29,7 @@ test('decide: no bucket at the server, one apply with owner, policy and epoch', 
         profile: 'aws',
         requireChecksum: true,
         quotaBytes: null,
+        applyToExisting: 'No',
         policy: {
           namespace: 'team',
           name: 'keep',

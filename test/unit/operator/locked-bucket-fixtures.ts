@@ -77,6 +77,7 @@ export function factsOf(
     profile: 'aws',
     requireChecksum: true,
     quotaBytes: null,
+    applyToExisting: null,
     versionCount: 0,
     deleteMarkerCount: 0,
     sizeBytes: 0,

@@ -1,0 +1,171 @@
+/**
+ * How far a bucket's applyToExisting has come: one row a bucket, which every step of the walk reads and writes in the
+ * transaction of its changes, so that a crash loses nothing and two walkers cannot both count a page.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { Log } from '../lib/log.ts'
+import type { EpochMs } from '../lib/units.ts'
+import type { ExistingScope } from '../lock/existing.ts'
+import type { BucketRetention } from '../lock/types.ts'
+import { bucketRetentionShape } from './codec.ts'
+import { CorruptRecordError, count, instant, matching, nullable, oneOf, shape, text } from './fields.ts'
+import { existingKey, metaKey, parseMetaKey, rangeOf } from './keys.ts'
+import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import type { BucketId, BucketRecord } from './records.ts'
+import type { Actor, ApplyBucket, TrustedNow } from './requests.ts'
+import { rowCodec, sealRow } from './row-codec.ts'
+
+/** Whose policy it is, and who applied it: for the audit records of the versions that it changes. */
+type ExistingPolicy = {
+  readonly namespace: string
+  readonly name: string
+  readonly generation: number
+  readonly accessKeyId: string
+  readonly accountId: string
+  readonly requestId: string
+}
+
+export type ExistingCounts = {
+  /** Versions of objects that were looked at. */
+  readonly seenCount: number
+  readonly extendedCount: number
+  /** Left alone: a retention of another mode is in force. */
+  readonly otherModeCount: number
+  /** The decision denied it: the bucket was frozen meanwhile. */
+  readonly deniedCount: number
+  /** Records or locks that cannot be read. */
+  readonly unreadableCount: number
+}
+
+export type ExistingRecord = ExistingCounts & {
+  readonly bucketName: string
+  readonly scope: ExistingScope
+  readonly retention: BucketRetention
+  readonly policy: ExistingPolicy
+  /** max(trusted, wall): versions of later are not existing ones. */
+  readonly startedMs: EpochMs
+  /** Trusted time; null: not done yet. */
+  readonly endedMs: EpochMs | null
+  /** Versions of objects when it began: an estimate of how many there are to see. */
+  readonly versionCount: number
+  /** The last version that was looked at. */
+  readonly cursor: { readonly key: string; readonly versionId: string } | null
+}
+
+const codec = rowCodec<ExistingRecord>(
+  'applyToExisting',
+  shape({
+    bucketName: text,
+    scope: oneOf('ExtendOnly', 'IncludingModeChange'),
+    retention: bucketRetentionShape,
+    policy: shape({
+      namespace: text,
+      name: text,
+      generation: count,
+      accessKeyId: text,
+      accountId: matching(/^[0-9]{12}$/),
+      requestId: text,
+    }),
+    startedMs: instant,
+    endedMs: nullable(instant),
+    versionCount: count,
+    cursor: nullable(shape({ key: text, versionId: text })),
+    seenCount: count,
+    extendedCount: count,
+    otherModeCount: count,
+    deniedCount: count,
+    unreadableCount: count,
+  }),
+)
+
+/** The buckets whose walk is not done: who looks for work does not read all the others. */
+const pendingKey = (bucketId: BucketId): Uint8Array => metaKey('existing-pending', bucketId)
+
+/** null: none was ever asked for. Throws CorruptRecordError. */
+export async function readExisting(
+  reader: KeyValueReader,
+  bucketId: BucketId,
+): Promise<ExistingRecord | null> {
+  const row = existingKey(bucketId)
+  const value = await reader.get(row)
+  return value === null ? null : codec.decode(row, value)
+}
+
+/** As `readExisting`; what cannot be read is logged, and a walk begun again: that it went before decides nothing. */
+export async function findExisting(
+  reader: KeyValueReader,
+  bucketId: BucketId,
+  log: Log,
+): Promise<ExistingRecord | null> {
+  try {
+    return await readExisting(reader, bucketId)
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error
+    log.error({ bucketId, cause: error.message }, 'how far applyToExisting has come cannot be read')
+    return null
+  }
+}
+
+export function writeExisting(
+  transaction: KeyValueTransaction,
+  bucketId: BucketId,
+  record: ExistingRecord,
+): void {
+  const row = existingKey(bucketId)
+  transaction.put(row, codec.encode(row, record))
+  const pending = pendingKey(bucketId)
+  if (record.endedMs === null) transaction.put(pending, sealRow(pending, Uint8Array.of(1)))
+  else transaction.delete(pending)
+}
+
+export function deleteExisting(transaction: KeyValueTransaction, bucketId: BucketId): void {
+  transaction.delete(existingKey(bucketId))
+  transaction.delete(pendingKey(bucketId))
+}
+
+/** Ids of at most `limit` buckets with work left. */
+export async function pendingBuckets(reader: KeyValueReader, limit: number): Promise<readonly BucketId[]> {
+  const rows = await reader.range({ ...rangeOf(metaKey('existing-pending')), limit })
+  return rows.map(({ key }) => parseMetaKey(key)[1] ?? '')
+}
+
+export type ExistingWish = {
+  readonly actor: Actor
+  readonly input: Pick<ApplyBucket, 'applyToExisting' | 'policy'>
+  readonly bucket: BucketRecord
+  readonly now: TrustedNow
+  readonly versionCount: number
+}
+
+/**
+ * What the row becomes by an apply: null, nothing (`No`; what was extended stays), the same record, or a walk from the
+ * beginning when the scope or the rule changed. Another generation of the same rule goes on where it was.
+ */
+export function wishedExisting(current: ExistingRecord | null, wish: ExistingWish): ExistingRecord | null {
+  const { actor, input, bucket, now } = wish
+  if (input.applyToExisting === 'No') return null
+  const { namespace, name, generation, defaultRetention, prefixRules } = input.policy
+  const retention = { defaultRetention, prefixRules }
+  const isSameRule =
+    current?.scope === input.applyToExisting && isDeepStrictEqual(current.retention, retention)
+  const isSamePolicy = current?.policy.namespace === namespace && current.policy.name === name
+  if (isSameRule && isSamePolicy && current.policy.generation === generation) return current
+  const { accessKeyId, accountId, requestId } = actor
+  const policy = { namespace, name, generation, accessKeyId, accountId, requestId }
+  if (isSameRule) return { ...current, policy }
+  return {
+    bucketName: bucket.name,
+    scope: input.applyToExisting,
+    retention,
+    policy,
+    startedMs: now.requestMs,
+    endedMs: null,
+    versionCount: wish.versionCount,
+    cursor: null,
+    seenCount: 0,
+    extendedCount: 0,
+    otherModeCount: 0,
+    deniedCount: 0,
+    unreadableCount: 0,
+  }
+}
