@@ -21,14 +21,19 @@ export type EventRecorderOptions = {
 
 type Series = { readonly name: string; count: number; readonly firstTimestamp: string; startMs: number }
 
+/** Events of one object and reason: how many different messages there were. */
+type Similar = { readonly messages: Set<string>; startMs: number }
+
 /**
- * Records core/v1 events as client-go does: the same event again within ten minutes only counts up; per
- * object 25 at once, then one in five minutes. Best effort: an event is for people, the status is the truth.
+ * Records core/v1 events as client-go does: the same event again within ten minutes only counts up; after ten
+ * that differ in their message alone the further ones count up as one; per object 25 at once, then one in five
+ * minutes. Best effort: an event is for people, the status is the truth.
  */
 export class EventRecorder {
   readonly #options: EventRecorderOptions
   /** In order of last use, so that the oldest goes when there are too many. */
   readonly #series = new Map<string, Series>()
+  readonly #similar = new Map<string, Similar>()
   readonly #buckets = new Map<string, TokenBucket>()
 
   constructor(options: EventRecorderOptions) {
@@ -48,8 +53,10 @@ export class EventRecorder {
     }
   }
 
-  async #write(event: EventRecord, signal: AbortSignal): Promise<void> {
-    const key = seriesKey(event)
+  async #write(told: EventRecord, signal: AbortSignal): Promise<void> {
+    const isOneOfMany = this.#isOneOfMany(told)
+    const event = isOneOfMany ? { ...told, message: `${combinedPrefix}${told.message}` } : told
+    const key = isOneOfMany ? similarKey(told) : seriesKey(told)
     const now = formatIso(this.#options.clock.wallMs())
     const known = this.#series.get(key)
     const isRunning =
@@ -65,6 +72,22 @@ export class EventRecorder {
     })
   }
 
+  /** True from the eleventh different message of one object and reason on, until ten minutes are over. */
+  #isOneOfMany(event: EventRecord): boolean {
+    const key = similarKey(event)
+    const nowMs = this.#options.clock.uptimeMs()
+    const known = this.#similar.get(key)
+    const similar =
+      known !== undefined && nowMs - known.startMs < limits.eventSeriesMs
+        ? known
+        : { messages: new Set<string>(), startMs: nowMs }
+    remember(this.#similar, key, similar)
+    if (similar.messages.has(event.message)) return false
+    if (similar.messages.size >= limits.eventSimilarMax) return true
+    similar.messages.add(event.message)
+    return false
+  }
+
   /** False when the event has expired at the API server (one hour there), so that it is made anew. */
   async #countUp(event: EventRecord, series: Series, signal: AbortSignal): Promise<boolean> {
     series.count += 1
@@ -74,7 +97,11 @@ export class EventRecorder {
           method: 'PATCH',
           path: `${eventsPath(event)}/${encodeURIComponent(series.name)}`,
           contentType: 'application/merge-patch+json',
-          body: { count: series.count, lastTimestamp: formatIso(this.#options.clock.wallMs()) },
+          body: {
+            count: series.count,
+            lastTimestamp: formatIso(this.#options.clock.wallMs()),
+            message: event.message.slice(0, limits.eventMessageLengthMax),
+          },
         },
         signal,
       )
@@ -127,6 +154,13 @@ export class EventRecorder {
     remember(this.#buckets, key, bucket)
     return bucket
   }
+}
+
+/** client-go's words. */
+const combinedPrefix = '(combined from similar events): '
+
+function similarKey({ regarding, reason }: EventRecord): string {
+  return JSON.stringify([regarding.kind, regarding.namespace, regarding.name, regarding.uid, reason])
 }
 
 function seriesKey({ regarding, reason, message }: EventRecord): string {
