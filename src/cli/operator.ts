@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { connectLockServer } from '../client/connect.ts'
-import { ServerRefusedError } from '../client/lock-server.ts'
+import { type LockServer, ServerRefusedError } from '../client/lock-server.ts'
 import type { SettingValues } from '../config/settings.ts'
 import { SettingError } from '../config/values.ts'
 import { unreachable } from '../lib/assert.ts'
@@ -19,14 +19,16 @@ import { sleep, systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
 import { commandSettings } from './command-settings.ts'
-import { CredentialsError, credentialsOf } from './credentials.ts'
-import { serverTrust } from './server-trust.ts'
+import { CredentialsError } from './credentials.ts'
+import { operatorAccess } from './operator-access.ts'
 
 const names = [
   'kubeconfig',
   'serverS3',
   'serverAdmin',
   'serverCa',
+  'serverNames',
+  'release',
   'region',
   'clusterId',
   'holder',
@@ -81,21 +83,6 @@ export async function operatorCommand(argv: readonly string[]): Promise<number> 
 
 async function operate(values: OperatorSettings, log: Log, signal: AbortSignal): Promise<void> {
   const clock = systemClock()
-  const credentials = credentialsOf(values.operatorAccessKeyId, values.operatorSecretAccessKey)
-  if (credentials === null) {
-    throw new CredentialsError(
-      'set HOLDFAST_OPERATOR_ACCESS_KEY_ID and HOLDFAST_OPERATOR_SECRET_ACCESS_KEY to the key of the operator',
-    )
-  }
-  const lockServer = connectLockServer({
-    adminEndpoint: values.serverAdmin,
-    s3Endpoint: values.serverS3,
-    region: values.region,
-    ...credentials,
-    timeoutMs: serverTimeoutMs,
-    trust: serverTrust(values.serverCa),
-    clock,
-  })
   const metrics = new OperatorMetrics(values.leaseName)
   let readiness: Readiness = { kind: 'notReady', text: 'starting: the objects are not listed yet' }
   const { host, port } = values.metricsListen
@@ -108,8 +95,21 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
       watchSilenceMsMax: values.watchSilenceMs,
       onAnswer: (answer) => metrics.countRequest(answer),
     })
+  let lockServer: LockServer | null = null
   try {
     const client = connect()
+    const access = await operatorAccess(values, { client, clock, log }, signal)
+    if (access === null) return
+    const { credentials, trust } = access
+    lockServer = connectLockServer({
+      adminEndpoint: values.serverAdmin,
+      s3Endpoint: values.serverS3,
+      region: values.region,
+      ...credentials,
+      timeoutMs: serverTimeoutMs,
+      trust,
+      clock,
+    })
     const holder = values.holder ?? hostname()
     const source = new KubeSource({ client, clock, timers: systemTimers, log, instance: holder })
     const clusterId = values.clusterId ?? (await waitForClusterId({ client, log }, signal))
@@ -148,7 +148,7 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
     await source.stopped()
   } finally {
     await health.close()
-    await lockServer.close()
+    await lockServer?.close()
   }
 }
 

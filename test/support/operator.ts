@@ -40,6 +40,8 @@ export type OperatorOptions = {
   readonly holder?: string
   /** Instead of the operator's own, e.g. one that leads through a proxy. */
   readonly kubeconfig?: string
+  /** `none`: it gets no key by environment. */
+  readonly keys?: 'none'
   /** Further flags. */
   readonly flags?: readonly string[]
 }
@@ -100,6 +102,7 @@ export function startOperator({
   verifyInterval,
   holder = 'test',
   kubeconfig = cluster.kubeconfigPath('operator'),
+  keys,
   flags = [],
 }: OperatorOptions): RunningOperator {
   const args = [
@@ -116,8 +119,8 @@ export function startOperator({
   const child = spawn(process.execPath, args, {
     env: {
       ...process.env,
-      HOLDFAST_OPERATOR_ACCESS_KEY_ID: server.operator.accessKeyId,
-      HOLDFAST_OPERATOR_SECRET_ACCESS_KEY: server.operator.secretAccessKey,
+      HOLDFAST_OPERATOR_ACCESS_KEY_ID: keys === 'none' ? undefined : server.operator.accessKeyId,
+      HOLDFAST_OPERATOR_SECRET_ACCESS_KEY: keys === 'none' ? undefined : server.operator.secretAccessKey,
       NODE_OPTIONS: undefined,
     },
   })
