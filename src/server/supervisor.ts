@@ -208,8 +208,9 @@ async function readiness(store: Store, pool: WorkerPool): Promise<Health> {
 }
 
 /**
- * The clock's mark every minute, left-over garbage every five, the lifecycle as often as it is set. A failure is logged and tried again next time,
- * but a failed store is the end: what is on the disk is known only after a new start.
+ * The clock's mark every minute, left-over garbage every five, the lifecycle as often as it is set, what policies ask for
+ * existing versions at once. A failure is logged and tried again next time, but a failed store is the end: what is on
+ * the disk is known only after a new start.
  */
 function startChores(
   store: Store,
@@ -228,28 +229,21 @@ function startChores(
       .finally(() => running.delete(done))
     running.add(done)
   }
-  let isApplying = false
-  const applyPolicies = () => {
-    // A walk may last longer than the interval: one at a time.
-    if (isApplying) return
-    isApplying = true
-    run('applyToExisting', () =>
-      store.applyToExisting(stopping.signal).finally(() => {
-        isApplying = false
-      }),
-    )
+  // A long run goes on; the next one comes when it has ended.
+  const oneAtATime = (name: string, work: () => Promise<unknown>) => {
+    let isRunning = false
+    return () => {
+      if (isRunning) return
+      isRunning = true
+      run(name, () =>
+        work().finally(() => {
+          isRunning = false
+        }),
+      )
+    }
   }
-  let isExpiring = false
-  const expire = () => {
-    // A long run goes on; the next one comes when it has ended.
-    if (isExpiring) return
-    isExpiring = true
-    run('lifecycle', () =>
-      store.lifecycle.run(stopping.signal).finally(() => {
-        isExpiring = false
-      }),
-    )
-  }
+  const applyPolicies = oneAtATime('applyToExisting', () => store.applyToExisting(stopping.signal))
+  const expire = oneAtATime('lifecycle', () => store.lifecycle.run(stopping.signal))
   const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
   const timers = [
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
@@ -258,6 +252,7 @@ function startChores(
     setInterval(applyPolicies, applyIntervalMs),
   ]
   collect()
+  expire()
   applyPolicies()
   return {
     failed,
