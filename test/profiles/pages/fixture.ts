@@ -134,7 +134,6 @@ export type PageAnswer = z.infer<typeof answerSchema>
 export type Afterwards = z.infer<typeof afterwardsSchema>
 export type Setup = z.infer<typeof setupSchema>
 export type Entry = z.infer<typeof entrySchema>
-export type Statement = z.infer<typeof statementSchema>
 export type Pages = z.infer<typeof pagesSchema>
 
 /** Errors: what the schema says, with the file's name; a rule of `problemsOf` that is broken. */
