@@ -6,7 +6,7 @@
  * that stays were chosen (docs/decisions/0020).
  */
 import { assert, unreachable } from '../lib/assert.ts'
-import { dayMs, type EpochMs, epochMs, epochMsMax } from '../lib/units.ts'
+import { dayMs, type EpochMs, epochMs, epochMsMax, laterOf } from '../lib/units.ts'
 import { isLocked } from './state.ts'
 import type { ObjectLockState } from './types.ts'
 
@@ -110,9 +110,7 @@ export function passVersion(
   version: LifecycleVersion,
 ): NewerVersions {
   const { createdMs, versionId, isDeleteMarker } = version
-  // Keys may hold a version from the future of a bad clock: what came before it did not become noncurrent any earlier.
-  const successorCreatedMs = epochMs(Math.max(createdMs, newer.successorCreatedMs ?? 0))
-  if (newer.successorCreatedMs === null || isDeleteMarker) return { ...newer, successorCreatedMs }
+  if (newer.successorCreatedMs === null || isDeleteMarker) return { ...newer, successorCreatedMs: createdMs }
   const counted = new Map(newer.counted)
   for (const [index, rule] of context.rules.entries()) {
     const known = counted.get(index) ?? []
@@ -121,7 +119,7 @@ export function passVersion(
       counted.set(index, [...known, versionId])
     }
   }
-  return { successorCreatedMs, counted }
+  return { successorCreatedMs: createdMs, counted }
 }
 
 /** The rule by which an upload of the key is to be aborted now; null: none. */
@@ -191,12 +189,14 @@ function wantedOfNoncurrent(
 ): LifecycleVerdict {
   const { successorCreatedMs, counted } = newer
   assert(successorCreatedMs !== null, 'a noncurrent version has a successor')
+  // Of a clock that was set back: nothing was noncurrent before it was there.
+  const sinceMs = laterOf(successorCreatedMs, version.createdMs)
   for (const [index, rule] of context.rules.entries()) {
     const expiration = rule.noncurrentVersionExpiration
     if (expiration === null || !appliesTo(rule, context.key, version)) continue
     const newerVersionIds = counted.get(index) ?? []
     if (newerVersionIds.length < (expiration.newerNoncurrentVersions ?? 0)) continue
-    const dueMs = dueAfter(successorCreatedMs, expiration.noncurrentDays)
+    const dueMs = dueAfter(sinceMs, expiration.noncurrentDays)
     if (!isDue(dueMs, context.nowMs)) continue
     return { kind: 'removeNoncurrent', ruleId: rule.id, dueMs: epochMs(dueMs), newerVersionIds }
   }

@@ -212,22 +212,31 @@ describe('NoncurrentVersionExpiration', () => {
     })
   })
 
-  test('a successor that is older by the clock than what it succeeded: the later instant counts', () => {
+  test('each version by its own successor: the older one is due while the newer one is not', () => {
     const drafts = [
       { created: '2030-01-10T00:00:00Z' },
-      { created: '2029-01-01T00:00:00Z' },
-      { created: '2028-01-01T00:00:00Z' },
+      { created: '2030-01-05T00:00:00Z' },
+      { created: '2030-01-01T00:00:00Z' },
     ]
-    expect(kinds({ rules: [rule(noncurrent(1))], now: '2030-01-11T00:00:00Z' }, drafts)).toEqual([
+    const rules = [rule(noncurrent(2))]
+    expect(kinds({ rules, now: '2030-01-07T23:59:59.999Z' }, drafts)).toEqual(['keep', 'keep', 'keep'])
+    expect(kinds({ rules, now: '2030-01-08T00:00:00Z' }, drafts)).toEqual([
       'keep',
       'keep',
-      'keep',
+      'removeNoncurrent',
     ])
-    expect(kinds({ rules: [rule(noncurrent(1))], now: '2030-01-12T00:00:00Z' }, drafts)).toEqual([
+    expect(kinds({ rules, now: '2030-01-13T00:00:00Z' }, drafts)).toEqual([
       'keep',
       'removeNoncurrent',
       'removeNoncurrent',
     ])
+  })
+
+  test('a successor that is older by the clock than what it succeeded: the later instant counts', () => {
+    const drafts = [{ created: '2029-01-01T00:00:00Z' }, { created: '2030-01-10T00:00:00Z' }]
+    const rules = [rule(noncurrent(1))]
+    expect(kinds({ rules, now: '2030-01-11T23:59:59.999Z' }, drafts)).toEqual(['keep', 'keep'])
+    expect(kinds({ rules, now: '2030-01-12T00:00:00Z' }, drafts)).toEqual(['keep', 'removeNoncurrent'])
   })
 
   test('NewerNoncurrentVersions: so many of the newest noncurrent versions stay, and are named', () => {
