@@ -180,7 +180,7 @@ describe('PostObject: what the policy allows', () => {
     expect(refusal(await refusedPost({ bucket, policy }))).toEqual([400, 'InvalidPolicyDocument', message])
   })
 
-  it('B-60 PostObject: a field without a condition is refused, whatever it says', async () => {
+  it('[PostObject.1] B-60 PostObject: a field without a condition is refused, whatever it says', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const fields = {
       'x-amz-object-lock-mode': 'COMPLIANCE',
@@ -202,7 +202,7 @@ describe('PostObject: what the policy allows', () => {
     }
   })
 
-  it('B-60 PostObject: a covered field of another value is refused, also one that is left out', async () => {
+  it('[PostObject.1] B-60 PostObject: a covered field of another value is refused, also one that is left out', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const fields = {
       'content-md5': md5('bytes'),
@@ -440,7 +440,7 @@ describe('PostObject: permissions', () => {
   })
   const hold = { 'content-md5': md5('bytes'), 'x-amz-object-lock-legal-hold': 'OFF' }
 
-  it('B-36 B-60 PostObject: lock fields need the permissions of their own', async () => {
+  it('[PostObject.2] B-36 B-60 PostObject: lock fields need the permissions of their own', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const may: readonly (readonly [typeof owner, boolean, boolean, boolean])[] = [
       [owner, true, true, true],

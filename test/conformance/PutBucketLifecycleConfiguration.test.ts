@@ -85,7 +85,7 @@ describe('PutBucketLifecycleConfiguration', () => {
     expect(elements(await get(bucket), 'ID')).toEqual(['b'])
   })
 
-  it('PutBucketLifecycleConfiguration: accepted on a bucket with a COMPLIANCE rule, which stays as it is', async () => {
+  it('[PutBucketLifecycleConfiguration.1] PutBucketLifecycleConfiguration: accepted on a bucket with a COMPLIANCE rule, which stays as it is', async () => {
     const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>9</Days>' })
     await bench.put(bucket, 'key', { key: owner })
     const answer = await bench.unchanged(bucket, () =>
@@ -102,7 +102,7 @@ describe('PutBucketLifecycleConfiguration', () => {
     expect(elements(await get(bucket), 'ID')).toHaveLength(1000)
   })
 
-  it('PutBucketLifecycleConfiguration: without a checksum is refused (E17)', async () => {
+  it('[PutBucketLifecycleConfiguration.3] [E17] PutBucketLifecycleConfiguration: without a checksum is refused (E17)', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const body = configuration(`${everything}${expiration}`)
     const request = { method: 'PUT', path: `/${bucket}`, query: { lifecycle: '' }, body, key: owner }
@@ -315,7 +315,7 @@ describe('PutBucketLifecycleConfiguration: refused, and nothing is stored', () =
       request("'ObjectSizeLessThan' should be between 1 and 1099511627776000."),
     ],
     [
-      'a Transition',
+      '[PutBucketLifecycleConfiguration.4] a Transition',
       configuration(
         `${everything}<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>`,
       ),
@@ -327,12 +327,12 @@ describe('PutBucketLifecycleConfiguration: refused, and nothing is stored', () =
       [501, 'NotImplemented', 'NoncurrentVersionTransition is not implemented by this server.'],
     ],
     [
-      'B-28 DelMarkerExpiration',
+      '[PutBucketLifecycleConfiguration.2] B-28 DelMarkerExpiration',
       configuration(`${everything}<DelMarkerExpiration><Days>1</Days></DelMarkerExpiration>`),
       allVersions,
     ],
     [
-      'B-28 ExpiredObjectAllVersions',
+      '[PutBucketLifecycleConfiguration.2] B-28 ExpiredObjectAllVersions',
       expiring('<Days>1</Days><ExpiredObjectAllVersions>true</ExpiredObjectAllVersions>'),
       allVersions,
     ],

@@ -78,7 +78,7 @@ const entrances: readonly (readonly [
 
 describe('conditions about the lock that is asked for', () => {
   for (const [name, send] of entrances) {
-    it(`Bucket policy: ${name} within and beyond the days, the mode and the date that a policy allows`, async () => {
+    it(`[PutObjectRetention.20] Bucket policy: ${name} within and beyond the days, the mode and the date that a policy allows`, async () => {
       const bucket = await bench.bucket('locked', { key: owner })
       await bench.put(bucket, 'key', { key: owner })
       const deny = (Condition: Fields) =>

@@ -1,3 +1,5 @@
+import { s3testsOf } from './s3-tests.ts'
+
 /**
  * What S3 Object Lock does, a row each: given, then, and how well it is known. Every row has at least one test over HTTP that
  * carries its id in the title, as `[PutObjectRetention.4]`; test/unit/s3/rows.test.ts holds both together and
@@ -10,57 +12,13 @@ export type Grade = 'A' | 'B' | 'C' | 'D' | 'E' | 'own'
 
 export type Row = {
   readonly id: string
-  /** What the rows of a heading are about: an operation, or one of `Error`, `Choice`, `Format`. */
+  /** What the rows of a heading are about: an operation, or what holds for several. */
   readonly subject: string
   readonly grade: Grade
   readonly given: string
   readonly expected: string
   /** Names of the ceph/s3-tests suite that assert it too. */
   readonly s3tests: readonly string[]
-}
-
-/** The 39 lock tests of ceph/s3-tests (without `test_object_lock_`) and the rows that say the same. */
-const s3tests: Readonly<Record<string, readonly string[]>> = {
-  put_obj_lock: ['PutObjectLockConfiguration.4', 'CreateBucket.1'],
-  put_obj_lock_invalid_bucket: ['PutObjectLockConfiguration.1', 'E6'],
-  put_obj_lock_enable_after_create: ['PutObjectLockConfiguration.1', 'PutObjectLockConfiguration.2'],
-  put_obj_lock_with_days_and_years: ['PutObjectLockConfiguration.11'],
-  // The suite expects InvalidRetentionPeriod, which AWS does not answer.
-  put_obj_lock_invalid_days: ['PutObjectLockConfiguration.13', 'Choice.3'],
-  put_obj_lock_invalid_years: ['PutObjectLockConfiguration.13', 'Choice.3'],
-  put_obj_lock_invalid_mode: ['PutObjectLockConfiguration.10'],
-  put_obj_lock_invalid_status: ['PutObjectLockConfiguration.12'],
-  suspend_versioning: ['PutBucketVersioning.1', 'E7'],
-  get_obj_lock: ['GetObjectLockConfiguration.3'],
-  get_obj_lock_invalid_bucket: ['GetObjectLockConfiguration.2', 'E2'],
-  put_obj_retention: ['PutObjectRetention.1', 'PutObjectRetention.18'],
-  put_obj_retention_invalid_bucket: ['E4'],
-  put_obj_retention_invalid_mode: ['PutObjectRetention.13'],
-  get_obj_retention: ['GetObjectRetention.1'],
-  get_obj_retention_iso8601: ['Format.8'],
-  get_obj_retention_invalid_bucket: ['GetObjectRetention.3'],
-  put_obj_retention_versionid: ['PutObjectRetention.18'],
-  put_obj_retention_override_default_retention: ['PutObjectRetention.3'],
-  put_obj_retention_increase_period: ['PutObjectRetention.3'],
-  put_obj_retention_shorten_period: ['PutObjectRetention.4'],
-  put_obj_retention_shorten_period_bypass: ['PutObjectRetention.4'],
-  delete_object_with_retention: ['DeleteObject.4'],
-  delete_multipart_object_with_retention: ['DeleteObject.10'],
-  delete_object_with_retention_and_marker: ['DeleteObject.11'],
-  multi_delete_object_with_retention: ['DeleteObjects.1', 'DeleteObjects.4'],
-  put_legal_hold: ['PutObjectLegalHold.1'],
-  put_legal_hold_invalid_bucket: ['PutObjectLegalHold.3'],
-  put_legal_hold_invalid_status: ['PutObjectLegalHold.2'],
-  get_legal_hold: ['GetObjectLegalHold.1'],
-  get_legal_hold_invalid_bucket: ['GetObjectLegalHold.3'],
-  delete_object_with_legal_hold_on: ['DeleteObject.3'],
-  delete_multipart_object_with_legal_hold_on: ['DeleteObject.10'],
-  delete_object_with_legal_hold_off: ['DeleteObject.2'],
-  get_obj_metadata: ['HeadObject.1'],
-  uploading_obj: ['PutObject.11'],
-  changing_mode_from_governance_with_bypass: ['PutObjectRetention.5'],
-  changing_mode_from_governance_without_bypass: ['PutObjectRetention.5'],
-  changing_mode_from_compliance: ['PutObjectRetention.10'],
 }
 
 const choices = `
@@ -183,6 +141,7 @@ const PutObjectRetention = `
   17 | B | the bypass header without its permission, where it is needed | 403
   18 | E | success | 200, no body, x-amz-version-id
   19 | A | several things are wrong | bucket, checksum, document, date, key and version, bucket's lock, marker
+  20 | D | a bucket policy's conditions about mode, date and days | judged by what the request asks for, on every entrance
 `
 
 const GetObjectRetention = `
@@ -306,6 +265,26 @@ const GetObject = `
   3 | A | a delete marker by its id | 405
 `
 
+const PostObject = `
+  1 | D | lock fields of a form | must be covered by conditions of its policy
+  2 | D | the same | each kind needs its own permission
+  3 | D | the same | mean, and are refused, what the headers of PutObject do
+`
+
+const PutBucketLifecycleConfiguration = `
+  1 | C | a bucket with Object Lock | accepted, limited by no lock
+  2 | D | actions that remove all versions | refused
+  3 | C | no checksum | 400 InvalidRequest
+  4 | own | transitions | 501 NotImplemented: there is one storage class
+`
+
+const lifecycle = `
+  1 | C | Expiration of a current version | a delete marker over it, nothing is removed
+  2 | C | NoncurrentVersionExpiration, NewerNoncurrentVersions | locked versions stay, no bypass, tried again in the next run
+  3 | C | ExpiredObjectDeleteMarker | removes a marker that is left alone
+  4 | C | AbortIncompleteMultipartUpload | aborts
+`
+
 const noLocks = `
   1 | C | a locked version | no field of the answer is about its lock
 `
@@ -319,7 +298,13 @@ const otherHeaders = `
 `
 
 /** Those without a heading of their own: they hold for every operation. */
-const crossCutting = { Choice: choices, Format: formats, Error: errors, OtherHeaders: otherHeaders }
+const crossCutting = {
+  Choice: choices,
+  Format: formats,
+  Error: errors,
+  OtherHeaders: otherHeaders,
+  Lifecycle: lifecycle,
+}
 
 const perOperation = {
   CreateBucket,
@@ -339,6 +324,8 @@ const perOperation = {
   DeleteObject,
   DeleteObjects,
   PutBucketVersioning,
+  PostObject,
+  PutBucketLifecycleConfiguration,
   DeleteBucket,
   GetObject,
   HeadObject: GetObject,
@@ -348,11 +335,6 @@ const perOperation = {
   GetObjectTagging: noLocks,
   PutObjectTagging,
 }
-
-export const s3testsNames: readonly string[] = Object.keys(s3tests).map((name) => `test_object_lock_${name}`)
-
-/** Names of rows that `s3tests` uses; a test holds them to `rows`. */
-export const s3testsRowIds: readonly string[] = [...new Set(Object.values(s3tests).flat())]
 
 export const rows: readonly Row[] = Object.entries({ ...crossCutting, ...perOperation }).flatMap(
   ([subject, table]) =>
@@ -368,7 +350,7 @@ function parseRow(subject: string, line: string): Row {
     .map((cell) => cell.trim())
   if (rest.length > 0 || expected === '') throw new Error(`not a row of four cells: ${line}`)
   const id = subject === 'Error' ? `E${number}` : `${subject}.${number}`
-  return { id, subject, grade: gradeOf(grade), given, expected, s3tests: namesFor(id) }
+  return { id, subject, grade: gradeOf(grade), given, expected, s3tests: s3testsOf(id) }
 }
 
 function gradeOf(text: string): Grade {
@@ -376,10 +358,4 @@ function gradeOf(text: string): Grade {
   const grade = grades.find((each) => each === text)
   if (grade === undefined) throw new Error(`not a grade: ${text}`)
   return grade
-}
-
-function namesFor(id: string): readonly string[] {
-  return Object.entries(s3tests).flatMap(([name, ids]) =>
-    ids.includes(id) ? [`test_object_lock_${name}`] : [],
-  )
 }

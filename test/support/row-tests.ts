@@ -11,7 +11,7 @@ export function testsOfRows(): ReadonlyMap<string, readonly string[]> {
   const subjects = [...new Set(rows.map(({ subject }) => subject))]
   const pattern = new RegExp(`\\[(E\\d+|(?:${subjects.join('|')})\\.\\d+)\\]`, 'g')
   const found = new Map<string, string[]>()
-  const paths = globSync('test/{conformance,auth,profiles}/**/*.ts', { cwd: root })
+  const paths = globSync('test/{conformance,auth,profiles,store}/**/*.ts', { cwd: root })
   for (const path of paths.filter((each) => !tables.has(each)).sort()) {
     const ids = [...readFileSync(join(root, path), 'utf8').matchAll(pattern)].map((match) => match[1] ?? '')
     for (const id of new Set(ids)) found.set(id, [...(found.get(id) ?? []), path])

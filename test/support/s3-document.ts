@@ -3,12 +3,15 @@ import type { Operation } from '../../src/s3/operation.ts'
 import { operations } from '../../src/s3/operations/index.ts'
 import { unbuiltOperations } from '../../src/s3/operations/not-implemented.ts'
 import { type Row, rows } from '../conformance/rows.ts'
+import { table } from './markdown.ts'
 import { testsOfRows } from './row-tests.ts'
+import { profilesSection } from './s3-document-vendors.ts'
 
 const introduction = `# S3
 
 Printed by \`npm run docs:s3\` out of the code and the tests; a test fails when it is older than they are. Every row below is
-tested over HTTP against a real server with two workers, and CI is red where one does not hold.
+tested over HTTP against a real server with two workers (what no request starts, lifecycle: against the store), and CI is red where
+one does not hold.
 
 How well a rule is known is its grade: **A** recorded from AWS · **B** asserted by suites that were written against AWS
 ([ceph/s3-tests](https://github.com/ceph/s3-tests), [versitygw](https://github.com/versity/versitygw)) · **C** documented by the vendor ·
@@ -19,7 +22,8 @@ export function makeS3Document(): string {
   const tested = testsOfRows()
   const subjects = [...new Set(rows.map(({ subject }) => subject))]
   const sections = subjects.map((subject) => sectionOf(subject, tested))
-  return `${[introduction, operationTable(tested), '## Rows', ...sections, suiteTable(), unbuilt()].join('\n\n')}\n`
+  const parts = [introduction, operationTable(tested), '## Rows', ...sections]
+  return `${[...parts, suiteTable(), profilesSection(), unbuilt()].join('\n\n')}\n`
 }
 
 type Tested = ReturnType<typeof testsOfRows>
@@ -30,18 +34,12 @@ function operationTable(tested: Tested): string {
     const link = own.length === 0 ? '' : `[${own.length}](#${operation.name.toLowerCase()})`
     const file = `test/conformance/${operation.name}.test.ts`
     const files = [...new Set([file, ...own.flatMap(({ id }) => tested.get(id) ?? [])])]
-    return tableRow([
-      operation.name,
-      permissionsOf(operation),
-      bodyOf(operation),
-      link,
-      files.map(testLink).join(' '),
-    ])
+    return [operation.name, permissionsOf(operation), bodyOf(operation), link, files.map(testLink).join(' ')]
   })
   return [
     '## Operations',
     'Each asks for exactly its own permission; lock headers, tags and the bypass ask for theirs besides.',
-    [tableRow(['Operation', 'Permission', 'Body', 'Rows', 'Tests']), tableRule(5), ...lines].join('\n'),
+    table(['Operation', 'Permission', 'Body', 'Rows', 'Tests'], lines),
   ].join('\n\n')
 }
 
@@ -69,14 +67,14 @@ const headings: Readonly<Record<string, string>> = {
   Format: 'Dates, periods and ids',
   Error: 'Errors',
   OtherHeaders: "Other systems' headers",
+  Lifecycle: 'What lifecycle rules do',
 }
 
 function sectionOf(subject: string, tested: Tested): string {
   const lines = rows
     .filter((row) => row.subject === subject)
-    .map((row) => tableRow([row.id, row.grade, row.given, row.expected, testLinks(row, tested)]))
-  const table = [tableRow(['Row', 'Grade', 'Given', 'Then', 'Tested by']), tableRule(5), ...lines].join('\n')
-  return `### ${headings[subject] ?? subject}\n\n${table}`
+    .map((row) => [row.id, row.grade, row.given, row.expected, testLinks(row, tested)])
+  return `### ${headings[subject] ?? subject}\n\n${table(['Row', 'Grade', 'Given', 'Then', 'Tested by'], lines)}`
 }
 
 function testLinks({ id }: Row, tested: Tested): string {
@@ -92,12 +90,12 @@ function suiteTable(): string {
   const names = [...new Set(rows.flatMap(({ s3tests }) => s3tests))].sort()
   const lines = names.map((name) => {
     const ids = rows.filter(({ s3tests }) => s3tests.includes(name)).map(({ id }) => id)
-    return tableRow([`\`${name}\``, ids.join(', ')])
+    return [`\`${name}\``, ids.join(', ')]
   })
   return [
     '## The lock tests of ceph/s3-tests',
     `Each of the ${names.length} \`test_object_lock_*\` tests says what a row here says. One difference: for Days and Years out of range the suite expects \`InvalidRetentionPeriod\`, AWS answers \`InvalidArgument\`, and so does this server.`,
-    [tableRow(['Test', 'Rows']), tableRule(2), ...lines].join('\n'),
+    table(['Test', 'Rows'], lines),
   ].join('\n\n')
 }
 
@@ -108,12 +106,4 @@ function unbuilt(): string {
     `These ${names.length} operations of the S3 model are known by name and refused with 501 NotImplemented, so that none is taken for another:`,
     names.map((name) => `\`${name}\``).join(', '),
   ].join('\n\n')
-}
-
-function tableRow(cells: readonly string[]): string {
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
-}
-
-function tableRule(count: number): string {
-  return `|${'---|'.repeat(count)}`
 }

@@ -51,7 +51,7 @@ for (const engine of engines) {
       return versions
     }
 
-    test('PutObjectLegalHold first: the gate denies, the denial is recorded, the version is whole', async () => {
+    test('[Lifecycle.2] PutObjectLegalHold first: the gate denies, the denial is recorded, the version is whole', async () => {
       const [old] = await twoVersions()
       const hold = () => rig.versions.putLegalHold(actor, { ...addressed(old), next: 'ON' })
       await run(rig, { kv: interrupted(rig, hold) })
@@ -66,7 +66,7 @@ for (const engine of engines) {
       expect(await lastRun()).toMatchObject({ removedCount: 0, lockedCount: 1 })
     })
 
-    test('PutObjectRetention in GOVERNANCE first: nothing bypasses it', async () => {
+    test('[Lifecycle.2] PutObjectRetention in GOVERNANCE first: nothing bypasses it', async () => {
       const [old] = await twoVersions()
       const next = { mode: 'GOVERNANCE', retainUntilMs: rig.inDays(50) } as const
       const retain = () =>

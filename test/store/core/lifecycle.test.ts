@@ -45,7 +45,7 @@ for (const engine of engines) {
       expect(stored).toEqual(recounted)
     }
 
-    test('Expiration: a delete marker over the current version, which stays; audited by name and rule', async () => {
+    test('[Lifecycle.1] Expiration: a delete marker over the current version, which stays; audited by name and rule', async () => {
       const version = await putVersion(rig, 'a')
       await putRules(rig, [expireAfter(3)])
       passDays(rig, 2)
@@ -95,7 +95,7 @@ for (const engine of engines) {
       expect(await listed(rig, 'plain')).toEqual([['a', 'marker']])
     })
 
-    test('B-27 B-29 B-30 I15: noncurrent versions under any lock stay with their bytes, free ones go', async () => {
+    test('[Lifecycle.2] B-27 B-29 B-30 I15: noncurrent versions under any lock stay with their bytes, free ones go', async () => {
       const retainUntilMs = rig.inDays(400)
       const held = await putVersion(rig, 'a', { legalHold: 'ON' })
       const governed = await putVersion(rig, 'a', { retention: { mode: 'GOVERNANCE', retainUntilMs } })
@@ -125,7 +125,7 @@ for (const engine of engines) {
       await expectCounted()
     })
 
-    test('a lock that has ended: the next run removes what the last one kept', async () => {
+    test('[Lifecycle.2] a lock that has ended: the next run removes what the last one kept', async () => {
       const retention = { mode: 'COMPLIANCE', retainUntilMs: rig.inDays(10) } as const
       const version = await putVersion(rig, 'a', { retention })
       const current = await putVersion(rig, 'a')
@@ -149,7 +149,7 @@ for (const engine of engines) {
       expect(await listed(rig)).toEqual(kept.map(({ versionId }) => ['a', versionId]))
     })
 
-    test('ExpiredObjectDeleteMarker: the marker that is left alone goes, the one over a version stays', async () => {
+    test('[Lifecycle.3] ExpiredObjectDeleteMarker: the marker that is left alone goes, the one over a version stays', async () => {
       await putVersion(rig, 'a')
       await rig.remove({ key: 'a' })
       await rig.remove({ key: 'b' })
@@ -178,7 +178,7 @@ for (const engine of engines) {
       expect((await countsAndRecount(rig.kv, bucket?.id ?? '')).stored.counters).toEqual([])
     })
 
-    test('AbortIncompleteMultipartUpload: uploads that are old enough under the prefix, and no others', async () => {
+    test('[Lifecycle.4] AbortIncompleteMultipartUpload: uploads that are old enough under the prefix, and no others', async () => {
       const uploads = createUploads(rig.context)
       const begin = async (key: string) => {
         const described = { headers: {}, userMetadata: {}, tags: {}, lock: noLock }
