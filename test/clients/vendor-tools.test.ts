@@ -26,8 +26,8 @@ type Tools = {
   readonly folder: Folder
 }
 
-/** One server and its tools, and the flow that every vendor's page promises, by both tools. */
-function vendorTools({ profile, host, region, addressingStyle }: Vendor): Tools {
+/** One server and the tools that know it as the vendor's. */
+function toolsOf({ profile, host, region, addressingStyle }: Vendor): Tools {
   const isVirtual = addressingStyle === 'virtual'
   const bench = conformance({ defaultProfile: profile, region, ...(isVirtual ? { domain: host } : {}) })
   // Every name is this machine: no resolver is asked.
@@ -46,7 +46,12 @@ function vendorTools({ profile, host, region, addressingStyle }: Vendor): Tools 
   }))
   const folder = clientFolder()
   const aws = awsCli(bench.server, folder, { endpoint: `http://${host}`, addressingStyle })
-  const tools = { bench, s3, aws, folder }
+  return { bench, s3, aws, folder }
+}
+
+/** And the flow that the vendors' pages have in common, by both tools. */
+function vendorTools(vendor: Vendor): Tools {
+  const tools = toolsOf(vendor)
   it('the SDK: a rule is stamped, extended, and outlives every deletion', () => flowOfSdk(tools))
   it('the CLI: a rule is stamped, extended, and outlives every deletion', () => flowOfCli(tools))
   return tools
@@ -131,6 +136,40 @@ describe('Storj', () => {
     const VersionId = idOf(await s3().putObject({ ...target, ...lock }))
     const version = { Bucket: target.Bucket, Key: target.Key, VersionId }
     expect((await refusedBy(s3().deleteObject(version))).slice(0, 2)).toEqual([403, 'AccessDenied'])
+  })
+})
+
+describe('Storj, technical preview', () => {
+  const { bench, s3 } = toolsOf({
+    profile: 'storj-preview',
+    host: 'gateway.staging.storjshare.io',
+    region: 'us-east-1',
+    addressingStyle: 'path',
+  })
+
+  it('every action of the page in COMPLIANCE; GOVERNANCE, holds and rules are not there yet', async () => {
+    const Bucket = 'tools-preview'
+    await s3().createBucket({ Bucket, ObjectLockEnabledForBucket: true })
+    const { ObjectLockConfiguration } = await s3().getObjectLockConfiguration({ Bucket })
+    expect(ObjectLockConfiguration).toEqual({ ObjectLockEnabled: 'Enabled' })
+    const ObjectLockRetainUntilDate = daysFromNow(bench, 1)
+    const lock = { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate } as const
+    const put = await s3().putObject({ Bucket, Key: 'key', Body: 'bytes', ...lock })
+    const version = { Bucket, Key: 'key', VersionId: idOf(put) }
+    for (const read of [await s3().headObject(version), await s3().getObject(version)])
+      expect(read).toMatchObject(lock)
+    const later = { Mode: 'COMPLIANCE', RetainUntilDate: daysFromNow(bench, 2) } as const
+    await s3().putObjectRetention({ ...version, Retention: later })
+    expect((await s3().getObjectRetention(version)).Retention).toEqual(later)
+    const governed = { ...version, Retention: { ...later, Mode: 'GOVERNANCE' } } as const
+    const held = { ...version, LegalHold: { Status: 'ON' } } as const
+    for (const missing of [s3().putObjectRetention(governed), s3().putObjectLegalHold(held)])
+      expect((await refusedBy(missing)).slice(0, 2)).toEqual([501, 'NotImplemented'])
+    for (const bypass of [{}, { BypassGovernanceRetention: true }]) {
+      const removal = await refusedBy(s3().deleteObject({ ...version, ...bypass }))
+      expect(removal.slice(0, 2)).toEqual([403, 'AccessDenied'])
+    }
+    expect((await bytesOf(await s3().getObject(version))).toString()).toBe('bytes')
   })
 })
 

@@ -35,6 +35,7 @@ const answerSchema = z.strictObject({
   /** More than one only where the sources leave the choice open. */
   status: z.union([z.int(), z.array(z.int()).min(2)]).transform((given) => [given].flat()),
   code: text.optional(),
+  /** Exact, or `/regular expression/`. */
   message: text.optional(),
   /** Header -> exact value, `/regular expression/`, or null: not there. */
   headers: z.record(text, z.string().nullable()).default({}),
