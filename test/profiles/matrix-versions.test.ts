@@ -141,7 +141,7 @@ describe.each(profileNames)('versions in profile %s', (profile) => {
     const isObs = profile === 'obs'
     expect(plain['x-obs-object-lock-mode']).toBe(isObs ? 'COMPLIANCE' : undefined)
     expect(plain['x-amz-object-lock-mode']).toBe('COMPLIANCE')
-    expect([plain.server, asked.server]).toEqual(isObs ? ['OBS', 'OBS'] : ['Holdfast', 'Holdfast'])
+    expect([plain['server'], asked['server']]).toEqual(isObs ? ['OBS', 'OBS'] : ['Holdfast', 'Holdfast'])
   })
 
   it(`D25 ${profile}: the bypass header on a bucket without Object Lock is ignored`, async () => {
