@@ -89,7 +89,9 @@ async function partOf(context: OperationContext, version: ObjectVersion, partNum
   }
   // A range cannot say "no bytes": an empty object is answered whole.
   if (sizeBytes === 0) return { range: null, headers: {} }
-  if (partCount === null) return { range: { startByte: 0, endByte: sizeBytes }, headers: {} }
+  if (partCount === null) {
+    return { range: { startByte: 0, endByte: sizeBytes }, headers: checksumHeaders(context.request, version) }
+  }
   const { range, part } = await findPart(context, version, partNumber)
   const headers = {
     'x-amz-mp-parts-count': String(partCount),

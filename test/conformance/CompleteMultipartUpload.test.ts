@@ -181,7 +181,6 @@ describe('CompleteMultipartUpload: refusals', () => {
 
   it.each([
     ['no parts', '<CompleteMultipartUpload/>'],
-    ['no body', ''],
     ['no ETag', '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>'],
     ['no number', '<CompleteMultipartUpload><Part><ETag>x</ETag></Part></CompleteMultipartUpload>'],
     ['no XML', 'parts'],
@@ -189,6 +188,12 @@ describe('CompleteMultipartUpload: refusals', () => {
     const { bucket, upload } = await ready()
     const answer = await bench.unchanged(bucket, () => complete(bench, upload, [], { body }))
     expect(refusal(answer)).toEqual(refused.malformed)
+  })
+
+  it('CompleteMultipartUpload: no document at all is InvalidRequest', async () => {
+    const { bucket, upload } = await ready()
+    const answer = await bench.unchanged(bucket, () => complete(bench, upload, [], { body: '' }))
+    expect(refusal(answer)).toEqual([400, 'InvalidRequest', 'You must specify at least one part'])
   })
 
   it('CompleteMultipartUpload: unknown upload, wrong size, conditions, permission', async () => {

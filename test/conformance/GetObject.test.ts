@@ -159,6 +159,8 @@ describe('GetObject: ranges', () => {
     await bench.put(bucket, 'key', { key: owner })
     const first = await get(bucket, { query: { partNumber: '1' } })
     expect([first.status, first.headers['content-range'], first.text]).toEqual([206, 'bytes 0-4/5', 'bytes'])
+    const asked = { query: { partNumber: '1' }, headers: { 'x-amz-checksum-mode': 'ENABLED' } }
+    expect((await get(bucket, asked)).headers['x-amz-checksum-type']).toBe('FULL_OBJECT')
     const second = await get(bucket, { query: { partNumber: '2' } })
     expect([second.status, second.code]).toEqual([416, 'InvalidPartNumber'])
     const both = await get(bucket, { query: { partNumber: '1' }, ...ranged('bytes=0-0') })

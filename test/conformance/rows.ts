@@ -191,7 +191,7 @@ const CopyObject = `
   4 | A | headers, a default rule of the target, or none | headers win, else the rule, else no lock
   5 | E | only a hold header into a bucket with a default rule | both apply
   6 | B | lock headers | each kind needs its own permission
-  7 | D | onto itself without a change | 400 InvalidRequest
+  7 | D | onto itself without a change | 400 InvalidRequest; a storage class that is named is a change
   8 | E | onto itself with REPLACE | a new version; the old one keeps lock and bytes
   9 | B | the current version of the target is locked | 200, a new version; the old one is untouched
 `

@@ -54,6 +54,7 @@ export const CompleteMultipartUpload = defineOperation<Input>({
 })
 
 function parseParts(document: string): readonly CompletePart[] {
+  if (document === '') throw new S3Error('InvalidRequest', { message: 'You must specify at least one part' })
   const root = parseXml(document, ['CompleteMultipartUpload', 'CompleteMultipartUploadRequest'])
   allowOnly(root, ['Part'])
   const parts = children(root, 'Part').map(parsePart)

@@ -57,7 +57,9 @@ export const CopyObject = defineOperation<Input>({
     // An older version may be copied onto itself: that is how it is restored.
     const isItself =
       source.bucket === request.bucket && source.key === request.key && source.versionId === null
-    if (isItself && !replacesMetadata) throw copyOntoItself()
+    // A storage class that is named counts as a change for S3, also the one that the object has.
+    const changes = replacesMetadata || headers['x-amz-storage-class'] !== undefined
+    if (isItself && !changes) throw copyOntoItself()
     return {
       source,
       lock: parseLockHeaders(headers, profile),

@@ -75,7 +75,7 @@ export const uploads: readonly BadRequest[] = [
     ),
   ),
   { name: 'no parts', request: complete(parts('')), status: 400, code: 'MalformedXML' },
-  { name: 'no document', request: complete(''), status: 400, code: 'MalformedXML' },
+  { name: 'no document', request: complete(''), status: 400, code: 'InvalidRequest' },
   {
     name: 'a part without an ETag',
     request: complete(parts('<Part><PartNumber>1</PartNumber></Part>')),
