@@ -259,6 +259,24 @@ for (const engine of engines) {
       await expectDenied(() => remove(filled.file))
     })
 
+    test('a damaged reference beyond the first two of the same bytes: its version does not go', async () => {
+      const copies: VersionRecord[] = []
+      for (const key of ['copy-1', 'copy-2', 'copy-3']) {
+        const description = { headers: {}, userMetadata: {}, tags: {}, checksum: null }
+        const content = { kind: 'shared', source: filled.file } as const
+        const lock = { retention: null, legalHold: null }
+        const copied = { bucket: 'ledger', key, content, description, lock, precondition: always }
+        const result = await rig.versions.put(actor, copied)
+        if (result.kind !== 'put') throw new Error(result.kind)
+        copies.push(result.version)
+      }
+      expired()
+      const [last] = copies.toSorted((a, b) => (a.versionId < b.versionId ? 1 : -1))
+      if (last === undefined) throw new Error('there are copies')
+      await damage(listRefKey(last.object?.content.listId ?? '', last.versionId), '\u0001', '\u0000')
+      await expectDenied(() => remove(last))
+    })
+
     test('a current row with another etag: listings fail, nothing is written over it', async () => {
       await damage(currentKey(filled.bucket.id, 'small'), '"sizeBytes":20', '"sizeBytes":21')
       const page = { bucket: 'ledger', prefix: '', delimiter: '', maxKeys: 10, after: null }
