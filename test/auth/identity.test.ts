@@ -145,6 +145,35 @@ describe('statements', () => {
     )
   })
 
+  test('B-35 Identity: retention and hold by document without their permissions, nothing changed', async () => {
+    const versionId = await lockedVersion('kept-as-it-was')
+    const path = `${bucket}/kept-as-it-was`
+    const until = new Date(server.nowMs() + 5 * 86_400_000).toISOString()
+    const documents = {
+      retention: `<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>${until}</RetainUntilDate></Retention>`,
+      'legal-hold': '<LegalHold><Status>ON</Status></LegalHold>',
+    }
+    const before = await send('OWNER', { method: 'HEAD', path })
+    for (const [query, body] of Object.entries(documents)) {
+      const headers = { 'content-md5': createHash('md5').update(body).digest('base64') }
+      for (const name of ['WRITER', 'READER', 'STRANGER']) {
+        const answer = await send(name, {
+          method: 'PUT',
+          path,
+          query: { [query]: '', versionId },
+          body,
+          headers,
+        })
+        expect([answer.status, answer.code]).toEqual([403, 'AccessDenied'])
+      }
+    }
+    const after = await send('OWNER', { method: 'HEAD', path })
+    const lock = (answer: Answer) =>
+      Object.entries(answer.headers).filter(([name]) => name.startsWith('x-amz-object-lock'))
+    expect(lock(after)).toEqual(lock(before))
+    expect(lock(after)).toHaveLength(2)
+  })
+
   // B-34, B-35: the bypass is the header and the permission together.
   test('B-34 Identity: the bypass header without the permission, the locked version stays', async () => {
     const versionId = await lockedVersion('bypass')
@@ -201,12 +230,31 @@ describe('statements', () => {
 })
 
 describe('the audit log', () => {
-  test('I23 Identity: a denied write, in the log with who and why; a denied read is not', async () => {
+  const policy = JSON.stringify({
+    Statement: {
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:PutObject',
+      Resource: 'arn:aws:s3:::identity-bucket/closed/*',
+      Condition: { StringNotEquals: { 's3:object-lock-mode': 'COMPLIANCE' } },
+    },
+  })
+  let records: readonly Readonly<Record<string, unknown>>[] = []
+
+  beforeAll(async () => {
     await send('READER', { method: 'PUT', path: `${bucket}/audited`, body: 'x' })
     await send('WRITER', { method: 'GET', path: `${bucket}/audited` })
+    const put = { method: 'PUT', path: bucket, query: { policy: '' }, body: policy }
+    expect((await send('OWNER', put)).status).toBe(204)
+    const refused = await send('OWNER', { method: 'PUT', path: `${bucket}/closed/a`, body: 'x' })
+    expect([refused.status, refused.code]).toEqual([403, 'AccessDenied'])
+    await send('OWNER', { method: 'DELETE', path: bucket, query: { policy: '' } })
     await server.terminate()
-    const records = await auditRecords()
+    records = await auditRecords()
     await server.start()
+  })
+
+  test('I23 Identity: a denied write, in the log with who and why; a denied read is not', () => {
     const denied = records.filter((record) => record['key'] === 'audited')
     expect(denied).toHaveLength(1)
     expect(denied[0]).toMatchObject({
@@ -215,6 +263,22 @@ describe('the audit log', () => {
       rule: 'NoStatement',
       actor: { accessKeyId: 'READER', accountId: account, operation: 'PutObject' },
     })
+  })
+
+  test('I23 Identity: a write that the policy denies, in the log; the policy and its end by digest', () => {
+    const denied = records.filter((record) => record['key'] === 'closed/a')
+    expect(denied).toHaveLength(1)
+    expect(denied[0]).toMatchObject({
+      bucket: 'identity-bucket',
+      verdict: 'deny',
+      rule: 'BucketPolicyDeny',
+      actor: { accessKeyId: 'OWNER', operation: 'PutObject' },
+    })
+    const digest = createHash('sha256').update(policy).digest('hex')
+    const changes = records
+      .map((record) => JSON.stringify(record))
+      .filter((text) => text.includes('documentSha256'))
+    expect(changes.map((text) => text.includes(digest))).toEqual([true, false])
   })
 })
 
