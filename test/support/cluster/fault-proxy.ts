@@ -181,6 +181,8 @@ class RunningProxy implements FaultProxy {
       return
     }
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+    // A watch is open before its first event.
+    outgoing.flushHeaders()
     for await (const chunk of answer) {
       await this.#gate?.opened
       if (this.#isHole(incoming)) continue

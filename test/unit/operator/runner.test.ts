@@ -9,7 +9,7 @@ import {
   type Watch,
 } from '../../../src/operator/controller.ts'
 import { OperatorMetrics } from '../../../src/operator/metrics.ts'
-import type { ObjectKey } from '../../../src/operator/objects.ts'
+import type { ObjectKey, ObjectKind } from '../../../src/operator/objects.ts'
 import { runController } from '../../../src/operator/runner.ts'
 import { DirectorySource } from '../../../src/operator/sources/directory.ts'
 import type { Change, Source } from '../../../src/operator/sources/source.ts'
@@ -24,6 +24,10 @@ type Rig = {
   readonly time: ManualTime
   readonly metrics: OperatorMetrics
   readonly tell: (change: Change) => void
+  readonly annotate: (name: string, annotations: Record<string, string>) => void
+  /** Begins no further reconcile and lets the running ones end. */
+  readonly drain: () => void
+  readonly running: Promise<void>
   readonly stop: () => Promise<void>
 }
 
@@ -55,9 +59,16 @@ async function rigOf(
     onProblem: () => undefined,
   })
   await directory.start(reading.signal)
+  const marks = new Map<string, Record<string, string>>()
   let listener: (change: Change) => void = () => undefined
   const source: Source = Object.assign(Object.create(directory) as Source, {
-    get: directory.get.bind(directory),
+    get: <Kind extends ObjectKind>(kind: Kind, key: ObjectKey) => {
+      const object = directory.get(kind, key)
+      const annotations = marks.get(key.name)
+      return object === null || annotations === undefined
+        ? object
+        : { ...object, metadata: { ...object.metadata, annotations } }
+    },
     list: directory.list.bind(directory),
     subscribe: (told: (change: Change) => void) => {
       listener = told
@@ -73,6 +84,7 @@ async function rigOf(
     reconcile: (key, signal) => reconcile(key, signal, time),
   }
   const abort = new AbortController()
+  const abandon = new AbortController()
   const running = runController(
     reconciler,
     {
@@ -85,15 +97,24 @@ async function rigOf(
       verifyIntervalMs,
       reconcileMsMax,
     },
-    { stop: abort.signal, abandon: abort.signal },
+    { stop: abort.signal, abandon: abandon.signal },
   )
   const stop = async () => {
     abort.abort()
+    abandon.abort()
     reading.abort()
     await running
     await directory.stopped()
   }
-  const rig: Rig = { time, metrics, tell: (change) => listener(change), stop }
+  const rig: Rig = {
+    time,
+    metrics,
+    tell: (change) => listener(change),
+    annotate: (name, annotations) => marks.set(name, annotations),
+    drain: () => abort.abort(),
+    running,
+    stop,
+  }
   rigs.push(rig)
   return rig
 }
@@ -315,4 +336,60 @@ test('runController: stopped while a reconcile runs, it resolves only after that
   release()
   await stopping
   rigs.splice(rigs.indexOf(rig), 1)
+})
+
+test('runController: told to stop, the running reconcile may end and the waiting ones do not begin', async () => {
+  const began: string[] = []
+  let release: () => void = () => undefined
+  let seen: AbortSignal | null = null
+  const rig = await rigOf(['a', 'b', 'c'], async ({ name }, signal) => {
+    began.push(name)
+    seen = signal
+    await new Promise<void>((resolve) => {
+      release = resolve
+    })
+    return { kind: 'done' }
+  })
+  await rig.time.advance(0)
+  rig.drain()
+  await rig.time.advance(5000)
+  expect(began).toHaveLength(1)
+  expect(seen).toMatchObject({ aborted: false })
+  release()
+  await rig.running
+  expect(began).toHaveLength(1)
+  expect(counted(rig, 'reconcile_total', 'success')).toBe(1)
+})
+
+test('runController: abandoned, the running reconcile is told by its signal', async () => {
+  let seen: AbortSignal | null = null
+  const rig = await rigOf(['a'], async (_key, signal) => {
+    seen = signal
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    throw new Error('aborted')
+  })
+  await rig.time.advance(0)
+  await rig.stop()
+  expect(seen).toMatchObject({ aborted: true })
+  expect(counted(rig, 'reconcile_panics_total')).toBe(0)
+  rigs.splice(rigs.indexOf(rig), 1)
+})
+
+test('runController: a terminal error and then a new reconcile-now, it is work again', async () => {
+  let count = 0
+  const rig = await rigOf(['a'], async () => {
+    count += 1
+    return { kind: 'terminal', error: new Error('somebody has to act') }
+  })
+  await rig.time.advance(0)
+  rig.tell(change('a'))
+  await rig.time.advance(1000)
+  expect(count).toBe(1)
+  rig.annotate('a', { 'holdfast.dev/reconcile-now': 'monday' })
+  rig.tell(change('a'))
+  await rig.time.advance(1000)
+  expect(count).toBe(2)
+  rig.tell(change('a'))
+  await rig.time.advance(1000)
+  expect(count).toBe(2)
 })
