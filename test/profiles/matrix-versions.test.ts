@@ -5,7 +5,7 @@ import { type ProfileName, profileNames } from '../../src/lib/profile.ts'
 import { createChecksum, encodeDigest } from '../../src/s3/checksums.ts'
 import { conformance, elements, listedVersions, md5 } from '../support/conformance.ts'
 import type { SendOptions } from '../support/s3-client.ts'
-import { type VersionRow, versionRows, type WriteRow, writeRows } from './matrix/versions.ts'
+import { type VersionRow, versionRows } from './matrix/versions.ts'
 import {
   addressed,
   body,
@@ -17,6 +17,7 @@ import {
   subresource,
   type World,
 } from './matrix/world.ts'
+import { type WriteRow, writeRows } from './matrix/writes.ts'
 
 const title = (profile: ProfileName, { row, title: words, answers }: VersionRow | WriteRow): string => {
   const [status, code, after] = expectedOf(answers, profile)
@@ -67,7 +68,7 @@ describe.each(profileNames)('versions in profile %s', (profile) => {
   for (const row of writeRows) {
     it(title(profile, row), async () => {
       const [status, code, after] = expectedOf(row.answers, profile)
-      const bucket = await world.bucket(row.bucket === 'unlocked' ? 'enabled' : row.bucket)
+      const bucket = await world.bucket(row.bucket)
       const answer = await world.send(await write(world, bucket, row))
       expect(statusAndCode(answer)).toEqual([status, code])
       if (after === 'nothing') {

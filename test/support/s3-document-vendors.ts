@@ -3,6 +3,7 @@ import { type ProfileName, profileNames } from '../../src/lib/profile.ts'
 import { configurationRows } from '../profiles/matrix/configuration.ts'
 import { versionRows } from '../profiles/matrix/versions.ts'
 import type { Answers, Expected } from '../profiles/matrix/world.ts'
+import { writeRows } from '../profiles/matrix/writes.ts'
 import { allPages, type Pages } from '../profiles/pages/fixture.ts'
 import { table } from './markdown.ts'
 
@@ -10,7 +11,10 @@ export function profilesSection(): string {
   return [
     '## Profiles',
     `A bucket speaks one of ${profileNames.length} dialects: ${profileNames.map((name) => `\`${name}\``).join(', ')}. A profile words things differently or is stricter; none weakens a lock. Each row below is one request, sent to a bucket of every profile; after it the stored lock is compared and a locked version must outlast every way of deleting it ([configuration](../test/profiles/matrix-configuration.test.ts), [versions](../test/profiles/matrix-versions.test.ts)). Behind the answer: what is stored then.`,
-    table(['Row', 'Request', 'Answer'], [...configurationRows, ...versionRows].map(matrixCells)),
+    table(
+      ['Row', 'Request', 'Answer'],
+      [...configurationRows, ...versionRows, ...writeRows].map(matrixCells),
+    ),
     ...[...allPages().values()].map(pageSection),
   ].join('\n\n')
 }
