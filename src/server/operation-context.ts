@@ -1,6 +1,6 @@
 import type { Principal } from '../lib/identity.ts'
 import type { Log } from '../lib/log.ts'
-import { type Authorization, authorize, type PolicyInForce } from '../s3/auth/authorize.ts'
+import { type Authorization, authorize, mayForSomeKey, type PolicyInForce } from '../s3/auth/authorize.ts'
 import type { Action, Operation, OperationContext, S3Request, ServerFacts } from '../s3/operation.ts'
 import { type LockFacts, noLock, pendingLock } from '../s3/policy/facts.ts'
 import { profileOf } from '../s3/profiles/index.ts'
@@ -42,6 +42,7 @@ export async function authorizeRequest(
   const lock = operation.lockFacts === undefined ? noLock : pendingLock
   const before = createContext(options, granted, withLock(policy, lock))
   await demandPermission(before, operation)
+  await demandForSomeKey(options, granted, policy)
   return {
     settle: async (input) => {
       let context = before
@@ -65,6 +66,22 @@ async function demandPermission(context: OperationContext, operation: Operation)
   await context.demand(isVersion ? versionPermission : permission, request.key)
 }
 
+/** Where the document names the keys: whoever may do it to none of them makes nobody read a document. */
+async function demandForSomeKey(
+  { store }: ContextOptions,
+  granted: Granted,
+  policy: PolicyInForce,
+): Promise<void> {
+  const { principal, operation, request, bucket } = granted
+  if (operation.permissionScope !== 'key') return
+  const { permission, versionPermission = permission } = operation
+  const asked = { bucket: request.bucket, bucketAccountId: bucket?.accountId ?? null, policy }
+  if ([permission, versionPermission].some((action) => mayForSomeKey(principal, { ...asked, action }))) return
+  const { rule } = authorize(principal, { ...asked, action: permission, key: null })
+  await recordDenial(store, actorOf(granted), { request, action: permission, key: null, rule })
+  throw new S3Error('AccessDenied')
+}
+
 const noPolicy: PolicyInForce = { kind: 'none' }
 
 async function policyOf(
@@ -83,14 +100,8 @@ function withLock(policy: PolicyInForce, lock: LockFacts): PolicyInForce {
 
 /** Ties one authenticated request to what its operation may use. */
 function createContext(options: ContextOptions, granted: Granted, policy: PolicyInForce): OperationContext {
-  const { principal, operation, request, bucket } = granted
-  const actor: Actor = {
-    accessKeyId: principal.accessKeyId,
-    accountId: principal.accountId,
-    requestId: request.requestId,
-    operation: operation.name,
-    ...(bucket === null ? {} : { bucketId: bucket.id }),
-  }
+  const { principal, request, bucket } = granted
+  const actor = actorOf(granted)
   const judge = (action: Action, key: string | null): Authorization =>
     authorize(principal, {
       action,
@@ -122,6 +133,16 @@ function createContext(options: ContextOptions, granted: Granted, policy: Policy
       throw new S3Error('AccessDenied')
     },
     log: options.log,
+  }
+}
+
+function actorOf({ principal, operation, request, bucket }: Granted): Actor {
+  return {
+    accessKeyId: principal.accessKeyId,
+    accountId: principal.accountId,
+    requestId: request.requestId,
+    operation: operation.name,
+    ...(bucket === null ? {} : { bucketId: bucket.id }),
   }
 }
 

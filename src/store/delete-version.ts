@@ -14,7 +14,7 @@ import {
   TransactionTooOldError,
 } from './kv/contract.ts'
 import type { VersionRecord } from './records.ts'
-import type { Actor, DeleteObject, DeleteObjectResult } from './requests.ts'
+import type { Actor, DeleteManyResult, DeleteObject, DeleteObjectResult } from './requests.ts'
 import { type BucketPlace, Scenes } from './scenes.ts'
 import { clientVersionId, newVersionSuffix, nullVersionId } from './version-id.ts'
 import {
@@ -29,6 +29,7 @@ import { judgePrecondition, writeVersion } from './write-version.ts'
 
 /** `record`: null when there was nothing to decide. Appended when allowed, else for the recorder. */
 type Deletion = { readonly answer: DeleteObjectResult; readonly record: AuditFields | null }
+type BatchDeletion = Pick<Deletion, 'record'> & { readonly answer: DeleteManyResult }
 
 type Target =
   | { readonly kind: 'place'; readonly place: KeyPlace }
@@ -74,13 +75,14 @@ export async function deleteVersion(
 
 /**
  * The same effect and answers as one delete after the other (I6), in transactions of at most
- * limits.deleteObjectsPerTransactionMax keys. Where such a transaction fails for one of them they run singly.
+ * limits.deleteObjectsPerTransactionMax keys. Where such a transaction fails for one of them they run singly, and only the
+ * keys that others keep busy are not deleted.
  */
 export async function deleteVersions(
   context: VersionContext,
   actor: Actor,
   inputs: readonly DeleteObject[],
-): Promise<readonly DeleteObjectResult[]> {
+): Promise<readonly DeleteManyResult[]> {
   assert(inputs.length <= limits.deleteObjectsKeysMax, 'a batch of deletes is bounded')
   const jobs = inputs.map((input) => ({ actor, input, suffix: newVersionSuffix(), plan: null }))
   return (await deleteAll(context, actor, jobs)).map(({ answer }) => answer)
@@ -107,8 +109,8 @@ async function deleteAll(
   context: VersionContext,
   actor: Actor,
   jobs: readonly Job[],
-): Promise<readonly Deletion[]> {
-  const deletions: Deletion[] = []
+): Promise<readonly BatchDeletion[]> {
+  const deletions: BatchDeletion[] = []
   try {
     for (let start = 0; start < jobs.length; start += limits.deleteObjectsPerTransactionMax) {
       const chunk = jobs.slice(start, start + limits.deleteObjectsPerTransactionMax)
@@ -120,14 +122,24 @@ async function deleteAll(
   return deletions
 }
 
-async function deleteChunk(context: VersionContext, batch: Batch): Promise<readonly Deletion[]> {
+async function deleteChunk(context: VersionContext, batch: Batch): Promise<readonly BatchDeletion[]> {
   try {
     return await deleteTogether(context, batch)
   } catch (error) {
     if (!concernsOneKey(error)) throw error
-    const deletions: Deletion[] = []
-    for (const job of batch.jobs) deletions.push(await deleteSingly(context, job))
+    const deletions: BatchDeletion[] = []
+    for (const job of batch.jobs) deletions.push(await deleteOrConflict(context, job))
     return deletions
+  }
+}
+
+/** One key that is busy is no reason to leave the answers of the others out. */
+async function deleteOrConflict(context: VersionContext, job: Job): Promise<BatchDeletion> {
+  try {
+    return await deleteSingly(context, job)
+  } catch (error) {
+    if (isBusy(error)) return { answer: { kind: 'conflict' }, record: null }
+    throw error
   }
 }
 
@@ -155,7 +167,7 @@ async function deleteTogether(context: VersionContext, batch: Batch): Promise<re
 }
 
 /** All at once: a counted denial resolves only after its second has passed, and those of a batch share one. */
-async function recordDenials(context: VersionContext, deletions: readonly Deletion[]): Promise<void> {
+async function recordDenials(context: VersionContext, deletions: readonly BatchDeletion[]): Promise<void> {
   const records = deletions.flatMap(({ record }) => (record?.verdict === 'deny' ? [record] : []))
   await Promise.all(records.map((record) => context.denials.record(record)))
 }
@@ -261,10 +273,9 @@ function subjectOf({ actor, input }: Job): Subject {
 
 /** Neighbours in a batch must not suffer for one key (I6): these may go away when each runs for itself. */
 function concernsOneKey(error: unknown): boolean {
-  return (
-    error instanceof TransactionConflictError ||
-    error instanceof TransactionTooLargeError ||
-    error instanceof TransactionTooOldError ||
-    error instanceof CorruptRecordError
-  )
+  return isBusy(error) || error instanceof TransactionTooLargeError || error instanceof CorruptRecordError
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof TransactionConflictError || error instanceof TransactionTooOldError
 }

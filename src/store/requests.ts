@@ -152,6 +152,8 @@ export type DeleteObjectResult =
   /** Of `ifMatch`: no object is there, or one of another ETag. Nothing was deleted. */
   | NoSuchKey
   | { readonly kind: 'preconditionFailed' }
+/** `conflict`: others kept this key busy to the end; nothing of it was deleted, and the others of the batch went on. */
+export type DeleteManyResult = DeleteObjectResult | { readonly kind: 'conflict' }
 
 export type ChangeLockResult =
   | { readonly kind: 'changed'; readonly version: VersionRecord }

@@ -28,6 +28,7 @@ import type {
   ChangeLockResult,
   ClockSuspect,
   CompletePart,
+  DeleteManyResult,
   DeleteObject,
   DeleteObjectResult,
   Denied,
@@ -121,7 +122,7 @@ export interface Versions {
   /** Without version id: a delete marker (or, unversioned, removal of the null version). Through the gate. */
   delete(actor: Actor, input: DeleteObject): Promise<DeleteObjectResult>
   /** As a fold of `delete`: same effect and answers as one by one (I6); at most limits.deleteObjectsKeysMax. */
-  deleteMany(actor: Actor, inputs: readonly DeleteObject[]): Promise<readonly DeleteObjectResult[]>
+  deleteMany(actor: Actor, inputs: readonly DeleteObject[]): Promise<readonly DeleteManyResult[]>
   /** A bypass that was used is in the audit record. `next: null` is an empty Retention. */
   putRetention(
     actor: Actor,

@@ -93,7 +93,7 @@ describe('DeleteObjects', () => {
     expect(results(bypassed.text).map(({ kind }) => kind)).toEqual(['Error', 'Deleted', 'Error'])
   })
 
-  it('DeleteObjects: expired and locked neighbours do not matter to each other, in any order (B-08)', async () => {
+  it('B-08 DeleteObjects: expired and locked neighbours do not matter to each other, in any order', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const expired = { key: 'expired', versionId: await bench.put(bucket, 'expired', { key: owner }) }
     await bench.retain({ bucket, ...expired }, 'COMPLIANCE', bench.inDays(1), { key: owner })
@@ -231,7 +231,7 @@ describe('DeleteObjects', () => {
     expect((await bench.unchanged(bucket, () => bench.send({ ...request, headers }))).code).toBe('BadDigest')
   })
 
-  it('[DeleteObjects.4] DeleteObjects: permission and bypass are judged for every key (B-06)', async () => {
+  it('[DeleteObjects.4] B-06 DeleteObjects: permission and bypass are judged for every key', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const items = []
     for (const key of ['mine/free', 'mine/kept', 'other']) {
@@ -248,13 +248,12 @@ describe('DeleteObjects', () => {
     ])
   })
 
-  it('DeleteObjects: s3:DeleteObject is not s3:DeleteObjectVersion; without any, every key is an error', async () => {
+  it('DeleteObjects: s3:DeleteObject is not s3:DeleteObjectVersion, each key is judged by its own', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const versionId = await bench.put(bucket, 'key', { key: owner })
     const items = [{ key: 'key', versionId }, { key: 'other' }]
     const kinds = async (key: typeof owner) =>
       results((await remove(bucket, items, { key })).text).map(({ kind }) => kind)
-    expect(await kinds(nothing)).toEqual(['Error', 'Error'])
     expect(await kinds(onlyCurrent)).toEqual(['Error', 'Deleted'])
     expect(await kinds(deleter)).toEqual(['Deleted', 'Deleted'])
   })
@@ -265,5 +264,54 @@ describe('DeleteObjects', () => {
     const headers = { 'x-amz-bypass-governance-retention': 'true' }
     const answer = await remove(bucket, [{ key: 'key', versionId }], { headers })
     expect(results(answer.text)).toEqual([{ kind: 'Deleted', Key: 'key', VersionId: versionId }])
+  })
+
+  it('DeleteObjects: who may delete no key at all is refused before the document is read', async () => {
+    const bucket = await bench.bucket('enabled', { key: owner })
+    await bench.put(bucket, 'key', { key: owner })
+    const documents = [xml([{ key: 'key' }]), 'not XML', 'x'.repeat(9 * 1024 * 1024)]
+    for (const body of documents) {
+      const answer = await bench.unchanged(bucket, () => remove(bucket, [], { key: nothing, body }))
+      expect(refusal(answer)).toEqual(refused.forbidden)
+    }
+    // Whoever may delete some key is told about each of them.
+    const answer = await remove(bucket, [{ key: 'key' }], { key: prefixed })
+    expect(results(answer.text).map(({ kind, Message }) => [kind, Message])).toEqual([
+      ['Error', refused.forbidden[2]],
+    ])
+  })
+
+  it('B-17 DeleteObjects: a key that ends in a slash is judged by itself, with and without version id', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const free = { key: 'free', versionId: await bench.put(bucket, 'free', { key: owner }) }
+    const held = { key: 'dir/', versionId: await bench.put(bucket, 'dir/', { key: owner, body: '' }) }
+    await bench.hold({ bucket, ...held }, 'ON', { key: owner })
+    const answer = await remove(bucket, [free, { key: 'dir/' }, held, { key: 'dir/', versionId: 'null' }])
+    expect(results(answer.text).map(({ kind, Key, VersionId }) => [kind, Key, VersionId])).toEqual([
+      ['Deleted', 'free', free.versionId],
+      ['Deleted', 'dir/', undefined],
+      ['Error', 'dir/', held.versionId],
+      ['Deleted', 'dir/', 'null'],
+    ])
+    expect((await versions(bucket)).map(({ kind, key }) => [kind, key])).toEqual([
+      ['DeleteMarker', 'dir/'],
+      ['Version', 'dir/'],
+    ])
+  })
+
+  it('B-07 DeleteObjects: more keys than one transaction takes, every lock among them holds', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const written = await Promise.all(
+      Array.from({ length: 230 }, async (_none, index) => {
+        const key = `k${index}`
+        const headers = index % 23 === 5 ? { 'x-amz-object-lock-legal-hold': 'ON' } : {}
+        return { key, versionId: await bench.put(bucket, key, { key: owner, headers }) }
+      }),
+    )
+    const answer = await remove(bucket, written)
+    const expected = written.map(({ key }, index) => [index % 23 === 5 ? 'Error' : 'Deleted', key])
+    expect(results(answer.text).map(({ kind, Key }) => [kind, Key])).toEqual(expected)
+    const heldKeys = written.filter((_one, index) => index % 23 === 5).map(({ key }) => key)
+    expect((await versions(bucket)).map(({ key }) => key).sort()).toEqual(heldKeys.sort())
   })
 })

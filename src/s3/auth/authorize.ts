@@ -77,6 +77,22 @@ export function authorize(principal: Principal, request: AuthorizationRequest): 
   }
 }
 
+/**
+ * false: each key of the bucket would be denied, so that no document need be read to say so. true promises nothing: prefixes,
+ * conditions and denials are judged for every key by itself.
+ */
+export function mayForSomeKey(principal: Principal, request: Omit<AuthorizationRequest, 'key'>): boolean {
+  if (principal.kind !== 'user') return principal.kind === 'root'
+  if (request.policy.kind === 'unreadable') return false
+  const keyed = { ...request, key: null }
+  // A policy may let in whoever it names: which key it is about is not looked at here.
+  if (isOtherAccount(principal, keyed)) return request.policy.kind === 'policy'
+  if (principal.statements === null || request.policy.kind === 'policy') return true
+  return principal.statements.some(
+    (statement) => statement.effect === 'Allow' && covers({ ...statement, prefixes: null }, keyed),
+  )
+}
+
 function authorizeUser(principal: Principal, request: AuthorizationRequest): Authorization {
   const { allowed } = policyVerdict(principal, request)
   const isOther = isOtherAccount(principal, request)

@@ -1,5 +1,5 @@
 import { limits } from '../../lib/limits.ts'
-import type { DeleteObject, DeleteObjectResult } from '../../store/store.ts'
+import type { DeleteManyResult, DeleteObject } from '../../store/store.ts'
 import { addressedBucket } from '../addressed.ts'
 import { xmlAnswer } from '../answers.ts'
 import { unquotedEtag } from '../conditional.ts'
@@ -32,12 +32,14 @@ type Input = { readonly entries: readonly Entry[]; readonly quiet: boolean }
 
 /**
  * Many deletes with one answer for each entry, equal to single deletes in the same order. Permissions and bypass are judged
- * for every key by itself. Errors of the whole request: E17, E8 (also for 0 or more than 1,000 entries).
+ * for every key by itself; who may delete nothing at all is refused before the document is read. Errors of the whole
+ * request: AccessDenied, E17, E8 (also for 0 or more than 1,000 entries).
  */
 export const DeleteObjects = defineOperation<Input>({
   name: 'DeleteObjects',
   match: { method: 'POST', level: 'bucket', query: ['delete'] },
   permission: 's3:DeleteObject',
+  versionPermission: 's3:DeleteObjectVersion',
   permissionScope: 'key',
   body: { kind: 'document', bytesMax: limits.deleteDocumentBytesMax },
   parse: (input) => {
@@ -132,15 +134,17 @@ type ResultElement = { readonly kind: 'deleted' | 'error'; readonly element: Xml
 function resultElement(
   context: OperationContext,
   entry: Entry,
-  result: DeleteObjectResult | undefined,
+  result: DeleteManyResult | undefined,
 ): ResultElement {
   if (entry.error !== null) return errorElement(context, entry, entry.error)
   if (result === undefined) return errorElement(context, entry, new S3Error('InternalError'))
   const bucket = addressedBucket(context)
+  if (result.kind === 'conflict') return errorElement(context, entry, new S3Error('SlowDown'))
   if (result.kind === 'denied') return errorElement(context, entry, denied(result, bucket))
   if (result.kind === 'noSuchBucket') return errorElement(context, entry, noSuchBucket(bucket.name))
   if (result.kind === 'noSuchKey') return errorElement(context, entry, noSuchKey(entry.key))
-  if (result.kind === 'preconditionFailed') return errorElement(context, entry, preconditionFailed('If-Match'))
+  if (result.kind === 'preconditionFailed')
+    return errorElement(context, entry, preconditionFailed('If-Match'))
   const markerId = entry.versionId ?? result.versionId
   return {
     kind: 'deleted',

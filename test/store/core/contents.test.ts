@@ -159,4 +159,23 @@ describe('contents under conflicts', () => {
     expect(answers.map(({ kind }) => kind)).toEqual(['denied', 'deleted', 'deleted'])
     expect(await tableRows(rig.kv, 'version')).toHaveLength(1)
   })
+
+  test('batch of deletes: a key that stays busy is a conflict of its own, the others go', async () => {
+    const written = []
+    for (const key of ['a', 'b', 'c']) {
+      const result = await rig.put({ key })
+      written.push({ key, versionId: result.kind === 'put' ? result.version.versionId : '' })
+    }
+    // The whole batch to the end, and then the first key by itself.
+    conflicts = 2 * limits.transactionConflictsMax
+    const jobs = written.map((target) => ({ bucket: 'ledger', ...target, bypassGovernance: false }))
+    const answers = await rig.versions.deleteMany(actor, jobs)
+    expect(answers.map(({ kind }) => kind)).toEqual(['conflict', 'deleted', 'deleted'])
+    expect(await tableRows(rig.kv, 'version')).toHaveLength(1)
+    const [first] = jobs
+    if (first === undefined) throw new Error('three were written')
+    conflicts = limits.transactionConflictsMax
+    await expect(rig.versions.delete(actor, first)).rejects.toThrow(TransactionConflictError)
+    expect(await rig.versions.deleteMany(actor, [first])).toMatchObject([{ kind: 'deleted' }])
+  })
 })

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Principal, Statement } from '../../../src/lib/identity.ts'
 import {
@@ -7,7 +8,7 @@ import {
   parseAccessKeys,
   rootKey,
 } from '../../../src/s3/auth/access-keys.ts'
-import { type AuthorizationRequest, authorize } from '../../../src/s3/auth/authorize.ts'
+import { type AuthorizationRequest, authorize, mayForSomeKey } from '../../../src/s3/auth/authorize.ts'
 import type { Action } from '../../../src/s3/operation.ts'
 import { operations } from '../../../src/s3/operations/index.ts'
 
@@ -37,6 +38,43 @@ function verdict(principal: Principal, asked: AuthorizationRequest): string {
   const found = authorize(principal, asked)
   return `${found.kind} ${found.rule}`
 }
+
+describe('some key', () => {
+  const statement = fc.record({
+    effect: fc.constantFrom('Allow' as const, 'Deny' as const),
+    actions: fc.array(fc.constantFrom('s3:DeleteObject', 's3:*', 's3:Get*', '*'), {
+      minLength: 1,
+      maxLength: 2,
+    }),
+    buckets: fc.array(fc.constantFrom('logs', 'lo*', 'other', '*'), { minLength: 1, maxLength: 2 }),
+    prefixes: fc.option(fc.constantFrom(['a/'], ['']), { nil: null }),
+  })
+  const statements = fc.option(fc.array(statement, { maxLength: 3 }), { nil: null })
+
+  test('Some key: what it refuses is denied for every key', () => {
+    const policies = fc.constantFrom({ kind: 'none' } as const, { kind: 'unreadable' } as const)
+    fc.assert(
+      fc.property(statements, policies, fc.boolean(), fc.string(), (own, policy, isOther, key) => {
+        const asked = request('s3:DeleteObject', { policy, ...(isOther ? { bucketAccountId: other } : {}) })
+        if (mayForSomeKey(user(own), asked)) return
+        expect(authorize(user(own), { ...asked, key }).kind).toBe('deny')
+      }),
+    )
+  })
+
+  test.each([
+    ['root', rootKey('R', 'x').principal, true],
+    ['the operator', operatorKey('O', 'x').principal, false],
+    ['an owner', user(null), true],
+    ['a key with no statement', user([]), false],
+    ['a key for one prefix', user([allow('s3:DeleteObject', { prefixes: ['a/'] })]), true],
+    ['a key for another bucket', user([allow('s3:DeleteObject', { buckets: ['other'] })]), false],
+    ['a key for another action', user([allow('s3:PutObject')]), false],
+    ['a key that is only denied', user([allow('s3:DeleteObject', { effect: 'Deny' })]), false],
+  ])('Some key: %s, %s is %s', (_name, principal, expected) => {
+    expect(mayForSomeKey(principal, request('s3:DeleteObject'))).toBe(expected)
+  })
+})
 
 describe('authorize', () => {
   test('Authorize: root, every action on every account', () => {
