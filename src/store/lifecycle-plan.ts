@@ -44,7 +44,7 @@ async function stillHolds(scene: Scene, finding: LifecycleFinding, found: FoundV
     case 'expireCurrent':
       return found.isCurrent
     case 'removeDeleteMarker':
-      return found.isCurrent && found.newest.length === 1
+      return found.newest.length === 1
     case 'removeNoncurrent':
       return !found.isCurrent && (await newerStay(scene, finding, found))
   }

@@ -70,8 +70,7 @@ async function readRules(
   bucket: BucketRecord,
 ): Promise<readonly LifecycleRule[]> {
   const text = await readDocument(context.kv, bucket, 'lifecycle')
-  const rules = text === null ? [] : lifecycleCodec.decode(text).rules
-  return rules.filter(({ status }) => status === 'Enabled')
+  return text === null ? [] : lifecycleCodec.decode(text).rules
 }
 
 /** In the audit log. `bucketId`: the rules of this very bucket, never of another under its name. */

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
 import type { KeyValue } from '../../../src/store/kv/contract.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
+import { createClockStore } from '../../../src/store/trusted-clock.ts'
 import { engines } from '../base/support.ts'
 import {
   expectWhole,
@@ -88,6 +89,8 @@ for (const engine of engines) {
 
     test('the clock turns suspect first: nothing is done', async () => {
       const [old] = await twoVersions()
+      // The mark is of now, so that trusted time is past the due date after the jump too.
+      await createClockStore(rig.kv, rig.clock).tick()
       const jump = async () => rig.clock.reboot(400 * 86_400_000)
       await run(rig, { kv: interrupted(rig, jump) })
       await expectWhole(rig, old)
@@ -112,6 +115,19 @@ for (const engine of engines) {
       await run(rig, { kv: interrupted(rig, remove) })
       await expectWhole(rig, removed)
       await run(rig)
+      expect(await listed(rig)).toHaveLength(3)
+    })
+
+    test('the current version is deleted first: the one that took its place does not count as kept', async () => {
+      const versions: VersionRecord[] = []
+      for (let index = 0; index < 4; index += 1) versions.push(await putVersion(rig, 'a'))
+      const [old, , , current] = versions
+      if (old === undefined || current === undefined) throw new Error('there are four versions')
+      await putRules(rig, [removeNoncurrentAfter(1, 2)])
+      passDays(rig, 1)
+      const remove = () => rig.versions.delete(actor, { ...addressed(current), bypassGovernance: false })
+      await run(rig, { kv: interrupted(rig, remove) })
+      await expectWhole(rig, old)
       expect(await listed(rig)).toHaveLength(3)
     })
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { lifecycleKey, versionKey } from '../../../src/store/keys.ts'
+import { noCounts, writeLifecycleState } from '../../../src/store/lifecycle-state.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
 import { engines } from '../base/support.ts'
@@ -299,6 +300,24 @@ for (const engine of engines) {
       expect(await tableRows(rig.kv, 'lifecycle')).toHaveLength(1)
       await rig.buckets.delete(actor, 'ledger')
       expect(await tableRows(rig.kv, 'lifecycle')).toEqual([])
+    })
+
+    test('a run that was broken off goes on after its last key, but only under the rules that it began with', async () => {
+      await putVersion(rig, 'a')
+      await putVersion(rig, 'b')
+      await putRules(rig, [expireAfter(1)])
+      passDays(rig, 1)
+      const bucket = await rig.buckets.read('ledger')
+      if (bucket === null) throw new Error('the bucket is there')
+      const running = { startedMs: rig.inDays(0), revision: bucket.revision, afterKey: 'a', counts: noCounts }
+      await writeLifecycleState(rig.kv, bucket, { lastRun: null, running })
+      await run(rig)
+      expect((await listed(rig)).map(([key]) => key)).toEqual(['a', 'b', 'b'])
+      const stale = { ...running, revision: bucket.revision - 1, counts: { ...noCounts, removedCount: 9 } }
+      await writeLifecycleState(rig.kv, bucket, { lastRun: null, running: stale })
+      await run(rig)
+      expect((await listed(rig)).map(([key]) => key)).toEqual(['a', 'a', 'b', 'b'])
+      expect(await lastRun()).toMatchObject({ expiredCount: 1, removedCount: 0 })
     })
 
     test('what the lifecycle remembers cannot be read: it begins anew', async () => {
