@@ -14,7 +14,7 @@ const policyCount = isLong ? 1000 : 100
 const bucketCount = isLong ? 5000 : 500
 /** Buckets that one policy has: what its change touches. */
 const sharedBucketCount = bucketCount / 5
-const patienceMs = isLong ? 1_800_000 : 110_000
+const patienceMs = isLong ? 1_800_000 : 240_000
 /** 160 MiB of it are there before the first object. */
 const memoryBytesMax = (isLong ? 700 : 400) * 1024 ** 2
 
