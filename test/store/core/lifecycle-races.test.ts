@@ -18,7 +18,7 @@ import {
   rule,
   run,
 } from './lifecycle-rig.ts'
-import { actor, openRig, type Rig } from './rig.ts'
+import { actor, dayInMs, openRig, type Rig } from './rig.ts'
 import { countsAndRecount } from './rows.ts'
 
 for (const engine of engines) {
@@ -93,6 +93,17 @@ for (const engine of engines) {
       await createClockStore(rig.kv, rig.clock).tick()
       const jump = async () => rig.clock.reboot(400 * 86_400_000)
       await run(rig, { kv: interrupted(rig, jump) })
+      await expectWhole(rig, old)
+    })
+
+    test('trusted time falls behind the due date first, by a reboot that lost it: nothing is done', async () => {
+      const old = await putVersion(rig, 'a')
+      await putVersion(rig, 'a')
+      await putRules(rig, [removeNoncurrentAfter(1)])
+      rig.clock.pass(2 * dayInMs - 3_600_000)
+      await createClockStore(rig.kv, rig.clock).tick()
+      rig.clock.pass(2 * 3_600_000)
+      await run(rig, { kv: interrupted(rig, async () => rig.clock.reboot(0)) })
       await expectWhole(rig, old)
     })
 
