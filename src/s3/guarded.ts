@@ -12,8 +12,26 @@ const argumentsOf: Readonly<Record<string, readonly string[]>> = {
   HeadObject: ['partNumber'],
 }
 
+/** Those that can be about one version. A test holds them to the files that read a version id. */
+export const operationsOfVersions: ReadonlySet<string> = new Set([
+  'DeleteObject',
+  'DeleteObjectTagging',
+  'GetObject',
+  'GetObjectAcl',
+  'GetObjectAttributes',
+  'GetObjectLegalHold',
+  'GetObjectRetention',
+  'GetObjectTagging',
+  'HeadObject',
+  'PutObjectAcl',
+  'PutObjectLegalHold',
+  'PutObjectRetention',
+  'PutObjectTagging',
+])
+
 /**
- * `parse` refuses a foreign bucket owner (x-amz-expected-bucket-owner) and a sub-resource that is not this operation's: a
+ * `parse` refuses a version id where no version can be meant (a PUT does not replace one, and a DELETE that lost its key is not
+ * one of the bucket), a foreign bucket owner (x-amz-expected-bucket-owner) and a sub-resource that is not this operation's: a
  * DELETE with `?retention` must not be a plain DELETE because no operation has that name. `all` names the sub-resources.
  */
 export function guarded(operation: Operation, all: readonly Matched[]): Operation {
@@ -22,6 +40,7 @@ export function guarded(operation: Operation, all: readonly Matched[]): Operatio
     ...operation,
     parse: (input) => {
       refuseStrays(operation, strays, input.request)
+      refuseVersionId(operation, input.request)
       refuseForeignOwner(input)
       return operation.parse(input)
     },
@@ -54,6 +73,12 @@ function refuseStrays(operation: Operation, strays: readonly string[], request: 
   throw new S3Error('MethodNotAllowed', {
     extra: { Method: request.method, ResourceType: stray.toUpperCase() },
   })
+}
+
+function refuseVersionId({ name }: Operation, { query }: S3Request): void {
+  const versionId = query.get('versionId')
+  if (versionId === null || operationsOfVersions.has(name)) return
+  throw invalidArgument('This operation does not accept a version-id.', 'versionId', versionId)
 }
 
 function refuseForeignOwner({ request, bucket }: ParseInput): void {

@@ -44,5 +44,5 @@ it('AbortMultipartUpload: never removes a version, even with versionId in the qu
       query: { uploadId: 'UNKNOWN', versionId },
       key: owner,
     })
-  expect((await bench.unchanged(bucket, attempt)).code).toBe('NoSuchUpload')
+  expect((await bench.unchanged(bucket, attempt)).code).toBe('InvalidArgument')
 })

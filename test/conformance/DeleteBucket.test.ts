@@ -102,6 +102,21 @@ describe('DeleteBucket', () => {
     },
   )
 
+  it('DeleteBucket: a version id is refused: the DELETE of a version has lost its key', async () => {
+    for (const versionId of ['ABC', 'null', '']) {
+      const name = await bench.bucket('locked', { key: owner })
+      const request = { method: 'DELETE', path: `/${name}`, query: { versionId }, key: owner }
+      const answer = await bench.unchanged(name, () => bench.send(request))
+      expect([...refusal(answer), answer.element('ArgumentName'), answer.element('ArgumentValue')]).toEqual([
+        400,
+        'InvalidArgument',
+        'This operation does not accept a version-id.',
+        'versionId',
+        versionId,
+      ])
+    }
+  })
+
   it('DeleteBucket: other permissions do not stand for s3:DeleteBucket', async () => {
     const name = await bench.bucket('unversioned', { key: owner })
     expect(refusal(await remove(name, { key: reader }))).toEqual(refused.forbidden)

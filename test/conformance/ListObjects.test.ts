@@ -44,6 +44,22 @@ it('ListObjects: without a delimiter the last key is the marker', async () => {
   expect(elements(await list(bucket, { marker: 'b/1' }), 'Key')).toEqual(['b/2', 'c'])
 })
 
+it.each(['1', '3', ''])('ListObjects: list-type=%s is InvalidArgument', async (value) => {
+  const bucket = await bench.bucket('enabled', { key: owner })
+  const answer = await bench.send({
+    method: 'GET',
+    path: `/${bucket}`,
+    query: { 'list-type': value },
+    key: owner,
+  })
+  expect([...refusal(answer), answer.element('ArgumentName')]).toEqual([
+    400,
+    'InvalidArgument',
+    'Invalid List Type specified in Request',
+    'list-type',
+  ])
+})
+
 it('ListObjects: other permissions do not stand for s3:ListBucket', async () => {
   expect(refusal(await list(await filled(), {}, reader))).toEqual(refused.forbidden)
 })

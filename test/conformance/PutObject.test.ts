@@ -124,6 +124,36 @@ describe('PutObject: bytes', () => {
     },
   )
 
+  it.each([
+    ['PutObject', 'PUT', {}, {}],
+    ['CopyObject', 'PUT', {}, { 'x-amz-copy-source': '/none/key' }],
+    ['CreateMultipartUpload', 'POST', { uploads: '' }, {}],
+    ['UploadPart', 'PUT', { uploadId: 'x', partNumber: '1' }, {}],
+    ['CompleteMultipartUpload', 'POST', { uploadId: 'x' }, {}],
+  ] as const)(
+    'PutObject and %s: a version id is refused, no version is replaced',
+    async (_name, method, query, headers) => {
+      const bucket = await bench.bucket('enabled', { key: owner })
+      const versionId = await bench.put(bucket, 'key', { key: owner })
+      for (const given of [versionId, 'null', '']) {
+        const all = { 'content-md5': md5('x'), ...headers }
+        const request = {
+          method,
+          path: `/${bucket}/key`,
+          query: { ...query, versionId: given },
+          body: 'x',
+          key: owner,
+        }
+        const answer = await bench.unchanged(bucket, () => bench.send({ ...request, headers: all }))
+        expect(refusal(answer)).toEqual([
+          400,
+          'InvalidArgument',
+          'This operation does not accept a version-id.',
+        ])
+      }
+    },
+  )
+
   it('PutObject: a key of 1,025 bytes is KeyTooLongError, a missing bucket NoSuchBucket', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const long = await bench.send({

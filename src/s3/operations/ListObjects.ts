@@ -3,6 +3,7 @@ import { xmlAnswer } from '../answers.ts'
 import { type ListingInput, parseListing } from '../listing-input.ts'
 import { commonPrefixElements, contentsElement, encoded, optional } from '../listing-xml.ts'
 import { defineOperation } from '../operation.ts'
+import { invalidArgument } from '../s3-error.ts'
 import { noSuchBucket } from '../store-results.ts'
 import { element, xmlDocument } from '../xml.ts'
 
@@ -14,7 +15,13 @@ export const ListObjects = defineOperation<Input>({
   match: { method: 'GET', level: 'bucket' },
   permission: 's3:ListBucket',
   body: { kind: 'none' },
-  parse: ({ request: { query } }) => ({ ...parseListing(query, 'max-keys'), marker: query.get('marker') }),
+  parse: ({ request: { query } }) => {
+    const listType = query.get('list-type')
+    // The second version is an operation of its own, and there is no third.
+    if (listType !== null)
+      throw invalidArgument('Invalid List Type specified in Request', 'list-type', listType)
+    return { ...parseListing(query, 'max-keys'), marker: query.get('marker') }
+  },
   handle: async (context, input) => {
     const { name } = addressedBucket(context)
     const { prefix, delimiter, maxKeys, marker, encoding } = input

@@ -147,7 +147,13 @@ const parameters: readonly BadRequest[] = [
 ]
 
 const methods: readonly BadRequest[] = [
-  ...['PATCH', 'TRACE', 'PROPFIND', 'MOVE'].map(
+  {
+    name: 'the rename of a vendor',
+    request: ({ bucket, owner }) => ({ method: 'MOVE', path: `/${bucket}`, key: owner }),
+    status: 501,
+    code: 'NotImplemented',
+  },
+  ...['PATCH', 'TRACE', 'PROPFIND'].map(
     (method): BadRequest => ({
       name: `the method ${method}`,
       request: byMethod(method, ofKey),

@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { operationsOfVersions } from '../../../src/s3/guarded.ts'
 import { operationChooser } from '../../../src/s3/match.ts'
 import type { Match, ParseInput } from '../../../src/s3/operation.ts'
 import { operations } from '../../../src/s3/operations/index.ts'
@@ -34,6 +35,14 @@ describe('the table', () => {
     const names = new Set(all.map(({ name }) => name))
     expect(model.filter((name) => !names.has(name))).toEqual([])
     expect(names.size).toBe(all.length)
+  })
+
+  it('those that read a version id are the ones that may be sent one', () => {
+    const folder = new URL('../../../src/s3/operations/', import.meta.url)
+    const readers = readdirSync(folder).filter((file) =>
+      /versionIdOf\(|parseRead\b/.test(readFileSync(new URL(file, folder), 'utf8')),
+    )
+    expect(readers.map((file) => file.replace('.ts', '')).sort()).toEqual([...operationsOfVersions].sort())
   })
 
   it('an unbuilt operation is refused by name', () => {
@@ -164,7 +173,7 @@ describe('checks around every operation', () => {
     expect([error.code, error.detail.message]).toEqual(['InvalidArgument', message])
   })
 
-  it.each(['if-match', 'x-amz-if-match-size', 'x-amz-if-match-last-modified-time'])(
+  it.each(['if-none-match', 'x-amz-if-match-size', 'x-amz-if-match-last-modified-time'])(
     'DeleteObject: the condition %s is refused and not ignored',
     (name) => {
       expect(caught(() => parse('DeleteObject', 'DELETE /b/k', { [name]: '1' })).code).toBe('NotImplemented')
