@@ -23,17 +23,13 @@ export function parseIpRange(text: string): IpRange | null {
   return {
     family,
     prefixBits,
-    // An IPv4 client is never in an IPv6 range, not even in ::/0, as on AWS.
-    contains: (other) => familyOf(other) === family && list.check(other, family),
+    // An address of the other family is none of this one: an IPv4 client is not even in ::/0, as on AWS.
+    contains: (other) => list.check(other, family),
   }
 }
 
 /** The peer of a connection: IPv4 that came in through an IPv6 socket is IPv4. null: not an address. */
 export function sourceAddress(remote: string): string | null {
-  const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remote)?.[1] ?? remote.replace(/%.*$/, '')
+  const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(remote)?.[1] ?? remote
   return isIP(plain) === 0 ? null : plain
-}
-
-function familyOf(address: string): IpRange['family'] {
-  return isIP(address) === 4 ? 'ipv4' : 'ipv6'
 }

@@ -119,6 +119,17 @@ describe('authorize with a bucket policy', () => {
     },
   )
 
+  it("authorize: another account's owner, let in and denied the policy, denied", () => {
+    const letIn = policy(
+      { Effect: 'Allow', ...everybody },
+      { Effect: 'Deny', Principal: '*', Action: 's3:*BucketPolicy' },
+    )
+    for (const action of ['s3:GetBucketPolicy', 's3:PutBucketPolicy', 's3:DeleteBucketPolicy'] as const) {
+      expect(verdict(foreignOwner, letIn, action)).toBe('deny BucketPolicyDeny')
+      expect(verdict(owner, letIn, action)).toBe('allow AccountOwner')
+    }
+  })
+
   it('authorize: GetBucketPolicyStatus, denied to the owner as anything else', () => {
     expect(verdict(owner, denyAll, 's3:GetBucketPolicyStatus')).toBe('deny BucketPolicyDeny')
   })
