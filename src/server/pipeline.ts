@@ -139,7 +139,11 @@ async function answerHead(
 ): Promise<S3Response> {
   dialect.headers = routed.headers
   // Browsers ask without a signature; nothing but the bucket's CORS rules is read for it.
-  if (isPreflight(routed)) return answerPreflight(options.store, routed)
+  if (isPreflight(routed)) {
+    const { bucket, key } = routed
+    Object.assign(exchange.record, { operation: 'Preflight', bucket, key })
+    return answerPreflight(options.store, routed)
+  }
   const { principal, addressed, request, openBody, proof } = await admit(options, exchange, routed)
   const { record } = exchange
   const { accessKeyId, accountId } = principal

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { accessKey, conformance, refusal } from '../support/conformance.ts'
+import { until } from '../support/crash/processes.ts'
 import type { Answer } from '../support/s3-client.ts'
 
 const owner = accessKey('owner', null)
@@ -114,6 +115,12 @@ describe('preflight', () => {
       'BadRequest',
       message('Access-Control-Request-Method'),
     ])
+  })
+
+  it('preflight: counted as what it is', async () => {
+    await preflight(asking(site, 'GET'))
+    const metrics = async () => (await fetch(new URL('/metrics', bench.server().metricsEndpoint))).text()
+    await until('it is counted', async () => /operation="Preflight",status="200"/.test(await metrics()))
   })
 
   it('preflight: a sub-resource in the target changes nothing, neither the answer nor the bucket', async () => {
