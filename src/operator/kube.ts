@@ -285,4 +285,6 @@ async function* jsonLines(
       if (line.trim() !== '') yield JSON.parse(line)
     }
   }
+  // A last line without its end: whole, it counts; a piece of one is a failure of the watch, not its end.
+  if (rest.trim() !== '') yield JSON.parse(rest)
 }

@@ -48,9 +48,9 @@ export type OperatorOptions = {
 
 /** A Lease that runs out while a test waits. */
 export const shortLease: readonly string[] = [
-  ...['--leader-elect-lease-duration', '3s'],
-  ...['--leader-elect-renew-deadline', '2s'],
-  ...['--leader-elect-retry-period', '400ms'],
+  ...['--leader-elect-lease-duration', '5s'],
+  ...['--leader-elect-renew-deadline', '4s'],
+  ...['--leader-elect-retry-period', '500ms'],
 ]
 
 /** Installs the CRDs and the operator's rights: those that users are given, nothing more. */

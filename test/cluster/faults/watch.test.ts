@@ -96,7 +96,7 @@ describe.runIf(address !== null)('an operator whose way to the API server is bad
       answer: ({ isWatch }) => {
         if (!isWatch) return null
         refused += 1
-        // Both ways in which the API server says it.
+        // Both ways in which the API server says it, the second without the end of its line.
         return refused % 2 === 0
           ? { status: 410, body: gone }
           : { status: 200, body: { type: 'ERROR', object: gone } }
