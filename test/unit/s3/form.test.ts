@@ -232,11 +232,10 @@ function encodeBytes(disposition: string): Buffer {
 }
 
 describe('bounds', () => {
-  const overhead =
-    encodeForm([
-      { name: 'v', value: '' },
-      { ...file, value: '' },
-    ]).length
+  const overhead = encodeForm([
+    { name: 'v', value: '' },
+    { ...file, value: '' },
+  ]).length
 
   test('Form: 20 KB without the file are taken, one byte more is not, however it is cut', async () => {
     for (const sizes of [[1 << 20], [1000], [61]]) {
