@@ -100,6 +100,10 @@ export const limits = {
   metricsAnswerMsMax: 1000,
   /** Totals over all buckets are counted again after this. */
   bucketTotalsMs: 60_000,
+  /** HTTP/2: requests at once and their memory on one connection; bytes that a stream may send ahead. */
+  http2StreamsMax: 128,
+  http2SessionMegabytesMax: 32,
+  http2WindowBytes: 1024 ** 2,
   /** A renewed certificate is served this long after its files changed, at the latest. */
   certificateLookMs: 5000,
   certificateRenewalLookMs: 3_600_000,

@@ -3,7 +3,6 @@
  * bucket, authorize, read the body, parse, handle. One place catches every error.
  */
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { Clock } from '../lib/clock.ts'
 import type { Principal } from '../lib/identity.ts'
@@ -32,6 +31,7 @@ import { ClientGoneError, inTime, requestBytes } from './request-body.ts'
 import type { RequestObserver } from './request-observer.ts'
 import { beginRecord, type RequestRecord } from './request-record.ts'
 import { type AnswerIdentity, sendResponse } from './send.ts'
+import type { WireRequest, WireResponse } from './wire.ts'
 
 export type PipelineOptions = {
   readonly store: Store
@@ -49,7 +49,7 @@ export type PipelineOptions = {
   readonly onFault: (consequence: 'fault' | 'restart', error: unknown) => void
 }
 
-export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+export type RequestHandler = (request: WireRequest, response: WireResponse) => Promise<void>
 
 /** Never rejects: whatever happens to a request ends with it. */
 export function createPipeline(options: PipelineOptions): RequestHandler {
@@ -89,8 +89,8 @@ function noteLateError(options: PipelineOptions, error: unknown, requestId: stri
 }
 
 type Exchange = {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly request: WireRequest
+  readonly response: WireResponse
   readonly requestId: string
   readonly record: RequestRecord
   /** The wire's bytes, counted; nothing is read before the first of them is asked for. */

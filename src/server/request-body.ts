@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { limits } from '../lib/limits.ts'
 import { S3Error } from '../s3/s3-error.ts'
+import type { WireRequest, WireResponse } from './wire.ts'
 
 /** The client broke its connection off: nobody is there to answer. */
 export class ClientGoneError extends Error {
@@ -13,8 +13,8 @@ export class ClientGoneError extends Error {
  * limits.bodyIdleMsMax of silence, ClientGoneError.
  */
 export async function* requestBytes(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: WireRequest,
+  response: WireResponse,
 ): AsyncGenerator<Uint8Array, void, void> {
   if (expectsContinue(request)) response.writeContinue()
   // Not destroyed when the reader stops: the answer still has to go out on this socket.
@@ -32,8 +32,9 @@ export async function* requestBytes(
   if (!request.complete) throw new ClientGoneError('the request ended before its body')
 }
 
-export function expectsContinue(request: IncomingMessage): boolean {
-  return request.headers.expect?.toLowerCase() === '100-continue' && request.httpVersionMinor >= 1
+export function expectsContinue(request: WireRequest): boolean {
+  const isKnown = request.httpVersionMajor > 1 || request.httpVersionMinor >= 1
+  return request.headers.expect?.toLowerCase() === '100-continue' && isKnown
 }
 
 async function nextInTime(iterator: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8Array>> {

@@ -1,6 +1,6 @@
 /** What one request was and what became of it: for the access log and the metrics. Never a header map, a query or a secret. */
-import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import type { WireRequest } from './wire.ts'
 
 /** Filled in while the request goes through the pipeline. */
 export type RequestRecord = {
@@ -29,7 +29,7 @@ const textLengthMax = 256
 const traceparentShape = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** `startMs` by `performance.now()`. */
-export function beginRecord(request: IncomingMessage, requestId: string): RequestRecord {
+export function beginRecord(request: WireRequest, requestId: string): RequestRecord {
   const { headers, socket } = request
   const traceparent = headers['traceparent']
   return {

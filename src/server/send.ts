@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import type { S3Response } from '../s3/operation.ts'
 import { ClientGoneError, expectsContinue } from './request-body.ts'
+import type { WireRequest, WireResponse } from './wire.ts'
 
 /** What is the same on every answer. */
 export type AnswerIdentity = {
@@ -22,8 +22,8 @@ export type AnswerIdentity = {
  * one. Resolves to the bytes of the body that were sent.
  */
 export async function sendResponse(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: WireRequest,
+  response: WireResponse,
   answer: S3Response,
   identity: AnswerIdentity,
 ): Promise<number> {
@@ -37,7 +37,8 @@ export async function sendResponse(
     'x-amz-request-id': identity.requestId,
     'x-amz-id-2': identity.hostId,
     date: identity.date,
-    ...(hasRest || identity.isLast ? { connection: 'close' } : {}),
+    // HTTP/2 has no such header: its connections end by GOAWAY.
+    ...((hasRest || identity.isLast) && request.httpVersionMajor === 1 ? { connection: 'close' } : {}),
   })
   try {
     const sentBytes = body === null ? 0 : await writeBody(response, body, answer.headers['content-length'])
@@ -61,7 +62,7 @@ function isStream(body: Body): body is AsyncIterable<Uint8Array> {
 
 /** The length of an answer whose operation did not state it. Without one, node would use chunks. */
 function lengthHeader(
-  request: IncomingMessage,
+  request: WireRequest,
   answer: S3Response,
   body: S3Response['body'],
 ): Readonly<Record<string, string>> {
@@ -77,7 +78,7 @@ function lengthHeader(
  * breaks.
  */
 async function writeBody(
-  response: ServerResponse,
+  response: WireResponse,
   body: Body,
   declaredLength: string | undefined,
 ): Promise<number> {
@@ -103,7 +104,7 @@ async function writeBody(
 }
 
 /** Resolves when the socket takes bytes again. Errors: ClientGoneError. */
-async function drained(response: ServerResponse): Promise<void> {
+async function drained(response: WireResponse): Promise<void> {
   const stop = new AbortController()
   const { signal } = stop
   try {
@@ -118,7 +119,7 @@ async function drained(response: ServerResponse): Promise<void> {
   }
 }
 
-async function finished(response: ServerResponse): Promise<void> {
+async function finished(response: WireResponse): Promise<void> {
   if (response.writableFinished || response.destroyed) return
   const stop = new AbortController()
   const { signal } = stop
@@ -130,7 +131,9 @@ async function finished(response: ServerResponse): Promise<void> {
 }
 
 /** Whether the client still has body to send that is not worth reading. A small rest is read at once. */
-async function leavesRest(request: IncomingMessage): Promise<boolean> {
+async function leavesRest(request: WireRequest): Promise<boolean> {
+  // HTTP/2 ends a stream by itself and keeps the connection (http2.ts).
+  if (request.httpVersionMajor > 1) return false
   if (request.complete) return false
   if (expectsContinue(request)) return true
   const length = request.headers['content-length']
@@ -141,7 +144,7 @@ async function leavesRest(request: IncomingMessage): Promise<boolean> {
 }
 
 /** Reads and drops what comes, within limits of bytes and time; true when the body has ended. */
-function takeSomeRest(request: IncomingMessage, bytesMax: number): Promise<boolean> {
+function takeSomeRest(request: WireRequest, bytesMax: number): Promise<boolean> {
   return new Promise((resolve) => {
     let takenBytes = 0
     const end = (): void => {

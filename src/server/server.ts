@@ -13,12 +13,14 @@ import {
 } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import type { Socket } from 'node:net'
-import type { SecureContextOptions } from 'node:tls'
+import type { SecureContextOptions, TLSSocket } from 'node:tls'
 import { fastify } from 'fastify'
 import { limits } from '../lib/limits.ts'
 import { renderError } from '../s3/error-document.ts'
 import { S3Error } from '../s3/s3-error.ts'
 import type { FollowedCertificate } from './certificate.ts'
+import { createHttp2Listener, type Http2Listener } from './http2.ts'
+import type { WireRequest, WireResponse } from './wire.ts'
 
 export type ListenAddress = { readonly host: string; readonly port: number }
 
@@ -32,20 +34,33 @@ export type HttpServer = {
 /** Gives the certificate of new connections, and another whenever it changes. */
 export type CertificateSource = (renew: (options: SecureContextOptions) => void) => FollowedCertificate
 
-export type Handler = (request: IncomingMessage, response: ServerResponse) => void
+export type Http2Handler = (request: WireRequest, response: WireResponse) => void
+export type Http1Handler = (request: IncomingMessage, response: ServerResponse) => void
 
-/** `certificate: null`: plain HTTP. Both speak HTTP/1.1. */
-export function createHttpServer(handler: Handler, certificate: CertificateSource | null = null): HttpServer {
+export type HttpServerParts = {
+  readonly http1: Http1Handler
+  /** Where it is there, clients may choose HTTP/2 by ALPN: over TLS only. */
+  readonly http2: Http2Handler | null
+  /** null: plain HTTP/1.1. */
+  readonly certificate: CertificateSource | null
+}
+
+export function createHttpServer({ http1, http2, certificate }: HttpServerParts): HttpServer {
   let server: Server | null = null
+  const streams = http2 === null ? null : createHttp2Listener(http2)
   const targets = new WeakMap<IncomingMessage, string>()
   // The answer that each connection is working on or has given last.
   const answers = new WeakMap<Socket, ServerResponse>()
   const application = fastify({
     serverFactory: (route) => {
-      server = createRawServer((request, response) => {
-        answers.set(request.socket, response)
-        route(request, response)
-      }, certificate)
+      server = createRawServer(
+        (request, response) => {
+          answers.set(request.socket, response)
+          route(request, response)
+        },
+        certificate,
+        streams,
+      )
       return server
     },
     // Not by an event of our own: fastify's handler would run too and destroy the socket under our answer.
@@ -64,7 +79,7 @@ export function createHttpServer(handler: Handler, certificate: CertificateSourc
   application.addHook('onRequest', (request, reply) => {
     reply.hijack()
     request.raw.url = targets.get(request.raw) ?? ''
-    handler(request.raw, reply.raw)
+    http1(request.raw, reply.raw)
   })
   return {
     listen: async ({ host, port }) => {
@@ -73,7 +88,11 @@ export function createHttpServer(handler: Handler, certificate: CertificateSourc
       return typeof address === 'object' && address !== null ? address.port : port
     },
     drain: async (graceMs) => {
-      const timer = setTimeout(() => server?.closeAllConnections(), graceMs)
+      const timer = setTimeout(() => {
+        server?.closeAllConnections()
+        streams?.destroy()
+      }, graceMs)
+      streams?.drain()
       try {
         await application.close()
       } finally {
@@ -95,8 +114,13 @@ const httpOptions: HttpServerOptions = {
   noDelay: true,
 }
 
-function createRawServer(route: Handler, certificate: CertificateSource | null): Server {
-  const server = certificate === null ? createServer(httpOptions, route) : createTlsServer(route, certificate)
+function createRawServer(
+  route: Http1Handler,
+  certificate: CertificateSource | null,
+  streams: Http2Listener | null,
+): Server {
+  const server =
+    certificate === null ? createServer(httpOptions, route) : createTlsServer(route, certificate, streams)
   server.timeout = limits.connectionIdleMsMax
   server.maxConnections = limits.connectionsMax
   server.on('checkContinue', route)
@@ -105,12 +129,31 @@ function createRawServer(route: Handler, certificate: CertificateSource | null):
   return server
 }
 
-function createTlsServer(route: Handler, certificate: CertificateSource): Server {
-  const server = createSecureServer({ ...httpOptions, handshakeTimeout: limits.headerMsMax }, route)
+function createTlsServer(
+  route: Http1Handler,
+  certificate: CertificateSource,
+  streams: Http2Listener | null,
+): Server {
+  const ALPNProtocols = streams === null ? ['http/1.1'] : ['h2', 'http/1.1']
+  const server = createSecureServer(
+    { ...httpOptions, handshakeTimeout: limits.headerMsMax, ALPNProtocols },
+    route,
+  )
+  if (streams !== null) dealByProtocol(server, streams)
   const { options, stop } = certificate((renewed) => server.setSecureContext(renewed))
   server.setSecureContext(options)
   server.on('close', stop)
   return server
+}
+
+/** What the handshake chose: h2 connections never reach the parser of HTTP/1.1. */
+function dealByProtocol(server: Server, streams: Http2Listener): void {
+  const listeners = server.listeners('secureConnection')
+  server.removeAllListeners('secureConnection')
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === 'h2') streams.accept(socket)
+    else for (const listener of listeners) listener.call(server, socket)
+  })
 }
 
 type BrokenRequestError = Error & { readonly code?: string }

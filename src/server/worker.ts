@@ -29,7 +29,13 @@ import { openWorkerStore } from './open-volume.ts'
 import { createPipeline, type PipelineOptions } from './pipeline.ts'
 import { processMetrics } from './process-metrics.ts'
 import { createRequestObserver } from './request-observer.ts'
-import { type CertificateSource, createHttpServer, type Handler, type HttpServer } from './server.ts'
+import {
+  type CertificateSource,
+  createHttpServer,
+  type Http1Handler,
+  type Http2Handler,
+  type HttpServer,
+} from './server.ts'
 
 export type WorkerParts = { readonly clock: Clock }
 
@@ -155,7 +161,7 @@ function accessLogOf({ accessLog }: ServerOptions): Log | null {
   return accessLog ? createLog({ level: 'info', component: 'access', descriptor: 1 }) : null
 }
 
-type Handlers = { readonly s3: Handler; readonly admin: Handler }
+type Handlers = { readonly s3: Http2Handler; readonly admin: Http1Handler }
 
 /** Where a certificate is, the admin API is behind it: an operator's key opens every bucket. */
 async function listenAll(
@@ -170,12 +176,16 @@ async function listenAll(
     await server.listen(address)
     servers.push(server)
   }
-  if (s3Listen !== null) await listen(createHttpServer(handlers.s3, null), s3Listen)
+  if (s3Listen !== null)
+    await listen(createHttpServer({ http1: handlers.s3, http2: null, certificate: null }), s3Listen)
   if (s3TlsListen !== null) {
     assert(source !== null, 'HTTPS has a certificate')
-    await listen(createHttpServer(handlers.s3, source), s3TlsListen)
+    await listen(
+      createHttpServer({ http1: handlers.s3, http2: handlers.s3, certificate: source }),
+      s3TlsListen,
+    )
   }
-  await listen(createHttpServer(handlers.admin, source), adminListen)
+  await listen(createHttpServer({ http1: handlers.admin, http2: null, certificate: source }), adminListen)
   return servers
 }
 

@@ -75,7 +75,11 @@ beforeEach(async () => {
     onFault: (consequence, error) =>
       faults.push(`${consequence} ${error instanceof Error ? error.name : ''}`),
   })
-  server = createHttpServer((request, response) => void pipeline(request, response))
+  server = createHttpServer({
+    http1: (request, response) => void pipeline(request, response),
+    http2: null,
+    certificate: null,
+  })
   const port = await server.listen({ host: '127.0.0.1', port: 0 })
   endpoint = `http://127.0.0.1:${port}`
   client = createS3Client({ endpoint, credentials })

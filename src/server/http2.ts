@@ -1,0 +1,94 @@
+/**
+ * HTTP/2 for clients that ask for it by ALPN. Node's compatibility classes give each stream the shape of an HTTP/1.1
+ * request; here its head gets that form too, so that one reader of heads judges both.
+ */
+import {
+  constants,
+  createServer,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2'
+import type { Socket } from 'node:net'
+import { limits } from '../lib/limits.ts'
+import type { WireRequest, WireResponse } from './wire.ts'
+
+export type Http2Listener = {
+  /** Takes over a connection whose TLS handshake chose h2. */
+  readonly accept: (socket: Socket) => void
+  /** No new streams; those that run may end. */
+  readonly drain: () => void
+  /** Ends all connections at once. */
+  readonly destroy: () => void
+}
+
+export function createHttp2Listener(
+  handler: (request: WireRequest, response: WireResponse) => void,
+): Http2Listener {
+  const sessions = new Set<ServerHttp2Session>()
+  const server = createRawServer()
+  const answer = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    handler(asHttp1(request), withDestroyed(response))
+    // What a refused upload still sends is not wanted: its stream ends, its connection goes on.
+    response.once('finish', () => {
+      if (!request.complete) request.stream.close(constants.NGHTTP2_NO_ERROR)
+    })
+  }
+  server.on('request', answer)
+  // Without this node would invite every body before its sender is known.
+  server.on('checkContinue', answer)
+  server.on('session', (session) => {
+    sessions.add(session)
+    session.setTimeout(limits.connectionIdleMsMax, () => session.destroy())
+    session.once('close', () => sessions.delete(session))
+  })
+  // A connection that breaks the protocol ends by itself.
+  server.on('sessionError', () => {})
+  return {
+    accept: (socket) => server.emit('connection', socket),
+    drain: () => {
+      for (const session of sessions) session.close()
+    },
+    destroy: () => {
+      for (const session of sessions) session.destroy()
+    },
+  }
+}
+
+function createRawServer(): Http2Server {
+  return createServer({
+    maxSessionMemory: limits.http2SessionMegabytesMax,
+    settings: {
+      maxConcurrentStreams: limits.http2StreamsMax,
+      maxHeaderListSize: limits.headerBytesMax,
+      initialWindowSize: limits.http2WindowBytes,
+      enablePush: false,
+    },
+  })
+}
+
+/**
+ * `:authority` becomes Host: one that contradicts a Host header is refused as two of them are. A body
+ * without a length is framed by its stream, as by chunks in HTTP/1.1.
+ */
+function asHttp1(request: Http2ServerRequest): WireRequest {
+  const rawHeaders: string[] = []
+  let authority: string | null = null
+  for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) {
+    const name = request.rawHeaders[index] ?? ''
+    const value = request.rawHeaders[index + 1] ?? ''
+    if (name === ':authority') authority = value
+    if (!name.startsWith(':')) rawHeaders.push(name, value)
+  }
+  const host = request.headers.host
+  if (authority !== null && authority !== host) rawHeaders.push('host', authority)
+  const isFramed = request.headers['content-length'] === undefined && !request.stream.endAfterHeaders
+  if (isFramed) rawHeaders.push('transfer-encoding', 'chunked')
+  return Object.defineProperty(request, 'rawHeaders', { value: rawHeaders })
+}
+
+/** The compatibility class leaves it out. */
+function withDestroyed(response: Http2ServerResponse): WireResponse {
+  return Object.defineProperty(response, 'destroyed', { get: () => response.stream?.destroyed ?? true })
+}
