@@ -199,6 +199,8 @@ class ServerProcess {
       env: {
         ...process.env,
         [clockFileVariable]: this.#clockFile,
+        // Hundreds of these processes load the same sources: each compiles what is not there yet.
+        NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-compile-cache'),
         VITEST: undefined,
         NODE_OPTIONS: undefined,
       },
