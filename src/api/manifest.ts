@@ -6,6 +6,7 @@ import {
   type LockedBucketSpec,
   lockedBucketSchema,
   lockedBucketSpecSchema,
+  validateLockedBucket,
 } from './LockedBucket.ts'
 import {
   apiVersion,
@@ -18,6 +19,7 @@ import {
   type RetentionPolicySpec,
   retentionPolicySchema,
   retentionPolicySpecSchema,
+  validateRetentionPolicy,
 } from './RetentionPolicy.ts'
 import { unknownFields, type Violation, violationsOf } from './rules.ts'
 
@@ -99,6 +101,21 @@ export function parseObject(document: unknown): ObjectResult {
   const parsed = schema.safeParse(document)
   if (!parsed.success) return { kind: 'invalid', violations: violationsOf(parsed, []) }
   return { kind: 'object', object: parsed.data }
+}
+
+/** What is wrong with applying a manifest over the object that it names (null: creation); empty: nothing. */
+export function validateManifest(
+  held: Manifest | RetentionPolicy | LockedBucket | null,
+  manifest: Manifest,
+): readonly Violation[] {
+  switch (manifest.kind) {
+    case 'RetentionPolicy':
+      return validateRetentionPolicy(held?.kind === 'RetentionPolicy' ? held : null, manifest)
+    case 'LockedBucket':
+      return validateLockedBucket(held?.kind === 'LockedBucket' ? held : null, manifest)
+    default:
+      return unreachable(manifest, 'a manifest is of a known kind')
+  }
 }
 
 /** One line for logs and terminals: every violation with its field. */

@@ -1,6 +1,7 @@
 /** What the commands that ask a running server share: settings, root's key, one connection, exit codes. */
 import { connectLockServer } from '../client/connect.ts'
 import { type LockServer, ServerRefusedError, ServerUnreachableError } from '../client/lock-server.ts'
+import type { SettingValues } from '../config/settings.ts'
 import { SettingError } from '../config/values.ts'
 import { systemClock } from '../platform/clock.ts'
 import { commandSettings } from './command-settings.ts'
@@ -20,7 +21,8 @@ export type AskCommand = {
 }
 
 const timeoutMs = 10_000
-const names = [
+/** The settings that say which server, and by which key. */
+export const askSettings = [
   'serverAdmin',
   'serverS3',
   'serverCa',
@@ -29,6 +31,7 @@ const names = [
   'accessKeyId',
   'secretAccessKey',
 ] as const
+export type AskSettings = SettingValues<(typeof askSettings)[number]>
 
 /** Runs `ask` against the server that the settings name. Exit code 1: refused or unreachable, 2: wrong use. */
 export async function askServer(
@@ -36,27 +39,34 @@ export async function askServer(
   argv: readonly string[],
   ask: (server: LockServer, positionals: readonly string[]) => Promise<number>,
 ): Promise<number> {
-  const settings = commandSettings({ ...line, names }, argv)
+  const settings = commandSettings({ ...line, names: askSettings }, argv)
   if (settings.kind === 'exit') return settings.code
-  const { values, positionals } = settings
   try {
-    const credentials = await rootCredentials(values)
-    const server = connectLockServer({
-      adminEndpoint: values.serverAdmin,
-      s3Endpoint: values.serverS3,
-      region: values.region,
-      ...credentials,
-      timeoutMs,
-      trust: serverTrust(values.serverCa),
-      clock: systemClock(),
-    })
-    try {
-      return await ask(server, positionals)
-    } finally {
-      await server.close()
-    }
+    return await withServer(settings.values, (server) => ask(server, settings.positionals))
   } catch (error) {
     return explainFailure(line.command, error)
+  }
+}
+
+/** One connection for as long as `ask` takes. Errors: those that `explainFailure` explains. */
+export async function withServer<Answer>(
+  values: AskSettings,
+  ask: (server: LockServer) => Promise<Answer>,
+): Promise<Answer> {
+  const credentials = await rootCredentials(values)
+  const server = connectLockServer({
+    adminEndpoint: values.serverAdmin,
+    s3Endpoint: values.serverS3,
+    region: values.region,
+    ...credentials,
+    timeoutMs,
+    trust: serverTrust(values.serverCa),
+    clock: systemClock(),
+  })
+  try {
+    return await ask(server)
+  } finally {
+    await server.close()
   }
 }
 
@@ -74,7 +84,8 @@ async function rootCredentials(values: {
   )
 }
 
-function explainFailure(command: string, error: unknown): number {
+/** Says what went wrong and gives the exit code; an error that nobody expected goes up. */
+export function explainFailure(command: string, error: unknown): number {
   const isExpected =
     error instanceof CredentialsError ||
     error instanceof SettingError ||

@@ -74,8 +74,14 @@ async function countVersions({ kv }: StoreContext, { applyToExisting, name }: Ap
   return bucket === null ? 0 : (await readStat(kv, bucket.id)).versionCount
 }
 
+/** Of a bucket record, or of what the admin API says of a bucket: all that can be weakened. */
+export type EnforcedRetention = {
+  readonly objectLock: BucketRecord['objectLock']
+  readonly policy: Pick<BucketPolicy, 'mode' | 'bounds' | 'floor'> | null
+}
+
 /** Which parts of the wished state are weaker than what is enforced; empty: none. */
-export function weakerAspects(current: BucketRecord, next: BucketRecord): readonly string[] {
+export function weakerAspects(current: EnforcedRetention, next: EnforcedRetention): readonly string[] {
   const wanted = retentionOf(next)
   const enforced = [current.policy?.floor ?? null, retentionOf(current)]
   const aspects = enforced.flatMap((retention) => {
@@ -197,7 +203,7 @@ function bucketDetail(bucket: BucketRecord): AuditDetail {
   }
 }
 
-function retentionOf(bucket: BucketRecord): BucketRetention {
+function retentionOf(bucket: EnforcedRetention): BucketRetention {
   return bucket.objectLock?.retention ?? { defaultRetention: null, prefixRules: [] }
 }
 

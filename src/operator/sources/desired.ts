@@ -1,8 +1,4 @@
-import { validateLockedBucket } from '../../api/LockedBucket.ts'
-import { formatViolations, type Manifest, parseManifest } from '../../api/manifest.ts'
-import { validateRetentionPolicy } from '../../api/RetentionPolicy.ts'
-import type { Violation } from '../../api/rules.ts'
-import { unreachable } from '../../lib/assert.ts'
+import { formatViolations, type Manifest, parseManifest, validateManifest } from '../../api/manifest.ts'
 import { limits } from '../../lib/limits.ts'
 import type { ObjectRef } from '../objects.ts'
 import type { AnyObject } from '../parse-object.ts'
@@ -59,7 +55,7 @@ export function desiredObjects(
       continue
     }
     claimed.set(name, wanted)
-    const violations = validate(held.get(name) ?? null, wanted.manifest)
+    const violations = validateManifest(held.get(name) ?? null, wanted.manifest)
     if (violations.length === 0) {
       taken.push(wanted)
       continue
@@ -106,15 +102,4 @@ function readFiles(files: readonly ManifestFile[]): Read {
     })
   }
   return read
-}
-
-function validate(held: AnyObject | null, manifest: Manifest): readonly Violation[] {
-  switch (manifest.kind) {
-    case 'RetentionPolicy':
-      return validateRetentionPolicy(held?.kind === 'RetentionPolicy' ? held : null, manifest)
-    case 'LockedBucket':
-      return validateLockedBucket(held?.kind === 'LockedBucket' ? held : null, manifest)
-    default:
-      return unreachable(manifest, 'a manifest is of a known kind')
-  }
 }
