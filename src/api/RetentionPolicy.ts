@@ -118,12 +118,23 @@ const baseSpecSchema = z.object({
 
 export type RetentionPolicySpec = z.output<typeof baseSpecSchema>
 
+/** The CEL of "no key under a rule of the spec `old` has a shorter period by the spec `next`". */
+function celRulesKept(next: string, old: string): string {
+  return (
+    `!has(${old}.rules) || ${old}.rules.all(o, ` +
+    `${celCovers(`${next}.defaultRetention`, 'o')} || (has(${next}.rules) && ${next}.rules.exists(n, ` +
+    `o.prefix.startsWith(n.prefix) && ${celCovers('n', 'o')})))`
+  )
+}
+
+/** The CEL of "no key at all has a shorter period by the spec `next` than by `old`", whatever the modes. */
+export function celRetentionKept(next: string, old: string): string {
+  return `(${celCovers(`${next}.defaultRetention`, `${old}.defaultRetention`)} && (${celRulesKept(next, old)}))`
+}
+
 const complianceRulesKept: ApiRule<RetentionPolicySpec> = {
   name: 'ComplianceRulesKept',
-  cel:
-    "oldSelf.defaultRetention.mode != 'COMPLIANCE' || !has(oldSelf.rules) || oldSelf.rules.all(o, " +
-    `${celCovers('self.defaultRetention', 'o')} || (has(self.rules) && self.rules.exists(n, ` +
-    `o.prefix.startsWith(n.prefix) && ${celCovers('n', 'o')})))`,
+  cel: `oldSelf.defaultRetention.mode != 'COMPLIANCE' || ${celRulesKept('self', 'oldSelf')}`,
   message:
     'no key may get a shorter retention in a COMPLIANCE policy: keep or lengthen every rule, or cover ' +
     'it by an equal or longer rule of a shorter prefix or by the default',
@@ -154,8 +165,8 @@ const boundsOrdered: ApiRule<RetentionPolicySpec> = {
   holds: ({ minimum, maximum }) => minimum === undefined || maximum === undefined || covers(maximum, minimum),
 }
 
-/** Whether a period is short enough to need no confirmation; the longest that a year can be still is. */
-function celIsShort(period: string): string {
+/** The CEL of "a COMPLIANCE period short enough to need no confirmation"; the longest that a year can be still is. */
+export function celIsConfirmationFree(period: string): string {
   const daysLongest = limits.complianceDaysUnconfirmedMax
   return `(has(${period}.days) ? ${period}.days <= ${daysLongest} : ${period}.years * 366 <= ${daysLongest})`
 }
@@ -164,8 +175,8 @@ const irreversibleConfirmed: ApiRule<RetentionPolicySpec> = {
   name: 'IrreversibleConfirmed',
   cel:
     "self.defaultRetention.mode != 'COMPLIANCE' || (has(self.irreversible) && self.irreversible) || " +
-    `(${celIsShort('self.defaultRetention')} && (!has(self.minimum) || ${celIsShort('self.minimum')}) && ` +
-    `(!has(self.rules) || self.rules.all(r, ${celIsShort('r')})))`,
+    `(${celIsConfirmationFree('self.defaultRetention')} && (!has(self.minimum) || ${celIsConfirmationFree('self.minimum')}) && ` +
+    `(!has(self.rules) || self.rules.all(r, ${celIsConfirmationFree('r')})))`,
   message:
     'COMPLIANCE retention of more than 366 days cannot be undone by anybody while it lasts: ' +
     'confirm it with spec.irreversible: true',

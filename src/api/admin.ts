@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { limits } from '../lib/limits.ts'
 import { profileNames } from '../lib/profile.ts'
+import { dayMs, epochMs, epochMsMax } from '../lib/units.ts'
 
 const name = z.string().min(1).max(253)
 const period = z.discriminatedUnion('unit', [
@@ -21,6 +22,39 @@ const bucketRetention = z.strictObject({ defaultRetention: defaultRetention.null
 const owner = z.strictObject({ clusterId: name, namespace: name, name, uid: name })
 const profile = z.enum(profileNames)
 const existingScopes = ['ExtendOnly', 'IncludingModeChange'] as const
+const bucketTags = z.record(z.string().max(limits.tagKeyLengthMax), z.string().max(limits.tagValueLengthMax))
+const lifecycleDays = z.int().min(1).max(limits.lifecycleDaysMax)
+const lifecycleSize = z.int().min(0).max(limits.lifecycleSizeBytesMax)
+/** As the store has it, instants in milliseconds. */
+const lifecycleRule = z.strictObject({
+  id: z.string().min(1).max(limits.ruleIdLengthMax),
+  status: z.enum(['Enabled', 'Disabled']),
+  filter: z.strictObject({
+    form: z.enum(['Prefix', 'Filter', 'And']),
+    prefix: z.string().max(limits.objectKeyBytesMax).nullable(),
+    tags: z.array(z.strictObject({ key: z.string(), value: z.string() })),
+    sizeGreaterThan: lifecycleSize.nullable(),
+    sizeLessThan: lifecycleSize.nullable(),
+  }),
+  expiration: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('days'), days: lifecycleDays }),
+      z.strictObject({
+        kind: z.literal('date'),
+        dateMs: z.int().min(0).max(epochMsMax).multipleOf(dayMs).transform(epochMs),
+      }),
+      z.strictObject({ kind: z.literal('expiredObjectDeleteMarker'), isWanted: z.boolean() }),
+    ])
+    .nullable(),
+  noncurrentVersionExpiration: z
+    .strictObject({
+      noncurrentDays: lifecycleDays,
+      newerNoncurrentVersions: z.int().min(1).max(limits.newerNoncurrentVersionsMax).nullable(),
+    })
+    .nullable(),
+  abortIncompleteMultipartUpload: z.strictObject({ daysAfterInitiation: lifecycleDays }).nullable(),
+})
+const lifecycleRules = z.array(lifecycleRule).max(limits.lifecycleRulesMax)
 const quotaBytes = z.int().min(0)
 const policyRef = z.strictObject({ namespace: name, name, uid: name, generation: z.int().min(0) })
 
@@ -46,6 +80,9 @@ export const applyBucketDocument = z.strictObject({
   requireChecksum: z.boolean(),
   quotaBytes: quotaBytes.nullable(),
   applyToExisting: z.enum(['No', ...existingScopes]),
+  /** null: the bucket's own stay; empty: there are to be none. */
+  lifecycle: lifecycleRules.nullable(),
+  tags: bucketTags.nullable(),
   policy: policyRef.extend({ defaultRetention, prefixRules, bounds }),
 })
 
@@ -79,6 +116,8 @@ export const bucketFactsAnswer = z.object({
   profile,
   requireChecksum: z.boolean(),
   quotaBytes: z.int().nullable(),
+  lifecycle: lifecycleRules.nullable(),
+  tags: bucketTags.nullable(),
   applyToExisting: applyToExisting.nullable(),
   versionCount: z.int(),
   deleteMarkerCount: z.int(),

@@ -9,6 +9,8 @@ export const annotations = {
   reconcileNow: 'holdfast.dev/reconcile-now',
   /** A new value reads everything back from the lock server at once. */
   verifyNow: 'holdfast.dev/verify-now',
+  /** `"true"`: deleting the object is meant, although it is protected; counts for holders of the verb orphan. */
+  orphan: 'holdfast.dev/orphan',
 } as const
 
 const handledSchema = z.string().max(limits.annotationEchoLengthMax).optional()

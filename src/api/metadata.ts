@@ -5,6 +5,10 @@ export const apiGroup = 'holdfast.dev'
 /** The one served version: CEL rules live per version, so a second one would be a way around them. */
 export const servedVersion = 'v1'
 export const apiVersion = 'holdfast.dev/v1'
+/** On a LockedBucket whose bucket goes with it: held until the lock server answered. */
+export const bucketFinalizer = 'holdfast.dev/bucket'
+/** `"true"` on what the operator guards against deletion. */
+export const protectedLabel = 'holdfast.dev/protected'
 
 const dnsLabel = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const subdomainPattern = new RegExp(`^${dnsLabel}(\\.${dnsLabel})*$`)

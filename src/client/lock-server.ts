@@ -5,6 +5,7 @@
 import type { ExplainAnswer } from '../api/admin.ts'
 import type { ProfileName } from '../lib/profile.ts'
 import type { ExistingScope } from '../lock/existing.ts'
+import type { LifecycleRule } from '../lock/lifecycle.ts'
 import type { BucketRetention, DefaultRetention, RetentionBounds, RetentionMode } from '../lock/types.ts'
 
 export type OwnerRef = {
@@ -31,6 +32,9 @@ export type ApplyBucketRequest = {
   readonly applyToExisting: 'No' | ExistingScope
   /** null: no quota. */
   readonly quotaBytes: number | null
+  /** null: the bucket's own stay; empty: there are to be none. */
+  readonly lifecycle: readonly LifecycleRule[] | null
+  readonly tags: Readonly<Record<string, string>> | null
   readonly policy: PolicyRef & {
     readonly defaultRetention: DefaultRetention
     readonly prefixRules: BucketRetention['prefixRules']
@@ -62,6 +66,8 @@ export type BucketFactsAnswer = {
   readonly profile: ProfileName
   readonly requireChecksum: boolean
   readonly quotaBytes: number | null
+  readonly lifecycle: readonly LifecycleRule[] | null
+  readonly tags: Readonly<Record<string, string>> | null
   /** How far it has come; null: none was asked for. */
   readonly applyToExisting: {
     readonly scope: ExistingScope

@@ -14,3 +14,16 @@ export const profileNames = [
   'lenient',
 ] as const
 export type ProfileName = (typeof profileNames)[number]
+
+/** Whether a bucket demands a client's checksum of a body where nobody says, as its vendor does. */
+export const requireChecksumDefaults: Readonly<Record<ProfileName, boolean>> = {
+  aws: true,
+  storj: false,
+  'storj-preview': false,
+  wasabi: false,
+  qstorage: true,
+  yandex: true,
+  obs: false,
+  minio: false,
+  lenient: false,
+}

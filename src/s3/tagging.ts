@@ -1,7 +1,5 @@
 /** Tags of objects and buckets: the x-amz-tagging header and the Tagging document. */
 import { limits } from '../lib/limits.ts'
-import { mapOf, shape, text } from '../store/fields.ts'
-import { type TextCodec, textCodec } from '../store/text-codec.ts'
 import { invalidArgument, S3Error } from './s3-error.ts'
 import { allowOnly, child, children, childText, element, parseXml, xmlDocument } from './xml.ts'
 
@@ -24,12 +22,6 @@ export function taggingHeader(headers: Readonly<Record<string, string>>): Tags {
   checkTags(tags)
   return toRecord(tags)
 }
-
-/** A bucket's tags as stored. */
-export const bucketTagsCodec: TextCodec<{ readonly tags: Tags }> = textCodec(
-  'tagging',
-  shape({ tags: mapOf(text) }),
-)
 
 /** The Tagging document of an object. Errors: E8, BadRequest (more than 10), InvalidTag. */
 export function parseTagging(document: string): Tags {

@@ -10,6 +10,12 @@ import { compareBounds, compareBucketRetention } from '../lock/compare.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import type { BucketRetention } from '../lock/types.ts'
 import { type AccountNamespace, accountOf } from './accounts.ts'
+import {
+  type DocumentChange,
+  documentChanges,
+  documentDetail,
+  writeDocumentChanges,
+} from './apply-documents.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditDetail, AuditFields } from './audit-record.ts'
 import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
@@ -116,7 +122,8 @@ async function createManaged(job: Job, id: string): Promise<Attempt> {
     documents: [],
   }
   const bucket = wished(blank, input)
-  return applied(job, 'created', { bucket, existing: wishedExisting(null, { ...job, bucket }) })
+  const documents = await documentChanges(transaction, bucket, job)
+  return applied(job, 'created', { bucket, existing: wishedExisting(null, { ...job, bucket }), documents })
 }
 
 async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
@@ -130,12 +137,13 @@ async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
   if (aspects.length > 0) return refused(job, 'WouldShorten', { kind: 'wouldShorten', bucket, aspects })
   const before = await findExisting(job.transaction, bucket.id, job.log)
   const existing = wishedExisting(before, { ...job, bucket })
-  const isSame = equalBytes(encodeBucket(bucket), encodeBucket(next))
+  const documents = await documentChanges(job.transaction, bucket, job)
+  const isSame = documents.length === 0 && equalBytes(encodeBucket(bucket), encodeBucket(next))
   if (isSame && isDeepStrictEqual(before, existing)) {
     return { answer: { kind: 'applied', change: 'unchanged', bucket }, refusal: null }
   }
   const change = isOwned ? 'updated' : 'adopted'
-  return applied(job, change, { bucket: { ...next, revision: bucket.revision + 1 }, existing })
+  return applied(job, change, { bucket: { ...next, revision: bucket.revision + 1 }, existing, documents })
 }
 
 /**
@@ -154,14 +162,24 @@ function wished(bucket: BucketRecord, input: ApplyBucket): BucketRecord {
   return { ...bucket, versioning: 'Enabled', objectLock, owner, policy, profile, requireChecksum, quotaBytes }
 }
 
-type Next = { readonly bucket: BucketRecord; readonly existing: ExistingRecord | null }
+type Next = {
+  readonly bucket: BucketRecord
+  readonly existing: ExistingRecord | null
+  readonly documents: readonly DocumentChange[]
+}
 
-function applied(job: Job, change: Applied, { bucket, existing }: Next): Attempt {
+function applied(job: Job, change: Applied, { bucket: wanted, existing, documents }: Next): Attempt {
   const { transaction } = job
+  const bucket = writeDocumentChanges(transaction, wanted, documents)
   writeBucket(transaction, bucket)
   if (existing === null) deleteExisting(transaction, bucket.id)
   else writeExisting(transaction, bucket.id, existing)
-  const detail = { change, ...bucketDetail(bucket), applyToExisting: existing?.scope ?? 'No' }
+  const detail = {
+    change,
+    ...bucketDetail(bucket),
+    ...documentDetail(documents),
+    applyToExisting: existing?.scope ?? 'No',
+  }
   appendAudit(transaction, record(job, { kind: 'allow', rule: noRuleDenies }, detail))
   return { answer: { kind: 'applied', change, bucket }, refusal: null }
 }

@@ -45,6 +45,23 @@ export async function readDocument(
   return documentCodec.decode(row, await reader.get(row)).text
 }
 
+/** Writes a document's row, `null`: removes it; which documents there are then, for the bucket's record. */
+export function writeDocument(
+  transaction: KeyValueTransaction,
+  bucket: BucketRecord,
+  { kind, text: written }: { readonly kind: BucketDocumentKind; readonly text: string | null },
+): readonly BucketDocumentKind[] {
+  const row = documentKey(bucket.id, kind)
+  if (written === null) {
+    transaction.delete(row)
+    return bucket.documents.filter((each) => each !== kind)
+  }
+  const sizeBytes = Buffer.byteLength(written)
+  assert(sizeBytes <= limits.bucketDocumentBytesMax, 'the surfaces bound their documents')
+  transaction.put(row, documentCodec.encode(row, { text: written }))
+  return [...new Set([...bucket.documents, kind])].toSorted()
+}
+
 function putDocument(
   scene: Scene,
   actor: Actor,
@@ -52,19 +69,14 @@ function putDocument(
 ): Changed {
   const { bucket, transaction } = scene
   const { kind, text: written } = document
-  const sizeBytes = Buffer.byteLength(written)
-  assert(sizeBytes <= limits.bucketDocumentBytesMax, 'the S3 surface bounds its documents')
-  const row = documentKey(bucket.id, kind)
-  transaction.put(row, documentCodec.encode(row, { text: written }))
-  const documents = [...new Set([...bucket.documents, kind])].toSorted()
+  const documents = writeDocument(transaction, bucket, document)
   return changed(scene, actor, { documents, detail: { document: kind, documentSha256: sha256Hex(written) } })
 }
 
 function deleteDocument(scene: Scene, actor: Actor, kind: BucketDocumentKind): Changed {
   const { bucket, transaction } = scene
   if (!bucket.documents.includes(kind)) return { kind: 'changed', bucket }
-  transaction.delete(documentKey(bucket.id, kind))
-  const documents = bucket.documents.filter((each) => each !== kind)
+  const documents = writeDocument(transaction, bucket, { kind, text: null })
   return changed(scene, actor, { documents, detail: { document: kind, documentSha256: '' } })
 }
 

@@ -2,6 +2,7 @@
 
 import { limits } from '../lib/limits.ts'
 import { dayMs, type EpochMs, epochMs } from '../lib/units.ts'
+import { findLifecycle, findTags } from './apply-documents.ts'
 import type { StoreContext } from './decision.ts'
 import { findExisting } from './existing-rows.ts'
 import {
@@ -30,12 +31,14 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
   return context.kv.snapshot(async (reader) => {
     const [bucket, now] = await Promise.all([readBucket(reader, name), readTrustedNow(reader, context.clock)])
     if (bucket === null) return null
-    const [stat, lockedUntilMs, active, lifecycle, existing] = await Promise.all([
+    const [stat, lockedUntilMs, active, state, existing, lifecycle, tags] = await Promise.all([
       readStat(reader, bucket.id),
       latestActive(reader, bucket.id, now.trustedMs),
       countActive(reader, bucket.id, now.trustedMs),
       readLifecycleState(reader, bucket.id, context.log),
       findExisting(reader, bucket.id, context.log),
+      findLifecycle(reader, bucket, context.log),
+      findTags(reader, bucket, context.log),
     ])
     const heldOnly = stat.legalHoldCount - active.held
     return {
@@ -43,7 +46,9 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
       stat,
       lockedVersionCount: active.count + heldOnly,
       lockedUntilMs,
-      lastLifecycleRun: lifecycle.lastRun,
+      lifecycle,
+      tags,
+      lastLifecycleRun: state.lastRun,
       applyToExisting: existing,
       now,
     }

@@ -2,6 +2,7 @@
 import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { ExistingScope } from '../lock/existing.ts'
+import type { LifecycleRule } from '../lock/lifecycle.ts'
 import type {
   BucketRetention,
   DefaultRetention,
@@ -226,6 +227,10 @@ export type ApplyBucket = {
   readonly applyToExisting: 'No' | ExistingScope
   /** null: no quota. One below what is there refuses new bytes only. */
   readonly quotaBytes: number | null
+  /** null: left as they are; an empty list: none. */
+  readonly lifecycle: readonly LifecycleRule[] | null
+  /** null: left as they are; without any: none. */
+  readonly tags: Readonly<Record<string, string>> | null
   readonly policy: {
     readonly namespace: string
     readonly name: string
@@ -256,6 +261,9 @@ export type ExistingFacts = Pick<
 export type BucketFacts = {
   readonly bucket: BucketRecord
   readonly stat: BucketStat
+  /** null: none, or one that cannot be read. */
+  readonly lifecycle: readonly LifecycleRule[] | null
+  readonly tags: Readonly<Record<string, string>> | null
   /** null: none was asked for. */
   readonly applyToExisting: ExistingFacts | null
   /** Versions with an active retention or hold now. */

@@ -71,6 +71,8 @@ export function applyDocument(
     requireChecksum: true,
     quotaBytes: null,
     applyToExisting: 'No',
+    lifecycle: null,
+    tags: null,
     ...change,
     policy: {
       namespace: 'default',

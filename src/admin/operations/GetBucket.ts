@@ -42,6 +42,8 @@ export const GetBucket: AdminOperation = {
         profile: bucket.profile,
         requireChecksum: bucket.requireChecksum,
         quotaBytes: bucket.quotaBytes,
+        lifecycle: facts.lifecycle,
+        tags: facts.tags,
         applyToExisting: facts.applyToExisting === null ? null : existingDocument(facts.applyToExisting),
         versionCount: stat.versionCount,
         deleteMarkerCount: stat.deleteMarkerCount,

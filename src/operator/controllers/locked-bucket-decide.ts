@@ -142,6 +142,8 @@ function applyRequest(
     requireChecksum: true,
     quotaBytes: null,
     applyToExisting: 'No',
+    lifecycle: null,
+    tags: null,
     policy: {
       namespace: metadata.namespace,
       name: metadata.name,

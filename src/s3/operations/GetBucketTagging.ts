@@ -1,7 +1,8 @@
+import { bucketTagsCodec } from '../../store/tags-document.ts'
 import { xmlAnswer } from '../answers.ts'
 import { readBucketDocument } from '../bucket-document.ts'
 import { defineOperation } from '../operation.ts'
-import { bucketTagsCodec, taggingXml } from '../tagging.ts'
+import { taggingXml } from '../tagging.ts'
 
 /** Errors: NoSuchTagSet. */
 export const GetBucketTagging = defineOperation({

@@ -1,9 +1,10 @@
 import { limits } from '../../lib/limits.ts'
+import { bucketTagsCodec } from '../../store/tags-document.ts'
 import { emptyAnswer } from '../answers.ts'
 import { deleteBucketDocument, putBucketDocument } from '../bucket-document.ts'
 import { demandDocumentChecksum } from '../lock-headers.ts'
 import { defineOperation } from '../operation.ts'
-import { bucketTagsCodec, parseBucketTagging, type Tags } from '../tagging.ts'
+import { parseBucketTagging, type Tags } from '../tagging.ts'
 
 /** Replaces all tags of the bucket; an empty set removes them. Errors: E17, E8, BadRequest (more than 50), InvalidTag. */
 export const PutBucketTagging = defineOperation<Tags>({

@@ -1,4 +1,5 @@
 import { limits } from '../../lib/limits.ts'
+import { requireChecksumDefaults } from '../../lib/profile.ts'
 import { s3Namespace } from '../xml.ts'
 import type { Profile } from './profile.ts'
 
@@ -27,7 +28,7 @@ export const aws: Profile = {
     equalDate: 'accepted',
     removalUnderRule: 'asS3',
   },
-  checksums: { requireChecksum: true, scope: 'everything' },
+  checksums: { requireChecksum: requireChecksumDefaults.aws, scope: 'everything' },
   objects: { timeToLive: [], lockHeadersOnParts: 'ignored' },
   answers: {
     server: 'Holdfast',

@@ -1,3 +1,4 @@
+import { requireChecksumDefaults } from '../../lib/profile.ts'
 import { aws } from './aws.ts'
 import type { Profile } from './profile.ts'
 
@@ -11,5 +12,5 @@ export const lenient: Profile = {
   name: 'lenient',
   words: { ...aws.words, headerLetters: 'any', documentLetters: 'any', ruleLetters: 'any' },
   configuration: { ...aws.configuration, emptyRoot: 'clearsRule', emptyRule: 'clearsRule' },
-  checksums: { ...aws.checksums, requireChecksum: false },
+  checksums: { ...aws.checksums, requireChecksum: requireChecksumDefaults.lenient },
 }

@@ -1,3 +1,4 @@
+import { requireChecksumDefaults } from '../../lib/profile.ts'
 import { aws } from './aws.ts'
 import type { Profile } from './profile.ts'
 
@@ -13,7 +14,7 @@ export const minio: Profile = {
   name: 'minio',
   words: { ...aws.words, headerLetters: 'any' },
   configuration: { ...aws.configuration, existingBucket: 'InvalidBucketState' },
-  checksums: { ...aws.checksums, requireChecksum: false },
+  checksums: { ...aws.checksums, requireChecksum: requireChecksumDefaults.minio },
   rewordings: [
     {
       operations: ['PutObjectRetention'],

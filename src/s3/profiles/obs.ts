@@ -1,3 +1,4 @@
+import { requireChecksumDefaults } from '../../lib/profile.ts'
 import { aws } from './aws.ts'
 import type { Profile } from './profile.ts'
 
@@ -25,7 +26,7 @@ export const obs: Profile = {
     existingBucket: 'InvalidRequest',
   },
   retention: { ...aws.retention, emptyDocument: 'malformed', equalDate: 'refused' },
-  checksums: { ...aws.checksums, requireChecksum: false },
+  checksums: { ...aws.checksums, requireChecksum: requireChecksumDefaults.obs },
   objects: { ...aws.objects, lockHeadersOnParts: 'refused' },
   answers: {
     ...aws.answers,

@@ -1,3 +1,4 @@
+import { requireChecksumDefaults } from '../../lib/profile.ts'
 import { aws } from './aws.ts'
 import type { Profile } from './profile.ts'
 
@@ -9,7 +10,7 @@ export const qstorage: Profile = {
   ...aws,
   name: 'qstorage',
   configuration: { ...aws.configuration, enabledElement: 'optional', existingBucket: 'InvalidRequest' },
-  checksums: { requireChecksum: true, scope: 'lockConfiguration' },
+  checksums: { requireChecksum: requireChecksumDefaults.qstorage, scope: 'lockConfiguration' },
   rewordings: [
     {
       operations: ['PutObjectLockConfiguration', 'PutObjectRetention'],

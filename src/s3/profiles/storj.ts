@@ -1,4 +1,5 @@
 import { limits } from '../../lib/limits.ts'
+import { requireChecksumDefaults } from '../../lib/profile.ts'
 import { aws } from './aws.ts'
 import type { Profile, Rewording } from './profile.ts'
 
@@ -16,7 +17,7 @@ export const storj: Profile = {
   name: 'storj',
   words: { ...aws.words, headerLetters: 'any' },
   configuration: { ...aws.configuration, yearsMax: limits.storjRetentionYearsMax },
-  checksums: { ...aws.checksums, requireChecksum: false },
+  checksums: { ...aws.checksums, requireChecksum: requireChecksumDefaults.storj },
   objects: { ...aws.objects, timeToLive: ['object-expires', 'storj-expires'] },
   rewordings,
 }

@@ -1,3 +1,4 @@
+import { requireChecksumDefaults } from '../../lib/profile.ts'
 import { aws } from './aws.ts'
 import type { Profile } from './profile.ts'
 
@@ -7,5 +8,5 @@ export const wasabi: Profile = {
   name: 'wasabi',
   words: { ...aws.words, headerLetters: 'any', documentLetters: 'any' },
   configuration: { ...aws.configuration, emptyBody: 'clearsRule', emptyRule: 'clearsRule' },
-  checksums: { ...aws.checksums, requireChecksum: false },
+  checksums: { ...aws.checksums, requireChecksum: requireChecksumDefaults.wasabi },
 }

@@ -1,3 +1,4 @@
+import { requireChecksumDefaults } from '../../lib/profile.ts'
 import { aws } from './aws.ts'
 import type { Profile } from './profile.ts'
 
@@ -10,7 +11,7 @@ export const yandex: Profile = {
   name: 'yandex',
   configuration: { ...aws.configuration, emptyRoot: 'freezes' },
   retention: { ...aws.retention, governanceChange: 'bypass', removalUnderRule: 'refused' },
-  checksums: { requireChecksum: true, scope: 'objectsUnderRule' },
+  checksums: { requireChecksum: requireChecksumDefaults.yandex, scope: 'objectsUnderRule' },
   rewordings: [
     {
       operations: ['PutObjectLockConfiguration', 'PutObjectRetention'],

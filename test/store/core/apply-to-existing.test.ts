@@ -48,6 +48,8 @@ for (const engine of engines) {
         requireChecksum: true,
         quotaBytes: null,
         applyToExisting: 'ExtendOnly',
+        lifecycle: null,
+        tags: null,
         policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
         ...wish,
       })

@@ -63,6 +63,8 @@ for (const engine of engines) {
         requireChecksum: true,
         quotaBytes: null,
         applyToExisting: 'No',
+        lifecycle: null,
+        tags: null,
         ...wish,
         policy: {
           namespace: 'team',

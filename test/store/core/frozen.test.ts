@@ -57,6 +57,8 @@ for (const engine of engines) {
         requireChecksum: true,
         quotaBytes: null,
         applyToExisting: 'No',
+        lifecycle: null,
+        tags: null,
         policy: {
           namespace: 'team',
           name: 'keep',

@@ -36,6 +36,8 @@ for (const engine of engines) {
         requireChecksum: true,
         quotaBytes: 100,
         applyToExisting: 'No',
+        lifecycle: null,
+        tags: null,
         policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
         ...wish,
       })

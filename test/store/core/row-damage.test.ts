@@ -70,6 +70,8 @@ for (const engine of engines) {
         requireChecksum: true,
         quotaBytes: null,
         applyToExisting: 'No',
+        lifecycle: null,
+        tags: null,
         policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
         ...wish,
       })

@@ -30,6 +30,8 @@ test('decide: no bucket at the server, one apply with owner, policy and epoch', 
         requireChecksum: true,
         quotaBytes: null,
         applyToExisting: 'No',
+        lifecycle: null,
+        tags: null,
         policy: {
           namespace: 'team',
           name: 'keep',

@@ -77,6 +77,8 @@ export function factsOf(
     profile: 'aws',
     requireChecksum: true,
     quotaBytes: null,
+    lifecycle: null,
+    tags: null,
     applyToExisting: null,
     versionCount: 0,
     deleteMarkerCount: 0,
