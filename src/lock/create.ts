@@ -3,7 +3,6 @@ import { startsWithBytes } from '../lib/bytes.ts'
 import { type EpochMs, laterOf } from '../lib/units.ts'
 import { retainUntil } from './periods.ts'
 import { type Denial, decide } from './rules.ts'
-import { modeRank } from './state.ts'
 import type {
   BucketLockStatus,
   BucketRetention,
@@ -115,7 +114,7 @@ function judgeSinceCreate(
     policyMode,
     bounds,
   }
-  return decide(context, unlocked, { kind: 'PutObjectRetention', next, bypassGovernance: false })
+  return decide(context, unlocked, retentionRequest(next))
 }
 
 /**
@@ -147,12 +146,17 @@ function defaultOnCreate(
 function explicitRequests(request: CreateRequest): readonly LockRequest[] {
   const asked: LockRequest[] = []
   if (request.explicitRetention !== null) {
-    asked.push({ kind: 'PutObjectRetention', next: request.explicitRetention, bypassGovernance: false })
+    asked.push(retentionRequest(request.explicitRetention))
   }
   if (request.explicitLegalHold !== null) {
     asked.push({ kind: 'PutObjectLegalHold', next: request.explicitLegalHold })
   }
   return asked
+}
+
+function retentionRequest(next: Retention): LockRequest {
+  // Stryker disable next-line BooleanLiteral: nothing is in force on a new version, so there is nothing to bypass
+  return { kind: 'PutObjectRetention', next, bypassGovernance: false }
 }
 
 function createContext({ requestMs, bucketLock, policyMode, bounds }: CreateRequest): LockContext {
@@ -162,7 +166,7 @@ function createContext({ requestMs, bucketLock, policyMode, bounds }: CreateRequ
 
 function strongerOf(a: Retention | null, b: Retention | null): Retention | null {
   if (a === null || b === null) return a ?? b
-  const mode = modeRank(a.mode) >= modeRank(b.mode) ? a.mode : b.mode
+  const mode = a.mode === 'COMPLIANCE' ? a.mode : b.mode
   return { mode, retainUntilMs: laterOf(a.retainUntilMs, b.retainUntilMs) }
 }
 

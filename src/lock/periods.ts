@@ -6,7 +6,7 @@ import type { RetentionPeriod } from './types.ts'
 /** Every calendar year has at least and at most this many days: the safe conversions between the units. */
 const daysPerYearMin = 365
 const daysPerYearMax = 366
-/** The mean Gregorian year: only to name the longer of two periods of which neither is provably longer. */
+/** The mean Gregorian year: only to name the longer of two periods to people. */
 const daysPerYearMean = 365.2425
 
 /** How `next` stands to `current`; `shorter` includes "cannot be proved to be as long". */
@@ -38,8 +38,8 @@ export function periodCompare(current: RetentionPeriod, next: RetentionPeriod): 
   assertPeriod(current)
   assertPeriod(next)
   if (current.unit === next.unit) {
-    if (next.count === current.count) return 'same'
-    return next.count > current.count ? 'longer' : 'shorter'
+    if (next.count < current.count) return 'shorter'
+    return next.count > current.count ? 'longer' : 'same'
   }
   return daysMin(next) >= daysMax(current) ? 'longer' : 'shorter'
 }
@@ -50,12 +50,10 @@ export function periodCovers(current: RetentionPeriod, next: RetentionPeriod): b
 }
 
 /**
- * The longer of two periods, to show one to people. Where neither is provably longer (731 days and 2 years)
- * it is the longer on the average; decisions compare instants of `retainUntil` instead.
+ * The longer of two periods on the average, of equal ones the first, to show one to people: 731 days and 2 years
+ * change places from start to start. Decisions compare instants of `retainUntil` instead.
  */
 export function longerPeriod(a: RetentionPeriod, b: RetentionPeriod): RetentionPeriod {
-  if (periodCovers(a, b)) return b
-  if (periodCovers(b, a)) return a
   return daysMean(b) > daysMean(a) ? b : a
 }
 

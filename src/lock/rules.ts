@@ -5,6 +5,7 @@ import { activeRetention, extendsRetention, modeRank } from './state.ts'
 import type {
   DenyReason,
   LockContext,
+  LockFinding,
   LockRequest,
   LockRule,
   ObjectLockState,
@@ -26,48 +27,34 @@ export const bypassGovernanceRetention = 'BypassGovernanceRetention'
 /** Never assume that an unreadable lock is no lock: denies every request, on delete markers too. */
 const lockStateKnown: LockRule = {
   name: 'LockStateKnown',
-  judge: (_context, state) =>
-    state.kind === 'unknown' ? deny('LockStateKnown', 'LockStateUnknown', null) : null,
+  judge: (_context, state) => (state.kind === 'known' ? null : deny('LockStateUnknown', null)),
 }
 
 /** A hold ON keeps the version, whatever its retention, without end; nothing bypasses it. */
-const legalHold: LockRule = {
-  name: 'LegalHold',
-  judge: (_context, state, request) => {
-    if (request.kind !== 'DeleteObjectVersion' || request.isDeleteMarker || state.kind === 'unknown')
-      return null
-    return state.legalHold === 'ON' ? deny('LegalHold', 'LegalHold', null) : null
-  },
-}
+const legalHold = onKnownLock('LegalHold', (_context, state, request) => {
+  if (request.kind !== 'DeleteObjectVersion' || request.isDeleteMarker) return null
+  return state.legalHold === 'ON' ? deny('LegalHold', null) : null
+})
 
 /** COMPLIANCE in force: only the same mode and an equal or later date; nothing bypasses it. */
-const complianceRetention: LockRule = {
-  name: 'ComplianceRetention',
-  judge: (context, state, request) => {
-    const current = retentionInForce(context, state, request)
-    if (current === null || current.mode !== 'COMPLIANCE') return null
-    if (request.kind === 'PutObjectRetention' && extendsRetention(current, request.next)) return null
-    return deny('ComplianceRetention', 'ComplianceRetention', current.retainUntilMs)
-  },
-}
+const complianceRetention = onKnownLock('ComplianceRetention', (context, state, request) => {
+  const asked = askedRetention(request)
+  const current = activeRetention(state, context.nowMs)
+  if (asked === null || current?.mode !== 'COMPLIANCE') return null
+  return extendsRetention(current, asked.next) ? null : deny('ComplianceRetention', current.retainUntilMs)
+})
 
 /**
  * GOVERNANCE in force: an equal or later date in the same mode is free; all else, COMPLIANCE included, needs
  * the bypass (PutObjectRetention; so do the s3-tests of Ceph).
  */
-const governanceRetention: LockRule = {
-  name: 'GovernanceRetention',
-  judge: (context, state, request) => {
-    if (request.kind === 'PutObjectLegalHold') return null
-    const current = retentionInForce(context, state, request)
-    if (current === null || current.mode !== 'GOVERNANCE') return null
-    if (request.kind === 'PutObjectRetention' && request.next?.mode === 'GOVERNANCE') {
-      if (extendsRetention(current, request.next)) return null
-    }
-    if (request.bypassGovernance) return { kind: 'allow', rule: bypassGovernanceRetention }
-    return deny('GovernanceRetention', 'GovernanceRetention', current.retainUntilMs)
-  },
-}
+const governanceRetention = onKnownLock('GovernanceRetention', (context, state, request) => {
+  const asked = askedRetention(request)
+  const current = activeRetention(state, context.nowMs)
+  if (asked === null || current?.mode !== 'GOVERNANCE') return null
+  if (asked.next?.mode === 'GOVERNANCE' && extendsRetention(current, asked.next)) return null
+  return asked.bypassGovernance ? { kind: 'bypassed' } : deny('GovernanceRetention', current.retainUntilMs)
+})
 
 /**
  * A frozen bucket changes no retention and sets no hold; a hold may be lifted, and existing locks stay in
@@ -77,8 +64,7 @@ const bucketFrozen: LockRule = {
   name: 'BucketFrozen',
   judge: (context, _state, request) => {
     if (context.bucketLock !== 'Frozen' || request.kind === 'DeleteObjectVersion') return null
-    if (request.kind === 'PutObjectLegalHold' && request.next === 'OFF') return null
-    return deny('BucketFrozen', 'BucketFrozen', null)
+    return request.next === 'OFF' ? null : deny('BucketFrozen', null)
   },
 }
 
@@ -87,23 +73,19 @@ const bucketFrozen: LockRule = {
  * and a bypassed shortening or removal below it. It never refuses an extension of what is in force, and never
  * clamps.
  */
-const minimumRetention: LockRule = {
-  name: 'MinimumRetention',
-  judge: (context, state, request) => {
-    const { minimum } = context.bounds
-    if (minimum === null || request.kind !== 'PutObjectRetention' || state.kind === 'unknown') return null
-    const current = activeRetention(state, context.nowMs)
-    if (request.next === null) {
-      // Without a retention in force there is nothing to remove: S3 answers 200 and changes nothing.
-      return current === null ? null : deny('MinimumRetention', 'BelowMinimum', current.retainUntilMs)
-    }
-    if (current !== null && extendsRetention(current, request.next)) return null
-    const isWeakerMode =
-      context.policyMode !== null && modeRank(request.next.mode) < modeRank(context.policyMode)
-    const isTooShort = request.next.retainUntilMs < retainUntil(context.requestMs, minimum)
-    return isWeakerMode || isTooShort ? deny('MinimumRetention', 'BelowMinimum', null) : null
-  },
-}
+const minimumRetention = onKnownLock('MinimumRetention', (context, state, request) => {
+  const { minimum } = context.bounds
+  if (minimum === null || request.kind !== 'PutObjectRetention') return null
+  const current = activeRetention(state, context.nowMs)
+  if (request.next === null) {
+    // Without a retention in force there is nothing to remove: S3 answers 200 and changes nothing.
+    return current === null ? null : deny('BelowMinimum', current.retainUntilMs)
+  }
+  if (current !== null && extendsRetention(current, request.next)) return null
+  const isWeakerMode = modeRank(request.next.mode) < modeRank(context.policyMode)
+  const isTooShort = request.next.retainUntilMs < retainUntil(context.requestMs, minimum)
+  return isWeakerMode || isTooShort ? deny('BelowMinimum', null) : null
+})
 
 /**
  * The policy's `maximum`: refuses a client's date beyond it, extensions included. Putting back exactly what
@@ -119,7 +101,7 @@ const maximumRetention: LockRule = {
     const current = state.kind === 'known' ? activeRetention(state, context.nowMs) : null
     if (current !== null && current.mode === mode && current.retainUntilMs === retainUntilMs) return null
     // The bound moves with the request: `maximum` before the date, the same date is within it.
-    return deny('MaximumRetention', 'AboveMaximum', epochMs(retainUntilMs - daysMin(maximum) * dayMs))
+    return deny('AboveMaximum', epochMs(retainUntilMs - daysMin(maximum) * dayMs))
   },
 }
 
@@ -177,35 +159,51 @@ function explainBy(
   state: ObjectLockState,
   request: LockRequest,
 ): readonly RuleVerdict[] {
-  return rules.map(({ name, judge }) => {
-    const verdict = judge(context, state, request) ?? { kind: 'allow', rule: name }
-    return { rule: name, verdict }
-  })
+  return rules.map(({ name, judge }) => ({
+    rule: name,
+    verdict: verdictOf(name, judge(context, state, request)),
+  }))
 }
 
-/**
- * The retention that a delete or a change of retention meets; null when there is none in force or it is no
- * matter.
- */
-function retentionInForce(
-  context: LockContext,
-  state: ObjectLockState,
-  request: LockRequest,
-): Retention | null {
-  if (state.kind === 'unknown' || request.kind === 'PutObjectLegalHold') return null
-  if (request.kind === 'DeleteObjectVersion' && request.isDeleteMarker) return null
-  return activeRetention(state, context.nowMs)
+function verdictOf(rule: string, finding: LockFinding | null): Verdict {
+  if (finding === null) return { kind: 'allow', rule }
+  if (finding.kind === 'bypassed') return { kind: 'allow', rule: bypassGovernanceRetention }
+  const { kind, reason, untilMs } = finding
+  return { kind, rule, reason, untilMs }
 }
 
-function deny(rule: string, reason: DenyReason, untilMs: EpochMs | null): Denial {
-  return { kind: 'deny', rule, reason, untilMs }
+type KnownLockState = Extract<ObjectLockState, { readonly kind: 'known' }>
+
+/** A rule about what the lock says; one that cannot be read is LockStateKnown's to deny. */
+function onKnownLock(
+  name: string,
+  judge: (context: LockContext, state: KnownLockState, request: LockRequest) => LockFinding | null,
+): LockRule {
+  return {
+    name,
+    judge: (context, state, request) => (state.kind === 'known' ? judge(context, state, request) : null),
+  }
+}
+
+type AskedRetention = { readonly next: Retention | null; readonly bypassGovernance: boolean }
+
+/** What would be left of the retention, a delete leaving none; null when the request does not touch one. */
+function askedRetention(request: LockRequest): AskedRetention | null {
+  if (request.kind === 'PutObjectLegalHold') return null
+  const { bypassGovernance } = request
+  if (request.kind === 'PutObjectRetention') return { next: request.next, bypassGovernance }
+  return request.isDeleteMarker ? null : { next: null, bypassGovernance }
+}
+
+function deny(reason: DenyReason, untilMs: EpochMs | null): LockFinding {
+  return { kind: 'deny', reason, untilMs }
 }
 
 /** Sorts the most lasting denial first. */
 function byLasting(a: Denial, b: Denial): number {
   const lasting = lastingMs(b) - lastingMs(a)
   if (lasting !== 0 && !Number.isNaN(lasting)) return lasting
-  return a.rule < b.rule ? -1 : 1
+  return a.rule.localeCompare(b.rule, 'en')
 }
 
 function lastingMs(denial: Denial): number {

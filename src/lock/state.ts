@@ -46,8 +46,8 @@ export function lockedUntil(state: ObjectLockState, nowMs: EpochMs): LockedUntil
   return retention === null ? { kind: 'free' } : { kind: 'until', retainUntilMs: retention.retainUntilMs }
 }
 
-/** GOVERNANCE below COMPLIANCE. */
-export function modeRank(mode: RetentionMode): number {
+/** GOVERNANCE below COMPLIANCE; null, no mode that is asked for, below none. */
+export function modeRank(mode: RetentionMode | null): number {
   return mode === 'COMPLIANCE' ? 1 : 0
 }
 

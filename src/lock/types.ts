@@ -96,11 +96,13 @@ export type Verdict =
       readonly untilMs: EpochMs | null
     }
 
-/**
- * One rule: null means "nothing against it"; an allow is given only where a bypass was needed and used, so
- * that the record says so. Rules are order-independent: any deny denies.
- */
+/** What one rule has against a request; `bypassed`: it would deny, but the bypass was needed and used. */
+export type LockFinding =
+  | Omit<Extract<Verdict, { readonly kind: 'deny' }>, 'rule'>
+  | { readonly kind: 'bypassed' }
+
+/** One rule: null means "nothing against it". Rules are order-independent: any deny denies. */
 export type LockRule = {
   readonly name: string
-  readonly judge: (context: LockContext, state: ObjectLockState, request: LockRequest) => Verdict | null
+  readonly judge: (context: LockContext, state: ObjectLockState, request: LockRequest) => LockFinding | null
 }

@@ -136,12 +136,15 @@ describe('lockOnCreate', () => {
   })
 
   test.each([
-    ['a date', { explicitRetention: governance(day) }],
-    ['a hold', { explicitLegalHold: 'OFF' }],
-    ['a default', { bucket: defaultOf('GOVERNANCE', 1) }],
-  ] as const)('lockOnCreate: %s in a bucket without Object Lock, an assertion fails', (_title, change) => {
-    expect(() => lockOnCreate({ ...plain, bucketLock: null, ...change })).toThrow('assertion failed')
-  })
+    ['a date', { explicitRetention: governance(day) }, 'lock headers reach only a bucket with'],
+    ['a hold', { explicitLegalHold: 'OFF' }, 'lock headers reach only a bucket with'],
+    ['a default', { bucket: defaultOf('GOVERNANCE', 1) }, 'a default rule exists only where'],
+  ] as const)(
+    'lockOnCreate: %s in a bucket without Object Lock, an assertion fails',
+    (_title, change, words) => {
+      expect(() => lockOnCreate({ ...plain, bucketLock: null, ...change })).toThrow(words)
+    },
+  )
 })
 
 describe('prefix rules', () => {

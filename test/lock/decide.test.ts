@@ -8,7 +8,7 @@ import {
   lockRules,
   noRuleDenies,
 } from '../../src/lock/rules.ts'
-import type { LockRule, Verdict } from '../../src/lock/types.ts'
+import type { LockFinding, LockRule, Verdict } from '../../src/lock/types.ts'
 import { decisionTable } from './decision-table.ts'
 import {
   baseContext,
@@ -53,9 +53,9 @@ test('decision table: every row needs at least one rule, and every rule is neede
 })
 
 describe('decide', () => {
-  const rule = (name: string, verdict: Verdict | null): LockRule => ({ name, judge: () => verdict })
+  const rule = (name: string, finding: LockFinding | null): LockRule => ({ name, judge: () => finding })
   const deny = (name: string, untilMs: EpochMs | null): LockRule =>
-    rule(name, { kind: 'deny', rule: name, reason: 'LegalHold', untilMs })
+    rule(name, { kind: 'deny', reason: 'LegalHold', untilMs })
   const by = (rules: readonly LockRule[]): Verdict => decideBy(rules, baseContext, known(null), remove)
 
   test('decide: several denials, the one without an end wins', () => {
@@ -70,7 +70,7 @@ describe('decide', () => {
   })
 
   test('decide: an allow never outweighs a denial', () => {
-    const allow = rule('bypass', { kind: 'allow', rule: bypassGovernanceRetention })
+    const allow = rule('bypass', { kind: 'bypassed' })
     expect(by([allow, deny('a', now)])).toMatchObject({ kind: 'deny', rule: 'a' })
     expect(by([allow, rule('b', null)])).toEqual({ kind: 'allow', rule: bypassGovernanceRetention })
     expect(by([rule('b', null)])).toEqual({ kind: 'allow', rule: noRuleDenies })

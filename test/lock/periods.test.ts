@@ -55,7 +55,7 @@ describe('retainUntil', () => {
 
   test('retainUntil: a unit that is neither days nor years, an assertion fails', () => {
     const weeks = { unit: 'WEEKS', count: 1 } as unknown as RetentionPeriod
-    expect(() => retainUntil(epochMs(0), weeks)).toThrow('unreachable')
+    expect(() => retainUntil(epochMs(0), weeks)).toThrow('unreachable: a period counts days or years')
   })
 })
 
@@ -76,6 +76,11 @@ describe('periodCompare', () => {
     ['731 days to 2 years, not provable', days(731), years(2), 'shorter'],
   ])('periodCompare: %s', (_title, current, next, expected) => {
     expect(periodCompare(current, next)).toBe(expected)
+  })
+
+  test('periodCompare: either period beyond its unit, an assertion fails', () => {
+    expect(() => periodCompare(days(36_501), years(1))).toThrow('a period is within the limits')
+    expect(() => periodCompare(days(1), years(101))).toThrow('a period is within the limits')
   })
 
   test('periodCompare: same or longer, next ends no earlier from any start', () => {
@@ -102,5 +107,10 @@ describe('longerPeriod', () => {
     ['3,651 days and 10 years, whatever the order', years(10), days(3651), years(10)],
   ])('longerPeriod: %s', (_title, a, b, expected) => {
     expect(longerPeriod(a, b)).toEqual(expected)
+  })
+
+  test('longerPeriod: two equal ones, the first', () => {
+    const first = days(7)
+    expect(longerPeriod(first, days(7))).toBe(first)
   })
 })
