@@ -29,7 +29,7 @@ describe('DeleteBucket', () => {
     }
   })
 
-  it('[DeleteBucket.2] DeleteBucket: a locked version keeps the bucket, whoever asks (I18)', async () => {
+  it('[DeleteBucket.2] DeleteBucket: a locked version keeps the bucket, whoever asks (I18, B-24)', async () => {
     const name = await bench.bucket('locked', { key: owner })
     await bench.put(name, 'key', { key: owner })
     await bench.retain({ bucket: name, key: 'key' }, 'COMPLIANCE', bench.inDays(1), { key: owner })

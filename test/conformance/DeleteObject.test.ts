@@ -161,7 +161,7 @@ describe('DeleteObject of a version', () => {
     expect((await remove(target)).status).toBe(204)
   })
 
-  it('[DeleteObject.5] DeleteObject: a delete marker is never protected, and the version below comes back', async () => {
+  it('[DeleteObject.5] B-67 DeleteObject: a delete marker is never protected, and the version below comes back', async () => {
     const target = await locked({ mode: 'COMPLIANCE' })
     const marker = await remove({ bucket: target.bucket, key: 'key' })
     const versionId = String(marker.headers['x-amz-version-id'])
@@ -181,7 +181,7 @@ describe('DeleteObject of a version', () => {
     expect(refusal(answer)).toEqual(refused.locked)
   })
 
-  it('[DeleteObject.11] DeleteObject: marker, refusal, marker away, refusal again, then bypass', async () => {
+  it('[DeleteObject.11] B-68 DeleteObject: marker, refusal, marker away, refusal again, then bypass', async () => {
     const target = await locked({ mode: 'GOVERNANCE' })
     const marker = await remove({ bucket: target.bucket, key: 'key' })
     const markerId = String(marker.headers['x-amz-version-id'])

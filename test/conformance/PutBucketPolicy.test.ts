@@ -89,7 +89,7 @@ describe('PutBucketPolicy', () => {
     expect(stored.code).toBe('NoSuchBucketPolicy')
   })
 
-  it('PutBucketPolicy: a policy that lets everybody in is refused, with an account or a network it is not', async () => {
+  it('B-64 PutBucketPolicy: a policy that lets everybody in is refused, with an account or a network it is not', async () => {
     const bucket = await bench.bucket('enabled', { key: owner })
     const everybody = { Principal: '*', Action: 's3:GetObject' }
     expect(refusal(await put(bucket, policyDocument(bucket, everybody)))).toEqual([

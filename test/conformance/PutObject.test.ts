@@ -108,7 +108,7 @@ describe('PutObject: bytes', () => {
   })
 
   it.each(['a//b', '../x', './x', 'dir/', 'sp ace+plus', 'é%41', 'Key', 'key', '\u0001', 'k'.repeat(1024)])(
-    'PutObject: the key %j is stored as it is (I10)',
+    'B-63 PutObject: the key %j is stored as it is (I10)',
     async (key) => {
       const bucket = await bench.bucket('enabled', { key: owner })
       await bench.put(bucket, key, { key: owner, body: key })

@@ -72,7 +72,7 @@ describe('PutObjectLockConfiguration', () => {
     expect(removed.status).toBe(204)
   })
 
-  it('[PutObjectLockConfiguration.3] [Choice.20] PutObjectLockConfiguration: Enabled without Rule removes the rule, versions keep their dates', async () => {
+  it('[PutObjectLockConfiguration.3] [Choice.20] B-10 PutObjectLockConfiguration: Enabled without Rule removes the rule, versions keep their dates', async () => {
     const name = await bench.bucket('locked', { key: owner, rule: days('COMPLIANCE', 1) })
     const versionId = await bench.put(name, 'key', { key: owner })
     const before = await lockOf(name, 'key', versionId)

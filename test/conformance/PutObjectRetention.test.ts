@@ -60,7 +60,7 @@ const table: readonly Row[] = [
     200,
   ],
   [
-    '[PutObjectRetention.5] [PutObjectRetention.17] GOVERNANCE, to COMPLIANCE later',
+    '[PutObjectRetention.5] [PutObjectRetention.17] B-33 GOVERNANCE, to COMPLIANCE later',
     'GOVERNANCE',
     2,
     ['COMPLIANCE', 3],
@@ -84,8 +84,15 @@ const table: readonly Row[] = [
     200,
   ],
   ['[PutObjectRetention.8] COMPLIANCE, later', 'COMPLIANCE', 2, ['COMPLIANCE', 3], 200, 200],
-  ['[PutObjectRetention.9] COMPLIANCE, earlier', 'COMPLIANCE', 2, ['COMPLIANCE', 1], 403, 403],
-  ['[PutObjectRetention.10] COMPLIANCE, to GOVERNANCE later', 'COMPLIANCE', 2, ['GOVERNANCE', 3], 403, 403],
+  ['[PutObjectRetention.9] B-09 COMPLIANCE, earlier', 'COMPLIANCE', 2, ['COMPLIANCE', 1], 403, 403],
+  [
+    '[PutObjectRetention.10] B-31 COMPLIANCE, to GOVERNANCE later',
+    'COMPLIANCE',
+    2,
+    ['GOVERNANCE', 3],
+    403,
+    403,
+  ],
   ['[PutObjectRetention.10] COMPLIANCE, to GOVERNANCE earlier', 'COMPLIANCE', 2, ['GOVERNANCE', 1], 403, 403],
   ['[PutObjectRetention.11] COMPLIANCE, empty document', 'COMPLIANCE', 2, 'empty', 403, 403],
 ]

@@ -54,7 +54,7 @@ test('explain: any question, denies exactly when decide does and holds the verdi
   )
 })
 
-test('monotone COMPLIANCE (I2): any walk, mode and date never fall while in force', () => {
+test('B-09 B-31 monotone COMPLIANCE (I2): any walk, mode and date never fall while in force', () => {
   const step = fc.record({
     request: anyRequest,
     passMs: fc.constantFrom(0, 1, day, 5 * day),

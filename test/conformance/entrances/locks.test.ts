@@ -203,7 +203,7 @@ describe.each(intents.map((intent) => [intent.name, intent] as const))(
     })
 
     it.each(entrances.map((entrance) => [entrance.name, entrance] as const))(
-      'I7: through %s, the lock that was meant is stored with every size and key',
+      'B-14 B-38 I7: through %s, the lock that was meant is stored with every size and key',
       async (_entrance, entrance) => {
         const writes = shapes.map(([size, shape]): Write => {
           const body = bodies[size] ?? Buffer.alloc(0)

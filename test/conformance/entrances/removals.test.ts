@@ -108,7 +108,7 @@ const cells = states.flatMap((state) =>
 
 describe('I4: removal of a version', () => {
   it.each(cells)(
-    'I4: a version that is %s, by %s: one verdict on every path',
+    'B-04 B-05 I4: a version that is %s, by %s: one verdict on every path',
     async (_a, _b, state, principal) => {
       for (const { name, attempt } of removals) {
         const version = await stock.versionFor(state, principal.bypasses)
@@ -140,7 +140,7 @@ const forces: readonly (readonly [string, Headers, Headers])[] = [
   ],
 ]
 
-describe('I4: force (B-22, B-52)', () => {
+describe('I4: force (B-22, B-23, B-52)', () => {
   it.each(forces)('I4: with %s nothing goes that could not go without', async (_name, headers, query) => {
     const all = { ...headers, ...bypass }
     for (const state of states.filter(({ removable }) => !removable(true))) {
@@ -304,7 +304,7 @@ describe('I4: what runs by itself', () => {
     expect(await stock.seen(copy)).toEqual(before)
   })
 
-  it('I4: lifecycle rules remove what may go, and of the rest nothing (B-27 to B-30)', async () => {
+  it('I4: lifecycle rules remove what may go, and of the rest nothing (B-27, B-28, B-29, B-30)', async () => {
     const versions = await Promise.all(
       states.map(async (state) => ({ state, version: await stock.fresh(state.name) })),
     )

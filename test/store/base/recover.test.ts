@@ -135,7 +135,7 @@ describe('killed', () => {
     }
   }
 
-  test('PutObject: at any step, leaves the version with its bytes or nothing at all', async () => {
+  test('B-43 PutObject: at any step, leaves the version with its bytes or nothing at all', async () => {
     const steps = await killEverywhere(
       (rig) => putBytes(rig.versions, 'a', pattern(fileBytes, 1)),
       async (rig) => {

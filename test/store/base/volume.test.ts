@@ -46,7 +46,7 @@ describe.each(engines)('volume on $name', ({ open }) => {
     expect(a).toEqual(b)
   })
 
-  test('openVolume: a newer format, is refused with a sentence that says what to do', async () => {
+  test('B-47 openVolume: a newer format, is refused with a sentence that says what to do', async () => {
     await kv.transact(async (transaction) =>
       transaction.put(metaKey('volume'), sealed(metaKey('volume'), '{"format":2,"somethingNew":true}')),
     )
@@ -85,7 +85,7 @@ describe.each(engines)('volume on $name', ({ open }) => {
     expect(Buffer.from((await old.get(row)) ?? []).toString()).toBe('2')
   })
 
-  test('fence: an epoch that begins while a transaction is working, stops its commit', async () => {
+  test('B-44 fence: an epoch that begins while a transaction is working, stops its commit', async () => {
     await beginServerEpoch(kv)
     let runs = 0
     const late = fencedKeyValue(kv, 1).transact(async (transaction) => {

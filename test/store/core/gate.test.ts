@@ -145,7 +145,7 @@ for (const engine of engines) {
       )
     })
 
-    test('a bucket row that cannot be read: every mutation denied (B-01, B-03, B-51)', async () => {
+    test('a bucket row that cannot be read: every mutation denied (B-01, B-02, B-03, B-51)', async () => {
       const free = await put('free', {})
       await damage(bucketKey('ledger'), (text) => text.replace('"objectLock":', '"objectlock":'))
       await expectRefused(() => remove(free, true), 'LockStateUnknown')

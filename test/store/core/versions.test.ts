@@ -51,7 +51,7 @@ for (const engine of engines) {
       expect(await readText(rig.versions, found)).toBe('hello')
     })
 
-    test('put: a default rule, stamped once; changing or removing the rule changes no version (I11)', async () => {
+    test('put: a default rule, stamped once; changing or removing the rule changes no version (I11, B-10)', async () => {
       await bucket()
       await setRule(10)
       const first = await put({ key: 'a' })

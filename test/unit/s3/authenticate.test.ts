@@ -198,7 +198,7 @@ describe('header', () => {
     'x-amz-replication-status',
     'x-amz-tagging',
   ]) {
-    test(`Authenticate: ${name} added after signing, AccessDenied naming it`, () => {
+    test(`B-52 B-59 Authenticate: ${name} added after signing, AccessDenied naming it`, () => {
       const error = failure(() => judge({ mutate: withHeader(name, 'true') }))
       expect([error.code, error.detail.extra]).toEqual(['AccessDenied', { HeadersNotSigned: name }])
       expect(error.detail.message).toBe('There were headers present in the request which were not signed')
@@ -269,7 +269,7 @@ describe('anonymous and other versions', () => {
   })
 
   // B-58
-  test('Authenticate: a form upload without a signature, AccessDenied', () => {
+  test('B-58 Authenticate: a form upload without a signature, AccessDenied', () => {
     const headers = { 'content-type': 'multipart/form-data; boundary=x' }
     expect(failure(() => judge({ method: 'POST', path: '/bucket', sign: 'none', headers })).code).toBe(
       'AccessDenied',

@@ -33,7 +33,7 @@ describe('presigned', () => {
   })
 
   // B-55
-  test('Authenticate: a streaming payload in a presigned URL, refused', () => {
+  test('B-55 Authenticate: a streaming payload in a presigned URL, refused', () => {
     const streaming = { 'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' }
     expect(failure(() => judge({ ...get, method: 'PUT', headers: streaming })).code).toBe(
       'SignatureDoesNotMatch',
@@ -86,7 +86,7 @@ describe('presigned', () => {
   }
 
   // B-59
-  test('Authenticate: each x-amz-* header added to a presigned URL, AccessDenied', () => {
+  test('B-59 Authenticate: each x-amz-* header added to a presigned URL, AccessDenied', () => {
     for (const name of [
       'x-amz-object-lock-mode',
       'x-amz-tagging',
