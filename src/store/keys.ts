@@ -185,6 +185,15 @@ export function statKey(bucketId: BucketId, name: keyof BucketStat): Uint8Array 
   return tuple('stat', id(bucketId), text(name))
 }
 
+export function statPrefix(bucketId: BucketId): Uint8Array {
+  return tuple('stat', id(bucketId))
+}
+
+export function parseStatKey(row: Uint8Array): { readonly bucketId: BucketId; readonly name: string } {
+  const reader = new TupleReader(row, 'stat')
+  return reader.end({ bucketId: reader.id(), name: reader.text() })
+}
+
 export function listKey(listId: string, chunkIndex: number): Uint8Array {
   return tuple('list', text(listId), uint32(chunkIndex))
 }

@@ -1,13 +1,12 @@
 /**
  * A bucket's counters and its index of expiries, written in the transaction that changes a version: exact at
- * every commit. `recount` computes the same from the versions themselves.
+ * every commit. `recount.ts` computes the same from the versions themselves.
  */
 import { assert } from '../lib/assert.ts'
 import { dayMs } from '../lib/units.ts'
 import type { ObjectLockState, Retention } from '../lock/types.ts'
-import { decodeVersion } from './codec.ts'
 import { count, oneOf, shape, text } from './fields.ts'
-import { expiryKey, histogramKey, keyAfter, rangeOf, statKey, uploadsPrefix, versionsPrefix } from './keys.ts'
+import { expiryKey, histogramKey, keyAfter, rangeOf, statKey } from './keys.ts'
 import type { Entry, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import { parseCounter } from './kv/counter.ts'
 import type { BucketId, BucketStat, VersionRecord } from './records.ts'
@@ -20,12 +19,6 @@ export type ExpiryRecord = {
   /** Whether a hold is ON beside the retention. */
   readonly legalHold: 'ON' | 'OFF'
   readonly sizeBytes: number
-}
-
-/** Counters by the hex of their rows' keys, and the expiry rows likewise: to compare with what is stored. */
-export type Recount = {
-  readonly counters: ReadonlyMap<string, number>
-  readonly expiries: ReadonlyMap<string, ExpiryRecord>
 }
 
 const statNames = [
@@ -73,26 +66,6 @@ export async function readStat(reader: KeyValueReader, bucketId: BucketId): Prom
   return stat as BucketStat
 }
 
-/** Walks every version and upload of the bucket: for tests and checks, never on a request's path. */
-export async function recount(reader: KeyValueReader, bucketId: BucketId): Promise<Recount> {
-  const counters = new Map<string, number>()
-  const expiries = new Map<string, ExpiryRecord>()
-  const add = (row: Uint8Array, delta: number) => {
-    const name = Buffer.from(row).toString('hex')
-    counters.set(name, (counters.get(name) ?? 0) + delta)
-  }
-  for await (const { key, value } of walk(reader, versionsPrefix(bucketId, ''))) {
-    const version = decodeVersion(key, value)
-    for (const [row, delta] of countersOf(version)) add(row, delta)
-    const expiry = expiryOf(version)
-    if (expiry !== null) expiries.set(Buffer.from(expiry.row).toString('hex'), expiry.record)
-  }
-  for await (const _upload of walk(reader, uploadsPrefix(bucketId, '')))
-    add(statKey(bucketId, 'uploadCount'), 1)
-  for (const [name, value] of counters) if (value === 0) counters.delete(name)
-  return { counters, expiries }
-}
-
 /** All rows under a prefix in key order, a page at a time. */
 export function walk(reader: KeyValueReader, prefix: Uint8Array): AsyncGenerator<Entry> {
   return walkRange(reader, rangeOf(prefix))
@@ -113,7 +86,8 @@ export async function* walkRange(
   }
 }
 
-function countersOf(version: VersionRecord): readonly (readonly [Uint8Array, number])[] {
+/** What a version with a known lock adds to which counter. */
+export function countersOf(version: VersionRecord): readonly (readonly [Uint8Array, number])[] {
   const { bucketId, object } = version
   if (object === null) return [[statKey(bucketId, 'deleteMarkerCount'), 1]]
   const counters: [Uint8Array, number][] = [[statKey(bucketId, 'versionCount'), 1]]
@@ -129,7 +103,8 @@ function countersOf(version: VersionRecord): readonly (readonly [Uint8Array, num
   return counters
 }
 
-function expiryOf(
+/** null: a version without retention has no expiry row. */
+export function expiryOf(
   version: VersionRecord,
 ): { readonly row: Uint8Array; readonly record: ExpiryRecord } | null {
   const { bucketId, key, versionId, object } = version

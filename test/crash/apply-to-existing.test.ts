@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { decodeVersion } from '../../src/store/codec.ts'
 import { tablePrefix } from '../../src/store/keys.ts'
 import { walk } from '../../src/store/stats.ts'
-import { countsAndRecount, readAudit } from '../store/core/rows.ts'
+import { readAudit, wrongCounts } from '../store/core/rows.ts'
 import { applyDocument, sendAdmin } from '../support/admin.ts'
 import { md5 } from '../support/conformance.ts'
 import { until, untilReady } from '../support/crash/processes.ts'
@@ -85,7 +85,6 @@ it('applyToExisting: killed in the middle, it ends after the restart with every 
       .filter(({ actor }) => JSON.stringify(actor).includes('"ApplyToExisting"'))
       .map(({ versionId }) => String(versionId))
     expect(recorded.toSorted()).toEqual([...changes.keys()].toSorted())
-    const { stored, recounted } = await countsAndRecount(reader, bucketId)
-    expect(stored).toEqual(recounted)
+    expect(await wrongCounts(reader, bucketId)).toEqual([])
   })
 })

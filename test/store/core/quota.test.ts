@@ -5,7 +5,7 @@ import type { ApplyBucket, PutVersionResult, Uploads } from '../../../src/store/
 import { createUploads } from '../../../src/store/uploads.ts'
 import { engines } from '../base/support.ts'
 import { actor, always, bytesOf, noLock, openRig, type Rig } from './rig.ts'
-import { countsAndRecount, tableRows } from './rows.ts'
+import { tableRows, wrongCounts } from './rows.ts'
 
 const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 const described = { headers: {}, userMetadata: {}, tags: {} }
@@ -128,8 +128,7 @@ for (const engine of engines) {
       expect(await rig.remove({ key: 'a' })).toMatchObject({ isDeleteMarker: true })
       expect(await rig.versions.read(address)).toMatchObject({ kind: 'found' })
       const { bucket } = first
-      const { stored, recounted } = await countsAndRecount(rig.kv, bucket.id)
-      expect(stored).toEqual(recounted)
+      expect(await wrongCounts(rig.kv, bucket.id)).toEqual([])
     })
 
     test('many writers at once: exactly what fits is there, nobody waits or conflicts', async () => {

@@ -1,9 +1,8 @@
 import { parseAuditRecord } from '../../../src/store/audit-record.ts'
-import { expiryPrefix, histogramPrefix, rangeOf, statKey, tablePrefix } from '../../../src/store/keys.ts'
+import { rangeOf, tablePrefix } from '../../../src/store/keys.ts'
 import { logKeyTag, parseChainValue } from '../../../src/store/kv/chain.ts'
 import type { KeyValueReader } from '../../../src/store/kv/contract.ts'
-import { parseCounter } from '../../../src/store/kv/counter.ts'
-import { expiryCodec, recount, walk } from '../../../src/store/stats.ts'
+import { type CountDifference, countDifferences } from '../../../src/store/recount.ts'
 import { entries, sealed } from '../base/support.ts'
 
 /** All rows but the audit log, as text. */
@@ -23,30 +22,18 @@ export async function readAudit(reader: KeyValueReader): Promise<readonly Record
     })
 }
 
-/** Compares the bucket's counters and expiry rows with what a walk over its versions gives. */
-export async function countsAndRecount(reader: KeyValueReader, bucketId: string) {
-  const expected = await recount(reader, bucketId)
-  const counters = new Map<string, number>()
-  const statPrefix = statKey(bucketId, 'versionCount').slice(0, 9)
-  for (const prefix of [statPrefix, histogramPrefix(bucketId)]) {
-    for await (const { key, value } of walk(reader, prefix)) counters.set(hex(key), parseCounter(value))
-  }
-  const expiries = new Map<string, unknown>()
-  for await (const { key, value } of walk(reader, expiryPrefix(bucketId))) {
-    expiries.set(hex(key), expiryCodec.decode(key, value))
-  }
-  return {
-    stored: { counters: sorted(counters), expiries: sorted(expiries) },
-    recounted: { counters: sorted(expected.counters), expiries: sorted(expected.expiries) },
-  }
+/** What differs between the bucket's counters and expiry rows and a walk over its versions: nothing, ever. */
+export async function wrongCounts(
+  reader: KeyValueReader,
+  bucketId: string,
+): Promise<readonly CountDifference[]> {
+  const differences: CountDifference[] = []
+  for await (const difference of countDifferences(reader, bucketId)) differences.push(difference)
+  return differences
 }
 
 export async function tableRows(reader: KeyValueReader, table: Parameters<typeof tablePrefix>[0]) {
   return reader.range({ ...rangeOf(tablePrefix(table)), limit: 10_000 })
-}
-
-function sorted<T>(map: ReadonlyMap<string, T>): readonly (readonly [string, T])[] {
-  return [...map].sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 function hex(bytes: Uint8Array): string {

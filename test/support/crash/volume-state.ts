@@ -7,19 +7,12 @@ import { join } from 'node:path'
 import { auditLog, verifyChain } from '../../../src/store/audit-chain.ts'
 import { parseAuditRecord } from '../../../src/store/audit-record.ts'
 import { decodeBucket, decodeVersion } from '../../../src/store/codec.ts'
-import {
-  expiryPrefix,
-  histogramPrefix,
-  parseListRefKey,
-  statKey,
-  type Table,
-  tablePrefix,
-} from '../../../src/store/keys.ts'
+import { parseListRefKey, type Table, tablePrefix } from '../../../src/store/keys.ts'
 import { logKey, parseChainValue } from '../../../src/store/kv/chain.ts'
 import type { Entry, KeyValueReader } from '../../../src/store/kv/contract.ts'
-import { parseCounter } from '../../../src/store/kv/counter.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
-import { expiryCodec, recount, walk, walkRange } from '../../../src/store/stats.ts'
+import { countDifferences } from '../../../src/store/recount.ts'
+import { walk, walkRange } from '../../../src/store/stats.ts'
 import { expectClean } from '../../store/base/consistency.ts'
 import type { Answered, Ledger } from './ledger.ts'
 
@@ -133,19 +126,8 @@ async function wrongCounters(reader: KeyValueReader): Promise<readonly string[]>
   const problems: string[] = []
   for (const { key, value } of await rowsOf(reader, 'bucket')) {
     const { id, name } = decodeBucket(key, value)
-    const expected = await recount(reader, id)
-    const counters = new Map<string, number>()
-    // The row of a counter without its name is the prefix of all of the bucket's: a tag and eight bytes.
-    for (const prefix of [statKey(id, 'versionCount').slice(0, 9), histogramPrefix(id)])
-      for await (const row of walk(reader, prefix)) counters.set(hex(row.key), parseCounter(row.value))
-    for (const [row, count] of counters) if (count === 0) counters.delete(row)
-    const expiries = new Map<string, unknown>()
-    for await (const row of walk(reader, expiryPrefix(id)))
-      expiries.set(hex(row.key), expiryCodec.decode(row.key, row.value))
-    if (sorted(counters) !== sorted(expected.counters))
-      problems.push(`${name}: counters are not what a recount gives`)
-    if (sorted(expiries) !== sorted(expected.expiries))
-      problems.push(`${name}: expiries are not what a recount gives`)
+    for await (const difference of countDifferences(reader, id))
+      problems.push(`${name}: a recount differs: ${JSON.stringify(difference)}`)
   }
   return problems
 }
@@ -210,12 +192,4 @@ function lockText(lock: ReturnType<typeof decodeVersion>['lock']): string {
   const { retention, legalHold } = lock
   const fields = retention === null ? null : { mode: retention.mode, retainUntilMs: retention.retainUntilMs }
   return JSON.stringify({ kind: lock.kind, retention: fields, legalHold })
-}
-
-function sorted(map: ReadonlyMap<string, unknown>): string {
-  return JSON.stringify([...map].sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }
