@@ -35,6 +35,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'the CustomResourceDefinitions, as YAML',
     load: async () => (await import('./cli/print-crds.ts')).printCrdsCommand,
   },
+  'print-admission': {
+    summary: 'the ValidatingAdmissionPolicies that guard objects and data, as YAML',
+    load: async () => (await import('./cli/print-admission.ts')).printAdmissionCommand,
+  },
   version: {
     summary: 'the version of this program',
     load: async () => (await import('./cli/version.ts')).versionCommand,

@@ -4,6 +4,7 @@ import {
   parseAccountText,
   parseCount,
   parseDuration,
+  parseLabel,
   parseListenAddress,
   parseListenAddressOrNone,
   parseLogLevel,
@@ -209,6 +210,20 @@ export const settings = {
     initial: null,
     parse: parseNames,
     help: 'with --release: names and addresses of the lock server, by commas, for a certificate from the release’s own authority',
+  }),
+  operatorNamespace: setting({
+    flag: '--operator-namespace',
+    env: 'HOLDFAST_OPERATOR_NAMESPACE',
+    initial: 'holdfast-system',
+    parse: parseLabel,
+    help: 'namespace of the ServiceAccount that the operator runs as',
+  }),
+  operatorServiceAccount: setting({
+    flag: '--operator-service-account',
+    env: 'HOLDFAST_OPERATOR_SERVICE_ACCOUNT',
+    initial: 'holdfast-operator',
+    parse: parseLabel,
+    help: 'ServiceAccount that the operator runs as: it alone may write statuses',
   }),
   leaseNamespace: setting({
     flag: '--leader-elect-resource-namespace',

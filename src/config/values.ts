@@ -65,6 +65,13 @@ export function parseRegion(text: string): string {
   return text
 }
 
+/** The name of a namespace or a ServiceAccount: an RFC 1123 label. */
+export function parseLabel(text: string): string {
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text))
+    throw new SettingError(`'${text}' is not 1 to 63 lower-case letters, digits or dashes`)
+  return text
+}
+
 /** http or https, without a trailing slash. */
 export function parseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null

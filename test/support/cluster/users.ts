@@ -20,6 +20,13 @@ const users = [
 
 export type UserName = (typeof users)[number]['name']
 
+/** What RBAC and admission policies know a user by. */
+export function usernameOf(user: UserName): string {
+  const found = users.find(({ name }) => name === user)
+  if (found === undefined) throw new Error(`there is no user ${user}: add it to ${import.meta.filename}`)
+  return found.username
+}
+
 /** Bearer tokens, by user name. */
 export type Tokens = Readonly<Record<string, string>>
 
