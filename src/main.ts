@@ -31,6 +31,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'why a version may or may not be deleted now',
     load: async () => (await import('./cli/why.ts')).whyCommand,
   },
+  'self-test': {
+    summary: 'proves on a bucket of its own that a held version cannot be deleted',
+    load: async () => (await import('./cli/self-test.ts')).selfTestCommand,
+  },
   'print-crds': {
     summary: 'the CustomResourceDefinitions, as YAML',
     load: async () => (await import('./cli/print-crds.ts')).printCrdsCommand,

@@ -1,25 +1,12 @@
-/**
- * The door to @aws-sdk/client-s3: what the lock server shows any S3 client. The SDK is used, rather than our own requests, so
- * that evidence in status is what a user's tool would see. Any S3 client could replace it.
- */
+/** What the lock server shows any S3 client of a bucket's Object Lock. */
 import {
   GetBucketVersioningCommand,
   GetObjectLockConfigurationCommand,
-  S3Client,
-  S3ServiceException,
+  type S3Client,
 } from '@aws-sdk/client-s3'
 import type { DefaultRetention, RetentionPeriod } from '../lock/types.ts'
-import { type ObservedObjectLock, ServerRefusedError, ServerUnreachableError } from './lock-server.ts'
-import { agentsFor, type ServerTrust } from './trust.ts'
-
-export type S3EvidenceOptions = {
-  readonly endpoint: string
-  readonly region: string
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly timeoutMs: number
-  readonly trust: ServerTrust
-}
+import { type ObservedObjectLock, ServerRefusedError } from './lock-server.ts'
+import { openS3Client, type S3ClientOptions, s3Answer } from './s3-client.ts'
 
 export type S3Evidence = {
   /** null: the bucket does not exist. Errors: ServerUnreachableError, ServerRefusedError. */
@@ -27,22 +14,8 @@ export type S3Evidence = {
   readonly close: () => void
 }
 
-export function openS3Evidence(options: S3EvidenceOptions): S3Evidence {
-  const agents = agentsFor(options.trust)
-  const client = new S3Client({
-    endpoint: options.endpoint,
-    region: options.region,
-    credentials: { accessKeyId: options.accessKeyId, secretAccessKey: options.secretAccessKey },
-    forcePathStyle: true,
-    // The controllers' own backoff decides when to try again.
-    maxAttempts: 1,
-    requestHandler: {
-      requestTimeout: options.timeoutMs,
-      connectionTimeout: options.timeoutMs,
-      httpAgent: agents.plain,
-      httpsAgent: agents.tls,
-    },
-  })
+export function openS3Evidence(options: S3ClientOptions): S3Evidence {
+  const client = openS3Client(options)
   return {
     observeObjectLock: (bucket) => observeObjectLock(client, bucket),
     close: () => client.destroy(),
@@ -66,20 +39,10 @@ const absent = new Set(['NoSuchBucket', 'ObjectLockConfigurationNotFoundError'])
 /** null: what was asked for does not exist. */
 async function answerOf<T>(send: () => Promise<T>): Promise<T | null> {
   try {
-    return await send()
+    return await s3Answer(send)
   } catch (error) {
-    if (!(error instanceof S3ServiceException)) {
-      throw new ServerUnreachableError(
-        `S3 did not answer: ${error instanceof Error ? error.message : 'no reason'}`,
-        {
-          cause: error,
-        },
-      )
-    }
-    if (absent.has(error.name)) return null
-    const status = error.$metadata.httpStatusCode ?? 0
-    if (status >= 500 || status === 0) throw new ServerUnreachableError(error.message, { cause: error })
-    throw new ServerRefusedError(status, error.name, error.message)
+    if (error instanceof ServerRefusedError && absent.has(error.code)) return null
+    throw error
   }
 }
 
