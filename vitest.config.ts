@@ -19,6 +19,7 @@ export default defineConfig({
       tier('unit', ['test/tidy.test.ts', 'unit', 'lock'], { maxWorkers: 2, isolate: false }),
       tier('store', ['store'], { maxWorkers: 2 }),
       tier('conformance', ['conformance', 'auth', 'profiles'], { maxWorkers: 2 }),
+      tier('model', ['model'], { maxWorkers: 1, testTimeout: 240_000 }),
       tier('crash', ['crash'], { maxWorkers: 1, testTimeout: 240_000 }),
       tier('standalone', ['standalone'], { maxWorkers: 1, testTimeout: 120_000 }),
       tier('clients', ['clients'], { maxWorkers: 1, testTimeout: 180_000 }),

@@ -17,6 +17,7 @@ const tiers: readonly Tier[] = [
   { name: 'unit', missing: () => null },
   { name: 'store', missing: () => null },
   { name: 'conformance', missing: () => null },
+  { name: 'model', missing: () => null },
   { name: 'crash', missing: () => need('strace', 'apt-get install strace') },
   { name: 'standalone', missing: () => null },
   { name: 'clients', missing: () => need('aws', 'apt-get install awscli') },
