@@ -35,6 +35,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'proves on a bucket of its own that a held version cannot be deleted',
     load: async () => (await import('./cli/self-test.ts')).selfTestCommand,
   },
+  plan: {
+    summary: 'what applying manifests would change or be refused',
+    load: async () => (await import('./cli/plan.ts')).planCommand,
+  },
   'print-crds': {
     summary: 'the CustomResourceDefinitions, as YAML',
     load: async () => (await import('./cli/print-crds.ts')).printCrdsCommand,

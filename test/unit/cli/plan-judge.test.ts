@@ -1,0 +1,188 @@
+import { describe, expect, test } from 'vitest'
+import { type Manifest, parseManifest } from '../../../src/api/manifest.ts'
+import { manifestChanges } from '../../../src/cli/plan-diff.ts'
+import { judgePlan, type PlanInput } from '../../../src/cli/plan-judge.ts'
+import type { BucketFactsAnswer } from '../../../src/client/lock-server.ts'
+import { epochMs } from '../../../src/lib/units.ts'
+import { compliance30, factsOf, governance30 } from '../operator/locked-bucket-fixtures.ts'
+
+const nowMs = epochMs(Date.UTC(2028, 1, 29, 12))
+
+function manifest(kind: string, name: string, spec: object): Manifest {
+  const metadata = { namespace: 'team', name }
+  const result = parseManifest({ apiVersion: 'holdfast.dev/v1', kind, metadata, spec })
+  if (result.kind === 'invalid') throw new Error(JSON.stringify(result.violations))
+  return result.manifest
+}
+const policy = (mode: string, days: number, more: object = {}, name = 'keep') =>
+  manifest('RetentionPolicy', name, { defaultRetention: { mode, days }, ...more })
+const bucket = (more: object = {}, policyName = 'keep') =>
+  manifest('LockedBucket', 'backups', {
+    bucketName: 'backups',
+    retentionPolicyRef: { name: policyName },
+    ...more,
+  })
+
+/** Verdicts and sentences of each object, without notes. */
+function plan(input: Partial<PlanInput> & Pick<PlanInput, 'after'>): readonly string[] {
+  const whole = { before: null, enforced: null, nowMs, governance: 'keep', ...input } as const
+  return judgePlan(whole).flatMap(({ object, findings }) =>
+    findings.flatMap((finding) => {
+      if (finding.kind === 'note') return []
+      const verdict = finding.kind === 'refused' ? `refused by ${finding.layer}` : finding.effect
+      return [`${object.name}: ${verdict}: ${finding.message}`]
+    }),
+  )
+}
+const notes = (input: Partial<PlanInput> & Pick<PlanInput, 'after'>) =>
+  judgePlan({ before: null, enforced: null, nowMs, governance: 'keep', ...input }).flatMap(({ findings }) =>
+    findings.flatMap((finding) => (finding.kind === 'note' ? [finding.message] : [])),
+  )
+const enforced = (facts: BucketFactsAnswer | null) => new Map([['backups', facts]])
+
+describe('plan: policies against the manifests before', () => {
+  test('COMPLIANCE a day shorter is refused by the CRD, with the rule', () => {
+    const [line, ...rest] = plan({ before: [policy('COMPLIANCE', 30)], after: [policy('COMPLIANCE', 29)] })
+    expect(line).toMatch(/^keep: refused by CEL: spec\.defaultRetention: .*\(ComplianceDefaultKept\)$/)
+    expect(rest).toEqual([])
+  })
+
+  test('COMPLIANCE a day longer tightens; the same is nothing', () => {
+    const before = [policy('COMPLIANCE', 30)]
+    expect(plan({ before, after: [policy('COMPLIANCE', 31)] })).toEqual([
+      'keep: tightens: COMPLIANCE 30 days becomes COMPLIANCE 31 days',
+    ])
+    expect(plan({ before, after: before })).toEqual([])
+  })
+
+  test('GOVERNANCE shorter is refused by the admission policy, unless the applier may bypass', () => {
+    const change = { before: [policy('GOVERNANCE', 30)], after: [policy('GOVERNANCE', 29)] }
+    expect(plan(change)).toEqual([
+      expect.stringMatching(/^keep: refused by admission policy: GOVERNANCE 30 days/),
+    ])
+    expect(plan({ ...change, governance: 'bypass' })).toEqual([
+      'keep: loosens: GOVERNANCE 30 days becomes GOVERNANCE 29 days',
+    ])
+    expect(plan({ ...change, after: [policy('COMPLIANCE', 30)] })).toEqual([
+      'keep: tightens: GOVERNANCE 30 days becomes COMPLIANCE 30 days',
+    ])
+  })
+
+  test('COMPLIANCE: the bypass of GOVERNANCE helps nothing', () => {
+    const change = { before: [policy('COMPLIANCE', 30)], after: [policy('COMPLIANCE', 29)] }
+    expect(plan({ ...change, governance: 'bypass' }).join()).toContain('refused by CEL')
+  })
+
+  test('a minimum that falls is refused, one that rises tightens, a label changes nothing else', () => {
+    const before = [policy('COMPLIANCE', 30, { minimum: { days: 5 } })]
+    expect(plan({ before, after: [policy('COMPLIANCE', 30, { minimum: { days: 4 } })] }).join()).toContain(
+      'ComplianceMinimumKept',
+    )
+    expect(plan({ before, after: [policy('COMPLIANCE', 30, { minimum: { days: 6 } })] })).toEqual([
+      'keep: tightens: COMPLIANCE 30 days becomes COMPLIANCE 30 days',
+    ])
+    const [labelled] = before.map((each) => ({ ...each, metadata: { ...each.metadata, labels: { a: 'b' } } }))
+    expect(labelled).toBeDefined()
+    expect(plan({ before, after: labelled === undefined ? [] : [labelled] })).toEqual([
+      'keep: changes: no key gets another retention',
+    ])
+  })
+
+  test('a new policy: dates of the default and the rules, and a word on what cannot be undone', () => {
+    const spec = { rules: [{ prefix: 'tax/', years: 1 }], irreversible: true }
+    expect(notes({ before: [], after: [policy('COMPLIANCE', 400, spec)] })).toEqual([
+      'a version written now would be locked until 2029-04-04T12:00:00.000Z',
+      'under "tax/" until 2029-04-04T12:00:00.000Z, or longer by another rule',
+      'COMPLIANCE of more than 366 days: nobody can undo it while it lasts',
+    ])
+    expect(notes({ before: [], after: [policy('COMPLIANCE', 366)] })).toHaveLength(1)
+  })
+})
+
+describe('plan: buckets', () => {
+  const before = [policy('COMPLIANCE', 30), policy('COMPLIANCE', 7, {}, 'short'), bucket()]
+  const switched = [policy('COMPLIANCE', 30), policy('COMPLIANCE', 7, {}, 'short'), bucket({}, 'short')]
+
+  test('a switch to a shorter COMPLIANCE policy is refused by the lock server alone', () => {
+    expect(plan({ before, after: switched })).toEqual([
+      'backups: refused by lock server: defaultRetention: COMPLIANCE 30 DAYS would become COMPLIANCE 7 DAYS ' +
+        '(RetentionWouldShorten)',
+    ])
+    expect(plan({ before: switched, after: before })).toEqual([
+      'backups: tightens: COMPLIANCE 7 days becomes COMPLIANCE 30 days',
+    ])
+  })
+
+  test('another bucketName is refused by the CRD', () => {
+    const renamed = manifest('LockedBucket', 'backups', {
+      bucketName: 'other',
+      retentionPolicyRef: { name: 'keep' },
+    })
+    expect(
+      plan({ before, after: [policy('COMPLIANCE', 30), policy('COMPLIANCE', 7, {}, 'short'), renamed] }),
+    ).toEqual([
+      expect.stringMatching(/^backups: refused by CEL: spec\.bucketName: .*\(BucketNameImmutable\)$/),
+    ])
+  })
+
+  test('deleted: the policy in use is refused, the bucket is not judged without its server', () => {
+    expect(plan({ before, after: [bucket(), policy('COMPLIANCE', 7, {}, 'short')] })).toEqual([
+      expect.stringMatching(/^keep: refused by admission policy: .* 1 of the LockedBuckets refer to it$/),
+    ])
+    expect(plan({ before: [bucket()], after: [] })).toEqual([expect.stringMatching(/^backups: deletes: /)])
+    expect(notes({ before: [bucket()], after: [] })).toEqual([
+      'whether something is locked in it, only the lock server knows',
+    ])
+  })
+
+  test('against the server: the floor, also below a default rule that says less', () => {
+    const facts = factsOf(compliance30)
+    const weak = { retention: { defaultRetention: null, prefixRules: [] }, status: 'Enabled' } as const
+    for (const actual of [facts, { ...facts, objectLock: weak }]) {
+      expect(plan({ after: [policy('COMPLIANCE', 29), bucket()], enforced: enforced(actual) })).toEqual([
+        'backups: refused by lock server: defaultRetention: COMPLIANCE 30 DAYS would become COMPLIANCE 29 DAYS ' +
+          '(RetentionWouldShorten)',
+      ])
+    }
+    expect(plan({ after: [policy('COMPLIANCE', 30), bucket()], enforced: enforced(facts) })).toEqual([])
+    expect(plan({ after: [policy('COMPLIANCE', 31), bucket()], enforced: enforced(facts) })).toEqual([
+      'backups: tightens: COMPLIANCE 30 days becomes COMPLIANCE 31 days',
+    ])
+    expect(
+      plan({ after: [policy('GOVERNANCE', 29), bucket()], enforced: enforced(factsOf(governance30)) }),
+    ).toEqual(['backups: loosens: GOVERNANCE 30 days becomes GOVERNANCE 29 days'])
+  })
+
+  test('against the server: no bucket, another owner, none', () => {
+    const after = [policy('COMPLIANCE', 30), bucket()]
+    expect(plan({ after, enforced: enforced(null) })).toEqual([
+      'backups: creates: bucket backups is not on the lock server',
+    ])
+    const owner = { clusterId: 'cluster-1', namespace: 'other', name: 'backups', uid: 'uid' }
+    expect(plan({ after, enforced: enforced(factsOf(compliance30, { owner })) })).toEqual([
+      'backups: refused by lock server: bucket backups belongs to LockedBucket other/backups (NameConflict)',
+    ])
+    const unowned = factsOf(compliance30, { owner: null })
+    expect(plan({ after, enforced: enforced(unowned) }).join()).toContain('(AdoptionRefused)')
+    const adopting = [policy('COMPLIANCE', 30), bucket({ adoptionPolicy: 'IfUnowned' })]
+    expect(plan({ after: adopting, enforced: enforced(unowned) })).toEqual([])
+  })
+
+  test('against the server: a deleted bucket with one locked version is refused, with none it is not', () => {
+    const input = { before: [bucket()], after: [] }
+    const locked = enforced(factsOf(compliance30, { lockedVersionCount: 1 }))
+    expect(plan({ ...input, enforced: locked }).join()).toContain('refused by admission policy')
+    const held = enforced(factsOf(compliance30, { legalHoldCount: 1 }))
+    expect(plan({ ...input, enforced: held }).join()).toContain('refused by admission policy')
+    expect(plan({ ...input, enforced: enforced(factsOf(compliance30)) }).join()).toContain('deletes')
+  })
+})
+
+test('manifestChanges: every field once, whatever its order, lists whole', () => {
+  const rules = [{ prefix: 'a', days: 40 }]
+  expect(manifestChanges(policy('COMPLIANCE', 30), policy('COMPLIANCE', 31, { rules }))).toEqual([
+    'spec.defaultRetention.days: 30 becomes 31',
+    'spec.rules: absent becomes [{"days":40,"prefix":"a"}]',
+  ])
+  expect(manifestChanges(bucket(), bucket())).toEqual([])
+})
