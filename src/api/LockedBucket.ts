@@ -1,9 +1,13 @@
 /** The CRD LockedBucket: its schema and its rules. */
 import { z } from 'zod'
 import { limits } from '../lib/limits.ts'
+import { profileNames } from '../lib/profile.ts'
 import { handledFields } from './annotations.ts'
+import { tagListSchema } from './bucket-tags.ts'
+import { lifecycleSchema } from './lifecycle.ts'
 import { apiVersion, objectMetadataSchema, objectNameSchema } from './metadata.ts'
 import { periodFields } from './periods.ts'
+import { bytesQuantitySchema } from './quantity.ts'
 import { type ApiRule, brokenTransitions, type Violation, violationsOf, withRules } from './rules.ts'
 import { conditionsSchema, observedGenerationSchema } from './status.ts'
 
@@ -78,6 +82,33 @@ const baseSpecSchema = z.object({
       'What to do when the bucket exists already. Never (also when absent): refuse, unless this very object ' +
         'made it before. IfUnowned: take it over if no other LockedBucket owns it.',
     ),
+  profile: z
+    .enum(profileNames)
+    .optional()
+    .describe('The dialect of Object Lock that the bucket speaks; aws when absent. None weakens a lock.'),
+  requireChecksum: z
+    .boolean()
+    .optional()
+    .describe(
+      "Whether the bucket demands a client's checksum of every body (Content-MD5 or x-amz-checksum-*). " +
+        "Absent: as the profile's vendor does.",
+    ),
+  quota: bytesQuantitySchema(
+    'The most that all versions together may take, for example 500Gi. Writes beyond it get 403 ' +
+      'QuotaExceeded; deletes and locks go on. Absent: no quota.',
+  ).optional(),
+  lifecycle: lifecycleSchema
+    .optional()
+    .describe(
+      "S3's lifecycle rules. While the field is there it decides, and what S3 clients change is put back. " +
+        'Absent: S3 clients decide. No rule removes what is locked.',
+    ),
+  tags: tagListSchema(limits.bucketTagsMax)
+    .optional()
+    .describe(
+      "The bucket's tags. While the field is there it decides, and what S3 clients change is put back. " +
+        'Absent: S3 clients decide.',
+    ),
 })
 
 export type LockedBucketSpec = z.output<typeof baseSpecSchema>
@@ -145,6 +176,32 @@ export const lockedBucketStatusSchema = z.object({
     .describe('The latest date until which a version is locked; legal holds have no date and are not in it.'),
   lockedVersions: countSchema.optional().describe('How many versions are locked by retention.'),
   legalHolds: countSchema.optional().describe('How many versions have a legal hold.'),
+  versions: countSchema.optional().describe('How many versions of objects there are.'),
+  sizeBytes: countSchema.optional().describe('What all versions together take.'),
+  quotaBytes: countSchema.optional().describe('The quota that the lock server enforces. Absent: none.'),
+  profile: z
+    .enum(profileNames)
+    .optional()
+    .describe('The dialect in which the lock server answers for the bucket.'),
+  requireChecksum: z
+    .boolean()
+    .optional()
+    .describe("Whether the lock server demands a client's checksum of every body."),
+  applyToExisting: z
+    .object({
+      scope: z.enum(['ExtendOnly', 'IncludingModeChange']).describe('As the policy asks for it.'),
+      policyGeneration: countSchema.describe('The generation of the policy that asked last.'),
+      startTime: timeSchema.describe('When the walk over the versions began.'),
+      completionTime: timeSchema.optional().describe('When it was done. Absent: it goes on.'),
+      versions: countSchema.describe('How many versions there were when it began.'),
+      seen: countSchema.describe('How many it has looked at.'),
+      extended: countSchema.describe('How many were locked, or locked longer.'),
+      otherMode: countSchema.describe('How many it left alone because of a retention in another mode.'),
+      denied: countSchema.describe('How many it may not change: the bucket was frozen.'),
+      unreadable: countSchema.describe('How many have a record or a lock that cannot be read.'),
+    })
+    .optional()
+    .describe("How far the policy's applyToExisting has come in this bucket; it goes on after a restart."),
   policy: z
     .object({ name: nameSchema, uid: nameSchema, generation: countSchema })
     .optional()

@@ -7,7 +7,14 @@ import type { BucketRetention, RetentionBounds } from '../lock/types.ts'
 import { handledFields } from './annotations.ts'
 import { apiVersion, objectMetadataSchema } from './metadata.ts'
 import { celCovers, covers, daysXorYears, type PeriodFields, periodFields, toPeriod } from './periods.ts'
-import { type ApiRule, brokenTransitions, type Violation, violationsOf, withRules } from './rules.ts'
+import {
+  type ApiRule,
+  asListMap,
+  brokenTransitions,
+  type Violation,
+  violationsOf,
+  withRules,
+} from './rules.ts'
 import { conditionsSchema, observedGenerationSchema } from './status.ts'
 
 const modeSchema = z
@@ -71,26 +78,10 @@ const ruleSchema = withRules(z.object({ prefix: prefixSchema, ...periodFields })
   "A longer period for keys with a prefix, in the default's mode.",
 )
 
-const rulesSchema = z
-  .array(ruleSchema)
-  .max(limits.prefixRulesMax)
-  .superRefine((rules, context) => {
-    // The twin of listType map, which the API server enforces without CEL.
-    rules.forEach(({ prefix }, index) => {
-      if (rules.findIndex((other) => other.prefix === prefix) === index) return
-      context.addIssue({
-        code: 'custom',
-        message: `duplicate prefix ${prefix}`,
-        path: [index],
-        continue: false,
-      })
-    })
-  })
-  .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['prefix'] })
-  .describe(
-    'Longer periods for keys with a prefix. A key gets the longest of the default and of all rules whose ' +
-      'prefix it begins with; a rule never shortens the default.',
-  )
+const rulesSchema = asListMap(z.array(ruleSchema).max(limits.prefixRulesMax), 'prefix').describe(
+  'Longer periods for keys with a prefix. A key gets the longest of the default and of all rules whose ' +
+    'prefix it begins with; a rule never shortens the default.',
+)
 
 function boundSchema(sentence: string) {
   return withRules(z.object(periodFields), [daysXorYears]).describe(sentence).optional()
@@ -108,6 +99,14 @@ const baseSpecSchema = z.object({
     'The longest retention that clients may ask for, counted from their request. A later date is refused, ' +
       'never shortened. The default and the rules are not bound by it.',
   ),
+  applyToExisting: z
+    .enum(['No', 'ExtendOnly', 'IncludingModeChange'])
+    .optional()
+    .describe(
+      'What becomes of versions that were there before the policy. No (also when absent): nothing. ExtendOnly: ' +
+        'those without a retention and those of the same mode get what a new version would, never a shorter ' +
+        'one. IncludingModeChange: GOVERNANCE becomes COMPLIANCE, too. Once done it cannot be undone.',
+    ),
   irreversible: z
     .boolean()
     .optional()

@@ -61,6 +61,8 @@ export const conditionReasons = {
   /** Drifted */
   InSync: 'The server has what the spec asks for.',
   ServerStronger: 'The server enforces more than the policy asks for, and keeps it.',
+  SettingsDiffer:
+    'The server has another profile, quota, checksum rule, lifecycle or tags than the spec; the operator corrects it.',
   ServerWeaker: 'The server enforces less than the policy asks for; the operator corrects it.',
 } as const
 export type ConditionReason = keyof typeof conditionReasons
@@ -72,7 +74,7 @@ export const eventReasons = {
   RetentionApplied: { type: 'Normal', sentence: 'A change of the policy reached the lock server.' },
   RetentionWouldShorten: { type: 'Warning', sentence: 'A weaker policy was refused by the lock server.' },
   DriftDetected: { type: 'Warning', sentence: 'Somebody changed the bucket behind the operator.' },
-  DriftCorrected: { type: 'Normal', sentence: 'The policy was put back on the lock server.' },
+  DriftCorrected: { type: 'Normal', sentence: 'What the spec asks for was put back on the lock server.' },
   NameConflict: { type: 'Warning', sentence: 'The bucket belongs to another LockedBucket.' },
   AdoptionRefused: { type: 'Warning', sentence: 'The bucket exists and may not be taken over.' },
   PolicyNotFound: { type: 'Warning', sentence: 'The RetentionPolicy does not exist.' },

@@ -28,6 +28,8 @@ export const limits = {
   lifecycleRulesMax: 1000,
   corsRulesMax: 100,
   ruleIdLengthMax: 255,
+  /** Lifecycle rules of a manifest: more would cost the API server too much, and its readers. */
+  manifestLifecycleRulesMax: 32,
   /** S3: NewerNoncurrentVersions is 1 to 100. */
   newerNoncurrentVersionsMax: 100,
   /** S3: numbers of days are 32-bit integers; sizes of a lifecycle filter are at most 1,000 TiB. */
@@ -93,7 +95,8 @@ export const limits = {
   lingerBytesMax: 64 * 1024 ** 2,
   /** A worker whose store failed gets this long to send its last answers. */
   failedWorkerMs: 500,
-  adminDocumentBytesMax: 64 * 1024,
+  /** A LockedBucket with all lifecycle rules and tags that it may have. */
+  adminDocumentBytesMax: 512 * 1024,
   /** Series of one metric: operations times statuses times error codes stay far below. */
   metricSeriesMax: 10_000,
   /** How long a worker may take to tell its metrics; a busy one is shown by its last ones. */
@@ -172,6 +175,8 @@ export const limits = {
    */
   existingPageVersionsMax: 100,
   existingPauseMs: 50,
+  /** How often the operator looks at a walk that goes on. */
+  existingProgressMs: 30_000,
   existingBucketsPerRunMax: 1000,
   /** Lifecycle: rows read at once, and removals in one transaction, each of which may read its kept neighbours again. */
   lifecyclePageMax: 250,

@@ -18,6 +18,7 @@ import type { WantedCondition } from '../conditions.ts'
 import type { Next } from '../controller.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
 import {
+  type Asked,
   actualRetention,
   compareActual,
   isOwnedBy,
@@ -26,6 +27,7 @@ import {
   pausedBy,
   wantedOf,
 } from './locked-bucket-decide.ts'
+import { differentSettings } from './locked-bucket-settings.ts'
 
 /**
  * `progress`: kstatus' three outcomes. `facts`: what of the server may be shown; null when it did not answer,
@@ -79,10 +81,10 @@ export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutc
   const pause = pausedBy(snapshot)
   const withheld = pause === null ? null : neededStep(snapshot)
   if (pause !== null && withheld !== null && withheld.cause !== 'request')
-    return assessPaused(pause, wanted.retention, view)
+    return assessPaused(pause, wanted, view)
   if (answer?.kind === 'nameConflict') return assessConflict(answer, snapshot)
-  if (answer?.kind === 'wouldShorten') return assessShortening(answer, wanted.retention, view)
-  return assessReadBack(wanted.retention, view)
+  if (answer?.kind === 'wouldShorten') return assessShortening(answer, wanted, view)
+  return assessReadBack(wanted, view)
 }
 
 function ownedView(snapshot: LockedBucketSnapshot, { server }: LockedBucketOutcome): OwnedView {
@@ -110,16 +112,16 @@ function assessFailure(error: Error, answer: ApplyBucketAnswer | null, view: Own
 /** A change waits for somebody to end the pause. */
 function assessPaused(
   { kind, metadata }: NonNullable<ReturnType<typeof pausedBy>>,
-  wanted: BucketRetention,
+  asked: Asked,
   view: OwnedView,
 ): Assessment {
   const message =
     `A change is held back: ${kind} ${metadata.name} is paused by the annotation ${annotations.paused}; ` +
-    `the policy asks for ${describe(wanted)}.`
+    `the policy asks for ${describe(asked.retention)}.`
   return {
     ...stalled('Paused', message, view),
-    enforced: enforcedCondition(wanted, view),
-    drifted: driftedCondition(wanted, view),
+    enforced: enforcedCondition(asked.retention, view),
+    drifted: driftedCondition(asked, view),
     next: { kind: 'done' },
   }
 }
@@ -143,33 +145,36 @@ function assessConflict(
 
 function assessShortening(
   { aspects }: Extract<ApplyBucketAnswer, { kind: 'wouldShorten' }>,
-  wanted: BucketRetention,
+  asked: Asked,
   view: OwnedView,
 ): Assessment {
   const actual = view.kind === 'owned' ? actualRetention(view.facts, view.observed) : null
   const enforced =
-    actual === null ? '' : ` It keeps enforcing ${describe(actual)}; the policy asks for ${describe(wanted)}.`
+    actual === null
+      ? ''
+      : ` It keeps enforcing ${describe(actual)}; the policy asks for ${describe(asked.retention)}.`
   const message = `The lock server refused a weaker retention (${aspects.join('; ')}).${enforced}`
   return {
     ...stalled('RetentionWouldShorten', message, view),
-    enforced: enforcedCondition(wanted, view),
+    enforced: enforcedCondition(asked.retention, view),
     drifted: { type: 'Drifted', status: 'True', reason: 'ServerStronger', message },
   }
 }
 
-function assessReadBack(wanted: BucketRetention, view: OwnedView): Assessment {
-  const enforced = enforcedCondition(wanted, view)
-  const drifted = driftedCondition(wanted, view)
-  if (enforced.status === 'True' && drifted.reason !== 'ServerWeaker') {
+function assessReadBack(asked: Asked, view: OwnedView): Assessment {
+  const enforced = enforcedCondition(asked.retention, view)
+  const drifted = driftedCondition(asked, view)
+  const isAsAsked = view.kind === 'owned' && differentSettings(view.facts, asked.settings).length === 0
+  if (enforced.status === 'True' && drifted.reason !== 'ServerWeaker' && isAsAsked) {
     return {
       ready: 'True',
       progress: 'current',
       reason: 'Enforced',
-      message: `The lock server enforces ${describe(wanted)}; read back.`,
+      message: `The lock server enforces ${describe(asked.retention)}; read back.`,
       enforced,
       drifted,
       view,
-      next: { kind: 'done' },
+      next: nextLook(view.facts),
     }
   }
   const error = new Error(enforced.message ?? 'the server does not enforce the policy yet')
@@ -179,6 +184,12 @@ function assessReadBack(wanted: BucketRetention, view: OwnedView): Assessment {
     drifted,
     next: { kind: 'retry', error, delayMsMax: limits.serverRetryMsMax },
   }
+}
+
+/** A walk over existing versions is looked at until it is done. */
+function nextLook({ applyToExisting }: BucketFactsAnswer): Next {
+  const isWalking = applyToExisting !== null && applyToExisting.ended === null
+  return isWalking ? { kind: 'after', delayMs: limits.existingProgressMs } : { kind: 'done' }
 }
 
 /** From GetObjectLockConfiguration: evidence, never what was asked for. */
@@ -198,13 +209,18 @@ function enforcedCondition(wanted: BucketRetention, view: OwnedView): WantedCond
   return { type, status: comparison === 'stronger' ? 'True' : 'False', reason: 'RuleDiffers', message }
 }
 
-function driftedCondition(wanted: BucketRetention, view: OwnedView): WantedCondition {
+function driftedCondition({ retention: wanted, settings }: Asked, view: OwnedView): WantedCondition {
   const type = 'Drifted'
   if (view.kind === 'unknown') return { type, status: 'Unknown', reason: 'ServerUnreachable', message: null }
   if (view.kind === 'none') return { type, status: 'True', reason: 'BucketMissing', message: ownsNothing }
   const actual = actualRetention(view.facts, view.observed)
   const comparison = compareActual(wanted, actual)
-  if (comparison === 'same') return { type, status: 'False', reason: 'InSync', message: null }
+  if (comparison === 'same') {
+    const names = differentSettings(view.facts, settings)
+    if (names.length === 0) return { type, status: 'False', reason: 'InSync', message: null }
+    const message = `The server has another ${names.join(', ')} than the spec.`
+    return { type, status: 'True', reason: 'SettingsDiffer', message }
+  }
   const has = actual === null ? 'no Object Lock' : describe(actual)
   const message = `The server has ${has}; the policy asks for ${describe(wanted)}.`
   return {

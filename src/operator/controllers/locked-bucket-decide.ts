@@ -18,7 +18,9 @@ import type {
 import { assert } from '../../lib/assert.ts'
 import { compareBucketRetention, type RetentionComparison } from '../../lock/compare.ts'
 import type { BucketRetention } from '../../lock/types.ts'
+import { findCondition } from '../conditions.ts'
 import { isPaused, requestsOf } from '../requests.ts'
+import { type BucketSettings, differentSettings, settingsOf } from './locked-bucket-settings.ts'
 
 /** What the server said. `failed`: it did not answer, or refused; then nothing is known about now. */
 export type ServerView =
@@ -36,21 +38,29 @@ export type LockedBucketSnapshot = {
   readonly server: ServerView
   readonly clusterId: string
   readonly epoch: number
+  /** Of the API server; null: there is none. */
 }
 
 export type ApplyStep = {
   readonly kind: 'apply'
   /**
-   * `drift`: the server had this very policy already and somebody changed the bucket since; `request`: nothing
+   * `drift`: the server had all of this already and somebody changed the bucket since; `request`: nothing
    * differs, and somebody asked for it.
    */
   readonly cause: 'new' | 'change' | 'drift' | 'request'
   readonly request: ApplyBucketRequest
 }
 
+export type Asked = {
+  readonly kind: 'retention'
+  readonly policy: RetentionPolicy
+  readonly retention: BucketRetention
+  readonly settings: BucketSettings
+}
+
 /** What the spec asks for; or why it cannot be asked. */
 export type Wanted =
-  | { readonly kind: 'retention'; readonly policy: RetentionPolicy; readonly retention: BucketRetention }
+  | Asked
   | { readonly kind: 'policyNotFound' }
   | { readonly kind: 'policyInvalid'; readonly message: string }
   | { readonly kind: 'specInvalid'; readonly message: string }
@@ -75,6 +85,8 @@ export function neededStep(snapshot: LockedBucketSnapshot): ApplyStep | null {
   const request = applyRequest(snapshot, wanted)
   if (server.facts === null) return { kind: 'apply', cause: 'new', request }
   if (!isApplied(server.facts, request)) return { kind: 'apply', cause: 'change', request }
+  if (differentSettings(server.facts, wanted.settings).length > 0)
+    return { kind: 'apply', cause: isSettled(object) ? 'drift' : 'change', request }
   if (isWeaker(server.facts, server.observed, wanted.retention))
     return { kind: 'apply', cause: 'drift', request }
   return requestsOf(object).reconcile === 'open' ? { kind: 'apply', cause: 'request', request } : null
@@ -86,7 +98,8 @@ export function wantedOf({ object, policy }: Pick<LockedBucketSnapshot, 'object'
   if (policy === null) return { kind: 'policyNotFound' }
   const violations = validateRetentionPolicy(null, policy)
   if (violations.length > 0) return { kind: 'policyInvalid', message: formatViolations(violations) }
-  return { kind: 'retention', policy, retention: toBucketRetention(policy.spec) }
+  const retention = toBucketRetention(policy.spec)
+  return { kind: 'retention', policy, retention, settings: settingsOf(object.spec) }
 }
 
 /** The server knows owners by cluster, namespace and name; the uid only says which incarnation. */
@@ -122,7 +135,7 @@ export function compareActual(wanted: BucketRetention, actual: BucketRetention |
 
 function applyRequest(
   { object, clusterId, epoch }: LockedBucketSnapshot,
-  { policy, retention }: Extract<Wanted, { kind: 'retention' }>,
+  { policy, retention, settings }: Asked,
 ): ApplyBucketRequest {
   const { defaultRetention, prefixRules } = retention
   assert(defaultRetention !== null, 'a policy always has a default retention')
@@ -138,12 +151,8 @@ function applyRequest(
     },
     // Absent means Never: the CRD has no default inside optional fields.
     adoptionPolicy: object.spec.adoptionPolicy ?? 'Never',
-    profile: 'aws',
-    requireChecksum: true,
-    quotaBytes: null,
-    applyToExisting: 'No',
-    lifecycle: null,
-    tags: null,
+    ...settings,
+    applyToExisting: policy.spec.applyToExisting ?? 'No',
     policy: {
       namespace: metadata.namespace,
       name: metadata.name,
@@ -156,17 +165,20 @@ function applyRequest(
   }
 }
 
-/** True when the server says that it took this owner, these settings, this policy and this generation of it. */
-function isApplied(facts: BucketFactsAnswer, request: ApplyBucketRequest): boolean {
-  const { owner, policy, profile, requireChecksum, quotaBytes } = request
+/** True when the server says that it took this owner, this policy and this generation of it. */
+function isApplied(facts: BucketFactsAnswer, { owner, policy }: ApplyBucketRequest): boolean {
   if (facts.policy === null || !isDeepStrictEqual(facts.owner, owner)) return false
-  if (facts.profile !== profile || facts.requireChecksum !== requireChecksum) return false
-  if (facts.quotaBytes !== quotaBytes) return false
   const { namespace, name, uid, generation } = facts.policy
   return isDeepStrictEqual(
     { namespace, name, uid, generation },
     { namespace: policy.namespace, name: policy.name, uid: policy.uid, generation: policy.generation },
   )
+}
+
+/** This very spec was ready: what differs now was changed at the server. */
+function isSettled({ metadata, status }: LockedBucket): boolean {
+  const isSeen = status?.observedGeneration === metadata.generation
+  return isSeen && findCondition(status?.conditions, 'Ready')?.status === 'True'
 }
 
 function isWeaker(

@@ -1,9 +1,9 @@
 /** The status of a LockedBucket: what the server answered, and when it is worth a write. Pure. */
 import { isDeepStrictEqual } from 'node:util'
 import { type EventReason, eventReasons } from '../../api/conditions.ts'
-import type { LockedBucketStatus } from '../../api/LockedBucket.ts'
+import type { LockedBucketSpec, LockedBucketStatus } from '../../api/LockedBucket.ts'
 import { formatRetention, fromPeriod } from '../../api/periods.ts'
-import type { ServerInfo } from '../../client/lock-server.ts'
+import type { BucketFactsAnswer, ServerInfo } from '../../client/lock-server.ts'
 import { limits } from '../../lib/limits.ts'
 import { type EpochMs, epochMs } from '../../lib/units.ts'
 import type { BucketRetention } from '../../lock/types.ts'
@@ -13,7 +13,13 @@ import { handledRequests, pausedConditions } from '../requests.ts'
 import type { EventRecord } from '../sources/source.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
 import { type Assessment, assess, type OwnedView, ownsNothing } from './locked-bucket-assess.ts'
-import { actualRetention, type LockedBucketSnapshot, pausedBy } from './locked-bucket-decide.ts'
+import {
+  actualRetention,
+  type LockedBucketSnapshot,
+  pausedBy,
+  type ServerView,
+} from './locked-bucket-decide.ts'
+import { differentSettings, settingsOf } from './locked-bucket-settings.ts'
 
 export function lockedBucketReport(
   nowMs: EpochMs,
@@ -139,6 +145,12 @@ function serverPart(
     ...(facts.lockedUntil === null ? {} : { lockedUntil: wholeSeconds(facts.lockedUntil) }),
     lockedVersions: facts.lockedVersionCount,
     legalHolds: facts.legalHoldCount,
+    versions: facts.versionCount,
+    sizeBytes: facts.sizeBytes,
+    ...(facts.quotaBytes === null ? {} : { quotaBytes: facts.quotaBytes }),
+    profile: facts.profile,
+    requireChecksum: facts.requireChecksum,
+    ...(facts.applyToExisting === null ? {} : { applyToExisting: existingFields(facts.applyToExisting) }),
     ...(facts.policy === null
       ? {}
       : { policy: { name: facts.policy.name, uid: facts.policy.uid, generation: facts.policy.generation } }),
@@ -158,6 +170,23 @@ function retentionFields({
     ...(prefixRules.length === 0
       ? {}
       : { rules: prefixRules.map(({ prefix, period }) => ({ prefix, ...fromPeriod(period) })) }),
+  }
+}
+
+function existingFields(
+  walk: NonNullable<BucketFactsAnswer['applyToExisting']>,
+): NonNullable<LockedBucketStatus['applyToExisting']> {
+  return {
+    scope: walk.scope,
+    policyGeneration: walk.policyGeneration,
+    startTime: wholeSeconds(walk.started),
+    ...(walk.ended === null ? {} : { completionTime: wholeSeconds(walk.ended) }),
+    versions: walk.versionCount,
+    seen: walk.seenCount,
+    extended: walk.extendedCount,
+    otherMode: walk.otherModeCount,
+    denied: walk.deniedCount,
+    unreadable: walk.unreadableCount,
   }
 }
 
@@ -189,19 +218,25 @@ function withoutCounts(status: LockedBucketStatus): object {
     lockedUntil: _until,
     lockedVersions: _versions,
     legalHolds: _holds,
+    versions: _versionCount,
+    sizeBytes: _size,
     lastVerifiedTime: _time,
+    applyToExisting,
     ...rest
   } = status
-  return rest
+  if (applyToExisting === undefined) return rest
+  const { scope, policyGeneration, startTime, completionTime } = applyToExisting
+  return { ...rest, applyToExisting: { scope, policyGeneration, startTime, completionTime } }
 }
 
-function countsOf({ lockedUntil, lockedVersions, legalHolds }: LockedBucketStatus): object {
-  return { lockedUntil, lockedVersions, legalHolds }
+function countsOf(status: LockedBucketStatus): object {
+  const { lockedUntil, lockedVersions, legalHolds, versions, sizeBytes, applyToExisting } = status
+  return { lockedUntil, lockedVersions, legalHolds, versions, sizeBytes, applyToExisting }
 }
 
 /** What was done, and what turned bad since the last status; a state that lasts is told once. */
 function eventsOf(
-  { object }: LockedBucketSnapshot,
+  { object, server }: LockedBucketSnapshot,
   { step, answer }: LockedBucketOutcome,
   assessment: Assessment,
 ): readonly EventRecord[] {
@@ -212,7 +247,8 @@ function eventsOf(
   const events: EventRecord[] = []
   if (answer?.kind === 'applied' && answer.change !== 'unchanged') {
     const done = step?.cause === 'drift' ? 'DriftCorrected' : changeReasons[answer.change]
-    events.push(say(done, `Bucket ${bucketName}: ${eventReasons[done].sentence}`))
+    const names = done === 'DriftCorrected' ? differencesOf(server, object.spec) : ''
+    events.push(say(done, `Bucket ${bucketName}: ${eventReasons[done].sentence}${names}`))
   }
   const before = findCondition(object.status?.conditions, 'Ready')
   const isNews = before?.status !== 'False' || before.reason !== assessment.reason
@@ -225,6 +261,12 @@ function eventsOf(
     events.push(say('DriftDetected', drifted.message ?? eventReasons.DriftDetected.sentence))
   }
   return events
+}
+
+function differencesOf(server: ServerView, spec: LockedBucketSpec): string {
+  if (server.kind === 'failed' || server.facts === null) return ''
+  const names = differentSettings(server.facts, settingsOf(spec))
+  return names.length === 0 ? '' : ` Changed behind the operator: ${names.join(', ')}.`
 }
 
 const changeReasons = {

@@ -127,7 +127,7 @@ describe('parseObject', () => {
     const given = {
       ...bucket,
       metadata: { ...metadata, managedFields: [] },
-      spec: { ...bucket.spec, quota: 1 },
+      spec: { ...bucket.spec, notYet: 1 },
     }
     expect(parseObject(given)).toEqual({ kind: 'object', object: { ...bucket, metadata } })
   })

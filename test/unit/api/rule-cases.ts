@@ -3,6 +3,7 @@
  * test/cluster. `old: null` is a creation. `rule` names the rule that refuses; `Schema` is the schema itself.
  */
 import { bucketNames, lockedBuckets } from './rule-cases-buckets.ts'
+import { bucketSettings } from './rule-cases-settings.ts'
 import { type Refusal, type RuleCase, refused, schema } from './rule-words.ts'
 
 export type { RuleCase } from './rule-words.ts'
@@ -44,6 +45,13 @@ const creation = policies([
   ['COMPLIANCE of a day', null, compliance(days(1)), 'accepted'],
   ['GOVERNANCE of a hundred years', null, governance(years(100)), 'accepted'],
   ['the longest period in days', null, governance(days(36_500)), 'accepted'],
+  ['applyToExisting', null, compliance(days(1), { applyToExisting: 'ExtendOnly' }), 'accepted'],
+  [
+    'applyToExisting, an unknown word',
+    null,
+    compliance(days(1), { applyToExisting: 'Yes' }),
+    schema('spec.applyToExisting'),
+  ],
   ['no defaultRetention', null, {}, schema(period)],
   ['no mode', null, { defaultRetention: days(1) }, schema(`${period}.mode`)],
   [
@@ -308,6 +316,7 @@ export const ruleCases: readonly RuleCase[] = [
   ...tighteningBounds,
   ...bucketNames,
   ...lockedBuckets,
+  ...bucketSettings,
 ]
 
 function manyRules(count: number): readonly object[] {

@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { tagRules } from '../../../src/api/bucket-tags.ts'
 import { lockedBucketRules, validateLockedBucket } from '../../../src/api/LockedBucket.ts'
+import { lifecycleRules } from '../../../src/api/lifecycle.ts'
 import { fromPeriod } from '../../../src/api/periods.ts'
+import { bytesQuantityRules } from '../../../src/api/quantity.ts'
 import {
   type RetentionPolicySpec,
   retentionPolicyRules,
@@ -47,7 +50,8 @@ describe('the twins of the CEL rules', () => {
     const named = [...retentionPolicyRules, ...lockedBucketRules].map((rule: ApiRule<never>) => rule.name)
     const nested = ['DaysXorYears', 'ComplianceModeKept', 'ComplianceDefaultKept', 'PrefixBytes']
     const names = ['BucketNameReserved', 'BucketNameForm', 'BucketNameKeptByS3']
-    expect([...refusing].sort()).toEqual([...named, ...nested, ...names, schemaRule].sort())
+    const settings = [...lifecycleRules, ...tagRules, ...bytesQuantityRules].map(({ name }) => name)
+    expect([...refusing].sort()).toEqual([...named, ...nested, ...names, ...settings, schemaRule].sort())
     const titles = ruleCases.map(({ kind, title }) => `${kind}: ${title}`)
     expect(new Set(titles).size).toBe(titles.length)
   })
