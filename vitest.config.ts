@@ -21,6 +21,7 @@ export default defineConfig({
       tier('conformance', ['conformance', 'auth', 'profiles'], { maxWorkers: 2 }),
       tier('model', ['model'], { maxWorkers: 1, testTimeout: 240_000 }),
       tier('crash', ['crash'], { maxWorkers: 1, testTimeout: 240_000 }),
+      tier('disk', ['disk'], { maxWorkers: 1, testTimeout: 240_000 }),
       tier('standalone', ['standalone'], { maxWorkers: 1, testTimeout: 120_000 }),
       tier('clients', ['clients'], { maxWorkers: 1, testTimeout: 180_000 }),
       tier('image', ['image'], { maxWorkers: 1, testTimeout: 120_000 }),

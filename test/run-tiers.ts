@@ -3,7 +3,7 @@
  * ran nothing fails; a tier whose parts are missing says so in one line (with --all that is a failure too).
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -18,7 +18,11 @@ const tiers: readonly Tier[] = [
   { name: 'store', missing: () => null },
   { name: 'conformance', missing: () => null },
   { name: 'model', missing: () => null },
-  { name: 'crash', missing: () => need('strace', 'apt-get install strace') },
+  {
+    name: 'crash',
+    missing: () => need('strace', 'apt-get install strace') ?? need('gcc', 'apt-get install gcc libc6-dev'),
+  },
+  { name: 'disk', missing: diskToolsMissing },
   { name: 'standalone', missing: () => null },
   { name: 'clients', missing: () => need('aws', 'apt-get install awscli') },
   { name: 'image', missing: imageToolsMissing },
@@ -29,6 +33,16 @@ function need(command: string, remedy: string): string | null {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
     ? null
     : `${command} was not found: ${remedy}`
+}
+
+function diskToolsMissing(): string | null {
+  if (process.getuid?.() !== 0) return 'only root can mount the volumes that it breaks'
+  if (!existsSync('/dev/loop-control')) return 'there are no loop devices'
+  return (
+    need('mkfs.xfs', 'apt-get install xfsprogs') ??
+    need('mkfs.ext4', 'apt-get install e2fsprogs') ??
+    need('gcc', 'apt-get install gcc libc6-dev')
+  )
 }
 
 function imageToolsMissing(): string | null {

@@ -5,13 +5,12 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { buckets } from '../support/crash/actions.ts'
 import { Ledger } from '../support/crash/ledger.ts'
-import { createBuckets, endUploads, runLoad } from '../support/crash/load.ts'
-import { killSupervisor, until, untilReady, workerPids } from '../support/crash/processes.ts'
+import { createBuckets, runLoad } from '../support/crash/load.ts'
+import { loadKey } from '../support/crash/load-keys.ts'
+import { killSupervisor, until, workerPids } from '../support/crash/processes.ts'
 import { seededRandom } from '../support/crash/random.ts'
-import { verifyServed } from '../support/crash/verify-served.ts'
-import { isTidied, verifyVolume } from '../support/crash/volume-state.ts'
+import { expectRecovered } from '../support/crash/recovered.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 /** To play a failed run again, put the seed that it printed here. */
@@ -21,13 +20,7 @@ const roundCount = 6
 const clientCount = 16
 const kinds = ['one worker', 'the whole group', 'the supervisor'] as const
 
-/** Owners of one account, so that each has its own allowance of single records for refusals. */
-const keys = Array.from({ length: clientCount }, (_, index) => ({
-  accessKeyId: `LOADCLIENT${index}`,
-  secretAccessKey: `secret-of-load-client-${index}`,
-  accountId: '111111111111',
-  displayName: `load client ${index}`,
-}))
+const keys = Array.from({ length: clientCount }, (_, index) => loadKey(index))
 
 type Kind = (typeof kinds)[number]
 
@@ -54,7 +47,7 @@ describe(`kill -9 under load, seed ${seed}`, () => {
 
   beforeAll(async () => {
     server = await startTestServer({ accessKeys: keys })
-    await createBuckets(server, keys[0] as (typeof keys)[number])
+    await createBuckets(server, loadKey(0))
   })
   afterAll(async () => {
     await server.stop()
@@ -80,16 +73,7 @@ describe(`kill -9 under load, seed ${seed}`, () => {
     })
     await killed
     if (kind !== 'one worker') await server.start()
-    await untilReady(server)
-    expect(ledger.surprises).toEqual([])
-    expect(await verifyServed(server.client, ledger, Object.values(buckets))).toEqual([])
-    await endUploads(server)
-    // A stop in good order, also after a worker died, and the start that collects what is left over.
-    expect(await server.terminate()).toBe(0)
-    expect(server.logs()).not.toContain('"level":"error"')
-    await server.start()
-    await until('garbage is collected', () => isTidied(server.dataDirectory))
-    expect(await verifyVolume(server.dataDirectory, ledger)).toEqual([])
+    await expectRecovered(server, ledger)
   })
 
   it('the load: made every kind of state, and requests without an answer', () => {

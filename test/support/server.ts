@@ -44,6 +44,10 @@ export type TestServerOptions = {
   readonly startsAtMs?: number
   /** Kept by the caller; left out: a temporary one that `stop` removes. */
   readonly dataDirectory?: string
+  /** Added to that of the server's processes. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** The module to run in place of test/support/server-main.ts. */
+  readonly mainModule?: string
 }
 
 export type TestServer = {
@@ -108,7 +112,8 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     accessLog: given.accessLog === 'on',
     version: 'test',
   }
-  const processes = new ServerProcess(clockFile)
+  const environment = { ...given.environment, [clockFileVariable]: clockFile }
+  const processes = new ServerProcess(given.mainModule ?? mainModule, environment)
   let started: Started
   try {
     started = await processes.start(options)
@@ -182,23 +187,25 @@ type Started = Extract<ServerMainMessage, { kind: 'started' }>
 
 /** One server at a time; a process group of its own, so that one signal reaches supervisor and workers. */
 class ServerProcess {
-  readonly #clockFile: string
+  readonly #mainModule: string
+  readonly #environment: Readonly<Record<string, string>>
   #child: ChildProcess | null = null
   #logs = ''
 
-  constructor(clockFile: string) {
-    this.#clockFile = clockFile
+  constructor(mainModule: string, environment: Readonly<Record<string, string>>) {
+    this.#mainModule = mainModule
+    this.#environment = environment
   }
 
   async start(options: ServerOptions): Promise<Started> {
-    const child = fork(mainModule, [], {
+    const child = fork(this.#mainModule, [], {
       detached: true,
       silent: true,
       execPath: process.execPath,
       execArgv: [],
       env: {
         ...process.env,
-        [clockFileVariable]: this.#clockFile,
+        ...this.#environment,
         // Hundreds of these processes load the same sources: each compiles what is not there yet.
         NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-compile-cache'),
         VITEST: undefined,

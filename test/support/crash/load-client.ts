@@ -20,6 +20,8 @@ export type LoadClientOptions = {
   readonly round: number
   /** Called before each request leaves. */
   readonly onSend: () => void
+  /** From then on the client hears nothing: what is answered later counts as not answered. */
+  readonly isCutOff: () => boolean
 }
 
 /** `done`: an answer with one of the statuses that were asked for. `unknown`: no answer, or one without a verdict. */
@@ -102,6 +104,7 @@ export class LoadClient {
     const waiting = delay(answerMsMax, 'late' as const, { signal: late.signal }).catch(() => 'late' as const)
     const answer = await Promise.race([this.#client.send(options).catch(() => null), waiting])
     late.abort()
+    if (this.#options.isCutOff()) return null
     if (answer !== 'late') return answer
     this.ledger.surprises.push(`${options.method} ${options.path}: no answer in ${answerMsMax} ms`)
     return null

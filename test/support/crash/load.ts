@@ -17,11 +17,14 @@ export type LoadOptions = {
   readonly requestsAfter: number
   /** Called once, at the moment, while every client is at work; the load goes on. */
   readonly onMoment: () => void
+  /** True from the moment on when the clients are to hear nothing more; left out: they always hear. */
+  readonly isCutOff?: () => boolean
 }
 
 /** Resolves when every client has its last answer, or knows that it gets none. */
 export async function runLoad(options: LoadOptions): Promise<void> {
   const { server, ledger, keys, seed, round, requestsBefore, requestsAfter } = options
+  const isCutOff = options.isCutOff ?? (() => false)
   let sentCount = 0
   const onSend = (): void => {
     sentCount += 1
@@ -30,7 +33,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
   const run = async (key: ClientKey, index: number): Promise<void> => {
     const name = `c${index}`
     const random = seededRandom(seed * 1009 + round * 97 + index)
-    const client = new LoadClient({ server, ledger, random, key, name, round, onSend })
+    const client = new LoadClient({ server, ledger, random, key, name, round, onSend, isCutOff })
     client.own.push(...entriesUnder(ledger, `${name}/`))
     for (let turn = 1; sentCount < requestsBefore + requestsAfter; turn += 1) {
       if (index === 0 && turn % 12 === 0) await toggleVersioning(client)

@@ -1,0 +1,25 @@
+/** What must hold when a server is back after a crash of any kind. */
+import { expect } from 'vitest'
+import type { TestServer } from '../server.ts'
+import { buckets } from './actions.ts'
+import type { Ledger } from './ledger.ts'
+import { endUploads } from './load.ts'
+import { until, untilReady } from './processes.ts'
+import { verifyServed } from './verify-served.ts'
+import { isTidied, verifyVolume } from './volume-state.ts'
+
+/**
+ * The server runs. All that was acknowledged is there with bytes, lock and audit record, nothing else is, and after a
+ * stop in good order and a start no orphan is left and rows, counters and files agree.
+ */
+export async function expectRecovered(server: TestServer, ledger: Ledger): Promise<void> {
+  await untilReady(server)
+  expect(ledger.surprises).toEqual([])
+  expect(await verifyServed(server.client, ledger, Object.values(buckets))).toEqual([])
+  await endUploads(server)
+  expect(await server.terminate()).toBe(0)
+  expect(server.logs()).not.toContain('"level":"error"')
+  await server.start()
+  await until('garbage is collected', () => isTidied(server.dataDirectory))
+  expect(await verifyVolume(server.dataDirectory, ledger)).toEqual([])
+}
