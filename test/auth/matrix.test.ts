@@ -135,7 +135,7 @@ const mutations: Readonly<Record<string, (wire: Wire) => Wire>> = {
 
 describe('altered requests', () => {
   for (const [operation, build] of Object.entries(operations)) {
-    test(`B-54 B-55 Matrix: ${operation}, altered or unproven in any way, refused and nothing changed`, async () => {
+    test(`B-54 B-55 Matrix: ${operation}, altered or unproven in any way, refused and nothing changed (I9)`, async () => {
       const before = await state()
       for (const sign of signs) {
         for (const [name, mutate] of Object.entries(mutations)) {

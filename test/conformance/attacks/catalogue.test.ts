@@ -37,7 +37,7 @@ describe('What was promised is kept', () => {
   const mode = 'x-amz-object-lock-mode'
   const date = 'x-amz-object-lock-retain-until-date'
 
-  it('B-03 B-26 Catalogue: every lock that was answered with 200 is enforced by the first request after a restart', async () => {
+  it('B-03 B-26 Catalogue: every lock that was answered with 200 is enforced by the first request after a restart (I22)', async () => {
     const locked = await bench.bucket('locked')
     const ruled = await bench.bucket('locked', { rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
     const until = { [mode]: 'COMPLIANCE', [date]: bench.inDays(1) }

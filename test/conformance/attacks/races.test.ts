@@ -20,7 +20,7 @@ async function collectGarbage(): Promise<void> {
   })
 }
 
-test('B-42 a lock and a delete of one version: never do both succeed', async () => {
+test('B-42 a lock and a delete of one version: never do both succeed (I5)', async () => {
   const name = await bucket('locked')
   for (let round = 0; round < rounds; round += 1) {
     const key = `key-${round}`

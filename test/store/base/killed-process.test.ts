@@ -68,7 +68,7 @@ async function killAfter(worker: ChildProcess, lineCount: number): Promise<reado
   return lines
 }
 
-test('B-45 two workers killed in the middle of puts, uploads, removals and garbage: nothing acknowledged is lost, nothing is left over', async () => {
+test('B-45 two workers killed in the middle of puts, uploads, removals and garbage: nothing acknowledged is lost, nothing is left over (I14)', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'holdfast-killed-'))
   const lines: string[] = []
   try {

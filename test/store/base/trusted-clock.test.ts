@@ -289,7 +289,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
   { maxLength: 60 },
 )
 
-test('TrustedClock: through any reboots, wall steps, ticks and missing ticks, never goes back nor gains more than evidence', async () => {
+test('TrustedClock: through any reboots, wall steps, ticks and missing ticks, never goes back nor gains more than evidence (I17)', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (sequence) => {
       const { clock, kv, store } = await open()

@@ -118,7 +118,7 @@ describe('codec', () => {
     expect(Object.keys(read.object?.userMetadata ?? {})).toContain('__proto__')
   })
 
-  test('B-47 B-50 version: a lock that does not parse, unknown and never "no lock"', () => {
+  test('B-47 B-50 version: a lock that does not parse, unknown and never "no lock" (I21)', () => {
     const stored = readVersionRow(encodeVersion(version))
     const locks: unknown[] = [
       undefined,

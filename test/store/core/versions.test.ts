@@ -136,7 +136,7 @@ for (const engine of engines) {
       expect(await rig.remove(removal)).toMatchObject({ kind: 'deleted' })
     })
 
-    test('delete: a key ending in a slash, under the same rules (B-16, B-17)', async () => {
+    test('delete: a key ending in a slash, under the same rules (I13, B-16, B-17)', async () => {
       await bucket()
       const { versionId } = await put({ key: 'dir/', body: '', lock: { legalHold: 'ON' } })
       const free = await put({ key: 'free' })
