@@ -87,6 +87,7 @@ export type Command =
   | (OnVersion & { readonly kind: 'putTags' })
   | (OnVersion & { readonly kind: 'head' })
   | (OnKey & { readonly kind: 'createUpload'; readonly lock: LockAsk })
+  /** `index` counts from the newest upload. */
   | {
       readonly kind: 'uploadPart' | 'completeUpload' | 'abortUpload'
       readonly who: Who
@@ -102,7 +103,13 @@ export type Command =
   | (OnBucket & { readonly kind: 'deletePolicy' })
   | (OnBucket & { readonly kind: 'deleteBucket' })
   | { readonly kind: 'createBucket'; readonly bucket: BucketRole; readonly lock: boolean }
-  | { readonly kind: 'lifecycle'; readonly bucket: BucketRole; readonly newerVersions: number | null }
+  | {
+      readonly kind: 'lifecycle'
+      readonly bucket: BucketRole
+      /** Time that passes before. */
+      readonly afterDays: number
+      readonly newerVersions: number | null
+    }
   | ApplyCommand
   | ClockCommand
   | ServerCommand
@@ -178,9 +185,9 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: of('putTags', onVersion) },
   { weight: 4, arbitrary: of('head', onVersion) },
   { weight: 4, arbitrary: of('createUpload', { ...onKey, lock }) },
-  { weight: 4, arbitrary: of('uploadPart', { who, index: fc.nat(3) }) },
-  { weight: 4, arbitrary: of('completeUpload', { who, index: fc.nat(3) }) },
-  { weight: 1, arbitrary: of('abortUpload', { who, index: fc.nat(3) }) },
+  { weight: 6, arbitrary: of('uploadPart', { who, index: fc.nat(2) }) },
+  { weight: 4, arbitrary: of('completeUpload', { who, index: fc.nat(2) }) },
+  { weight: 1, arbitrary: of('abortUpload', { who, index: fc.nat(2) }) },
   {
     weight: 5,
     arbitrary: of('putLock', {
@@ -205,7 +212,14 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: of('deletePolicy', { bucket, who: administrator }) },
   { weight: 2, arbitrary: of('deleteBucket', { bucket, who: administrator }) },
   { weight: 1, arbitrary: of('createBucket', { bucket, lock: fc.boolean() }) },
-  { weight: 2, arbitrary: of('lifecycle', { bucket, newerVersions: fc.constantFrom(null, null, 1) }) },
+  {
+    weight: 1,
+    arbitrary: of('lifecycle', {
+      bucket,
+      afterDays: fc.constantFrom(0, 3, 3),
+      newerVersions: fc.constantFrom(null, null, 1),
+    }),
+  },
   {
     weight: 4,
     arbitrary: of('apply', {

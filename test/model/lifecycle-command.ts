@@ -18,6 +18,7 @@ export async function runLifecycle(
   command: Extract<Command, { kind: 'lifecycle' }>,
 ): Promise<void> {
   const bucket = world.bucket(command.bucket)
+  await world.clock.advance(command.afterDays * dayMs)
   // While the clock is suspect nothing expires.
   await world.clock.begin()
   const before = new Map(bucket.all().map((version) => [version, bucket.versionsOf(version.key)]))

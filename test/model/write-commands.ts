@@ -108,7 +108,7 @@ export async function runCreateUpload(
 type UploadCommand = Extract<Command, { kind: 'uploadPart' | 'completeUpload' | 'abortUpload' }>
 
 export async function runUpload(world: World, command: UploadCommand): Promise<void> {
-  const upload = world.uploads[command.index % Math.max(1, world.uploads.length)]
+  const upload = world.uploads.at(-1 - (command.index % Math.max(1, world.uploads.length)))
   if (upload === undefined) return
   switch (command.kind) {
     case 'uploadPart':
