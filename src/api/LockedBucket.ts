@@ -137,7 +137,12 @@ const retentionFields = {
   mode: z.enum(['GOVERNANCE', 'COMPLIANCE']).optional().describe('The mode of the default rule.'),
   ...periodFields,
   rules: z
-    .array(z.object({ prefix: z.string().max(limits.prefixRuleBytesMax), ...periodFields }))
+    .array(
+      z.object({
+        prefix: z.string().max(limits.prefixRuleBytesMax).describe('Keys that begin with these characters.'),
+        ...periodFields,
+      }),
+    )
     .max(limits.prefixRulesMax)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['prefix'] })
     .optional()
@@ -149,7 +154,7 @@ export const lockedBucketStatusSchema = z.object({
   conditions: conditionsSchema,
   bucket: z
     .object({
-      name: z.string().max(limits.bucketNameLengthMax),
+      name: z.string().max(limits.bucketNameLengthMax).describe('The name by which S3 clients ask for it.'),
       endpoint: z.string().max(2048).optional().describe('Where S3 clients reach it.'),
       region: z.string().max(64).optional().describe('The region that S3 clients sign for.'),
       uid: z
@@ -203,7 +208,11 @@ export const lockedBucketStatusSchema = z.object({
     .optional()
     .describe("How far the policy's applyToExisting has come in this bucket; it goes on after a restart."),
   policy: z
-    .object({ name: nameSchema, uid: nameSchema, generation: countSchema })
+    .object({
+      name: nameSchema.describe('The name of the RetentionPolicy.'),
+      uid: nameSchema.describe('Its uid: a policy that was made again has another.'),
+      generation: countSchema.describe('Its generation, which counts the changes of its spec.'),
+    })
     .optional()
     .describe('The policy that the lock server enforces, as it was when it was applied.'),
   floor: z

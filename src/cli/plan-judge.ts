@@ -109,8 +109,7 @@ function judgePolicy(
 }
 
 const seenByBuckets = 'the lock server knows policies by their buckets only'
-const needsBypass =
-  'only whoever holds the verb bypassgovernance on retentionpolicies may (--bypass-governance on)'
+const needsBypass = 'only whoever holds the verb bypassgovernance on it may (--bypass-governance on)'
 
 function judgeBucket(input: PlanInput, old: BucketManifest | null, next: BucketManifest): readonly Finding[] {
   const policy = policyOf(input, next)
@@ -123,6 +122,11 @@ function judgeBucket(input: PlanInput, old: BucketManifest | null, next: BucketM
   const before = old === null ? null : policyOf({ after: input.before ?? [], before: null }, old)
   // Of an edited policy the CRD and the admission policy say enough; a switch is seen by the server alone.
   if (old === null || before === null || isSamePolicy(old, next)) return []
+  const isGovernance = before.spec.defaultRetention.mode === 'GOVERNANCE'
+  if (isGovernance && input.governance === 'keep') {
+    const message = `another policy for a bucket in GOVERNANCE mode might be a shorter one: ${needsBypass}`
+    return [{ kind: 'refused', layer: 'admission policy', message }]
+  }
   return judgeRetention(enforcedBy(before.spec), policy.spec)
 }
 
@@ -192,7 +196,7 @@ function judgeDelete({ after, enforced }: PlanInput, gone: Manifest): readonly F
 }
 
 /** Both halves of what a policy makes the server enforce, as the server itself would write it down. */
-function enforcedBy(spec: RetentionPolicySpec): EnforcedRetention {
+export function enforcedBy(spec: RetentionPolicySpec): EnforcedRetention {
   const retention = toBucketRetention(spec)
   const { mode } = spec.defaultRetention
   const floor = mode === 'COMPLIANCE' ? retention : null

@@ -113,6 +113,17 @@ describe('plan: buckets', () => {
     ])
   })
 
+  test('a switch away from a GOVERNANCE policy takes the bypass, also to a longer one', () => {
+    const policies = [policy('GOVERNANCE', 7), policy('GOVERNANCE', 9, {}, 'long')]
+    const change = { before: [...policies, bucket()], after: [...policies, bucket({}, 'long')] }
+    expect(plan(change)).toEqual([
+      expect.stringMatching(/^backups: refused by admission policy: another policy/),
+    ])
+    expect(plan({ ...change, governance: 'bypass' })).toEqual([
+      'backups: tightens: GOVERNANCE 7 days becomes GOVERNANCE 9 days',
+    ])
+  })
+
   test('another bucketName is refused by the CRD', () => {
     const renamed = manifest('LockedBucket', 'backups', {
       bucketName: 'other',

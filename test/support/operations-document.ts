@@ -1,0 +1,168 @@
+/** docs/OPERATIONS.md: printed from the tables of conditions, reasons, events, settings and weakenings. */
+import { annotations } from '../../src/api/annotations.ts'
+import { conditionReasons, conditionTypes, eventReasons } from '../../src/api/conditions.ts'
+import { settings } from '../../src/config/settings.ts'
+import { limits } from '../../src/lib/limits.ts'
+import { table } from './markdown.ts'
+import { type Weakening, weakenings } from './weakening.ts'
+
+/** What to do in each case in which an object is Stalled. */
+export const remedies: Readonly<Record<string, string>> = {
+  RetentionWouldShorten:
+    'Somebody asked for less than the server enforces: an edit, a switched policyRef, a git revert, a restored etcd. The server ' +
+    'keeps what it has and the data is safe. Make the policy at least as strong as `status.floor` says. Nothing else helps, ' +
+    'and nothing else is needed.',
+  NameConflict:
+    'Another LockedBucket, perhaps of another cluster, owns the bucket; the message names it. Choose another bucketName in a new ' +
+    'object. If the other one is gone for good, make an object of its namespace and name: it takes the bucket up again.',
+  AdoptionRefused:
+    'The bucket was made by an S3 client. `adoptionPolicy: IfUnowned` takes it over; what is in it keeps its locks, and gets new ones only by the policy’s `applyToExisting`.',
+  ServerRefused:
+    'The message holds the server’s answer. 401 and 403: the operator’s key is not the server’s; compare the two Secrets and restart ' +
+    'the one that is behind. Anything else: the operator and the server are of releases that do not understand each other; upgrade the server first.',
+  PolicyInvalid:
+    'The policy was stored before a rule of its kind was there. It stays enforced as it was applied last; correct the policy.',
+  SpecInvalid:
+    'The object was stored before a rule of its kind was there. Correct it; the message names the field.',
+  Paused:
+    'A change waits for the end of a pause: remove the annotation `holdfast.dev/paused` from the object or its policy.',
+}
+
+export function makeOperationsDocument(): string {
+  return `${[introduction, conditions(), stalled(), events(), weakening(), speaking(), durations(), upgrade].join('\n\n')}\n`
+}
+
+const introduction = `# Operations
+
+Printed by \`npm run docs:operations\` out of the code; a test fails when it is older than the code.
+
+A status is read like any other in Kubernetes: \`kubectl wait --for=condition=Ready lbk/NAME\`, \`kubectl get holdfast -A\`, Flux and Argo CD
+(examples/gitops). \`Ready\` becomes True when the lock server enforces what the spec asks for and has been asked about it.
+\`Reconciling\` goes on by itself; \`Stalled\` waits for a person. Everything in a status is what the server answered, never what
+the spec says. Counts, dates and \`lastVerifiedTime\` are coarse: an idle operator writes nothing.
+
+Before a change is applied, \`holdfast plan -f FILE --against OLD --ask-server on\` says what it tightens, what would be refused and by which layer
+(exit 0 nothing, 2 changes, 3 refused). Why a version cannot be deleted: \`holdfast why s3://BUCKET/KEY\`.`
+
+function conditions(): string {
+  const types = Object.entries(conditionTypes).map(([type, sentence]) => [`\`${type}\``, sentence])
+  const reasons = Object.entries(conditionReasons).map(([reason, sentence]) => [
+    `\`${reason}\``,
+    reason in remedies ? `${sentence} [More](#stalled)` : sentence,
+  ])
+  return [
+    '## Conditions',
+    table(['Condition', 'True means'], types),
+    'Reasons are part of the API: they are added, never renamed. `kubectl wait` and alerts may match them.',
+    table(['Reason', 'What it means, and what to do'], reasons),
+  ].join('\n\n')
+}
+
+function stalled(): string {
+  const rows = Object.entries(remedies).map(([reason, remedy]) => [`\`${reason}\``, remedy])
+  return ['## Stalled', table(['Reason', 'What to do'], rows)].join('\n\n')
+}
+
+function events(): string {
+  const rows = Object.entries(eventReasons).map(([reason, { type, sentence }]) => [
+    `\`${reason}\``,
+    type,
+    sentence,
+  ])
+  const bounds =
+    `Of one object ${limits.eventsPerObjectBurst} events at once, then one every ${duration(limits.eventRefillMs)}; equal ones are ` +
+    `counted for ${duration(limits.eventSeriesMs)}.`
+  return ['## Events', table(['Reason', 'Type', 'What happened'], rows), bounds].join('\n\n')
+}
+
+function weakening(): string {
+  const rows = weakenings.map((row) => [`${row.kind} \`${row.field}\``, row.change, refusedBy(row)])
+  return [
+    '## Who refuses a weaker setting',
+    'The CRD refuses at apply, to everybody, cluster administrators included; the admission policies (`holdfast print-admission`) ' +
+      'refuse what takes a permission; the lock server refuses what reaches it all the same, also when the CRD, the policies or ' +
+      'the whole cluster were replaced. A period counts as shorter when it is not provably as long: across units a year has 365 days ' +
+      'on the new side and 366 on the old.',
+    table(['Field', 'Change', 'Refused by'], rows),
+    'Deleting a RetentionPolicy that LockedBuckets refer to, or a LockedBucket with locked versions, is refused by the admission policy ' +
+      '`deletion.holdfast.dev`; without it the object goes, and bucket, locks, floor and owner record stay on the server.',
+  ].join('\n\n')
+}
+
+function refusedBy({ cel, admission, floor }: Weakening): string {
+  const layers = [
+    ...(cel === null ? [] : [`CRD (\`${cel}\`)`]),
+    ...(admission === null ? [] : [`admission policy \`${admission}\``]),
+    ...(floor === 'refused' ? ['lock server (floor)'] : []),
+  ]
+  if (layers.length > 0) return layers.join(', ')
+  return floor === 'kept' ? 'nobody: nothing gets weaker' : `nobody: ${floor}`
+}
+
+function speaking(): string {
+  const rows = [
+    [`\`${annotations.paused}: "true"\``, 'the operator observes and reports, and changes nothing'],
+    [
+      `\`${annotations.reconcileNow}\``,
+      'a new value applies the spec at once; echoed in `status.lastHandledReconcileAt`',
+    ],
+    [
+      `\`${annotations.verifyNow}\``,
+      'a new value reads everything back at once; echoed in `status.lastHandledVerifyAt`',
+    ],
+    [
+      `\`${annotations.orphan}: "true"\``,
+      'deleting a protected object is meant; counts for holders of the verb orphan',
+    ],
+  ]
+  return ['## Annotations', table(['Annotation', 'Effect'], rows)].join('\n\n')
+}
+
+function durations(): string {
+  const rows = [
+    [
+      'every bucket is read back and compared',
+      settings.verifyIntervalMs.initial,
+      settings.verifyIntervalMs.flag,
+    ],
+    ['counts and dates of locks alone are written at most every', duration(limits.countsWriteIntervalMs), ''],
+    ['the time of the last check alone is written at most every', duration(limits.statusRefreshMs), ''],
+    ['a server that does not answer is tried again at least every', duration(limits.serverRetryMsMax), ''],
+    ['one reconcile may take', duration(limits.reconcileMsMax), ''],
+    [
+      'another replica takes over after a silent leader within',
+      settings.leaseDurationMs.initial,
+      settings.leaseDurationMs.flag,
+    ],
+    [
+      'a leader that cannot renew stops after',
+      settings.renewDeadlineMs.initial,
+      settings.renewDeadlineMs.flag,
+    ],
+    ['a silent watch is opened anew after', settings.watchSilenceMs.initial, settings.watchSilenceMs.flag],
+  ]
+  const cells = rows.map((row) => row.map((cell) => cell ?? ''))
+  return ['## Durations', table(['What', 'How long', 'Setting'], cells)].join('\n\n')
+}
+
+const upgrade = `## Upgrade
+
+1. CRDs first (\`holdfast print-crds | kubectl apply -f -\`): one version is served, changes only add to it, and stored objects stay valid.
+2. Admission policies (\`holdfast print-admission | kubectl apply -f -\`).
+3. The server. A volume carries a format number: a release refuses to start on one that is newer than its own, and says so. Locks, floors and the trusted clock are in the volume, not in the release.
+4. The operator. A new leader gets the next epoch from the server; from then on the server refuses the old one, so two releases
+   never write at the same time. Nothing is enforced by the operator: while it is away every lock and every floor holds, and only
+   changes of manifests wait.
+
+Deleting the operator before its objects is harmless: an object whose bucket is kept has no finalizer.`
+
+const units = [
+  [3_600_000, 'h'],
+  [60_000, 'm'],
+  [1000, 's'],
+] as const
+
+function duration(ms: number): string {
+  const [unitMs, unit] = units.find(([each]) => ms % each === 0) ?? [1, 'ms']
+  return `${ms / unitMs}${unit}`
+}
