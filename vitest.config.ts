@@ -25,6 +25,7 @@ export default defineConfig({
       tier('standalone', ['standalone'], { maxWorkers: 1, testTimeout: 120_000 }),
       tier('clients', ['clients'], { maxWorkers: 1, testTimeout: 180_000 }),
       tier('image', ['image'], { maxWorkers: 1, testTimeout: 120_000 }),
+      tier('chart', ['chart'], { maxWorkers: 1, testTimeout: 120_000, hookTimeout: 120_000 }),
       tier('cluster', ['cluster'], {
         maxWorkers: 1,
         testTimeout: 120_000,

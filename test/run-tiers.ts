@@ -26,6 +26,7 @@ const tiers: readonly Tier[] = [
   { name: 'standalone', missing: () => null },
   { name: 'clients', missing: () => need('aws', 'apt-get install awscli') },
   { name: 'image', missing: imageToolsMissing },
+  { name: 'chart', missing: chartToolsMissing },
   { name: 'cluster', missing: controlPlaneMissing },
 ]
 
@@ -48,6 +49,13 @@ function diskToolsMissing(): string | null {
 function imageToolsMissing(): string | null {
   if (process.getuid?.() !== 0) return 'only root can build the image without an engine'
   return need('buildah', 'apt-get install buildah') ?? need('debootstrap', 'apt-get install debootstrap')
+}
+
+function chartToolsMissing(): string | null {
+  const found =
+    spawnSync('bash', [join(root, 'tools/build.sh'), '--print', 'helm'], { stdio: 'ignore' }).status === 0
+  if (!found) return 'bash tools/build.sh helm (about 3 min, needs Go)'
+  return need('promtool', 'apt-get install prometheus') ?? controlPlaneMissing()
 }
 
 function controlPlaneMissing(): string | null {

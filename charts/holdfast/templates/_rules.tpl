@@ -1,0 +1,104 @@
+{{/* Generated from examples/kubernetes by npm run chart: edit there. */}}
+{{- define "holdfast.rules.holdfast-operator" -}}
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - retentionpolicies
+    - lockedbuckets
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - retentionpolicies/status
+    - lockedbuckets/status
+  verbs:
+    - get
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - events
+  verbs:
+    - create
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - namespaces
+  resourceNames:
+    - kube-system
+  verbs:
+    - get
+- apiGroups:
+    - admissionregistration.k8s.io
+  resources:
+    - validatingadmissionpolicies
+    - validatingadmissionpolicybindings
+  verbs:
+    - list
+    - watch
+{{- end }}
+
+{{- define "holdfast.rules.holdfast-view" -}}
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - retentionpolicies
+    - lockedbuckets
+  verbs:
+    - get
+    - list
+    - watch
+{{- end }}
+
+{{- define "holdfast.rules.holdfast-edit" -}}
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - retentionpolicies
+  verbs:
+    - create
+    - patch
+    - update
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - lockedbuckets
+  verbs:
+    - create
+    - patch
+    - update
+    - delete
+    - deletecollection
+{{- end }}
+
+{{- define "holdfast.rules.holdfast-admin" -}}
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - retentionpolicies
+  verbs:
+    - delete
+    - deletecollection
+{{- end }}
+
+{{- define "holdfast.rules.holdfast-retention-officer" -}}
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - retentionpolicies
+    - lockedbuckets
+  verbs:
+    - get
+    - list
+    - watch
+    - create
+    - patch
+    - update
+    - delete
+    - bypassgovernance
+    - orphan
+{{- end }}

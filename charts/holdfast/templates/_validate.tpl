@@ -1,0 +1,45 @@
+{{/* Values that the schema allows one by one and that do not go together. */}}
+{{- define "holdfast.validate" -}}
+{{- $tls := .Values.tls -}}
+{{- if and (eq $tls.mode "secret") (not $tls.existingSecret) -}}
+{{- fail "tls.mode is secret: say in tls.existingSecret which Secret (kubernetes.io/tls) has the certificate" -}}
+{{- end -}}
+{{- if and (ne $tls.mode "secret") $tls.existingSecret -}}
+{{- fail (printf "tls.existingSecret is set but tls.mode is %s: it is read in mode secret only" $tls.mode) -}}
+{{- end -}}
+{{- if and (eq $tls.mode "certManager") (not $tls.certManager.issuerRef.name) -}}
+{{- fail "tls.mode is certManager: say in tls.certManager.issuerRef.name who issues the certificate" -}}
+{{- end -}}
+{{- if and (not .Values.server.http.enabled) (not (include "holdfast.hasHttps" .)) -}}
+{{- fail "nobody could reach S3: enable server.http, or server.https with a tls.mode other than off" -}}
+{{- end -}}
+{{- if and (include "holdfast.hasHttps" .) .Values.server.http.enabled (eq (int .Values.server.http.port) (int .Values.server.https.port)) -}}
+{{- fail "server.http.port and server.https.port are the same" -}}
+{{- end -}}
+{{- range $port := list .Values.server.http.port .Values.server.https.port -}}
+{{- if has (int $port) (list 9001 9002) -}}
+{{- fail (printf "port %v is taken: 9001 is the admin API, 9002 health and metrics" $port) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.crds.enabled (not .Values.crds.keep) .Values.admission.enabled -}}
+{{- fail "crds.keep is false: the policy definitions.holdfast.dev would refuse to let the CustomResourceDefinitions go at uninstall; set admission.enabled to false too" -}}
+{{- end -}}
+{{- if and .Values.server.persistence.existingClaim .Values.server.persistence.storageClassName -}}
+{{- fail "server.persistence: storageClassName belongs to a claim that the chart makes, not to existingClaim" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
+{{- fail "ingress.enabled: say in ingress.hosts which names lead to S3" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (eq .Values.ingress.backend "http") (not .Values.server.http.enabled) -}}
+{{- fail "ingress.backend is http, but server.http is off" -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (eq .Values.ingress.backend "https") (not (include "holdfast.hasHttps" .)) -}}
+{{- fail "ingress.backend is https, but there is no HTTPS: see server.https and tls.mode" -}}
+{{- end -}}
+{{- range $component := list "server" "operator" -}}
+{{- $account := (index $.Values $component).serviceAccount -}}
+{{- if and (not $account.create) (not $account.name) -}}
+{{- fail (printf "%s.serviceAccount.create is false: say in %s.serviceAccount.name which one to use" $component $component) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}

@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { makeAdmission } from '../../src/operator/admission/policies.ts'
+import { at, type KubeObject, parseObjects, renderSet, root } from '../support/chart.ts'
+
+const example = (name: string) => parseObjects(readFileSync(join(root, 'examples/kubernetes', name), 'utf8'))
+const rulesOf = (object: KubeObject) => at(object, 'rules')
+const chart = renderSet('default')
+
+describe('rights', () => {
+  test('operator: the rights of examples/kubernetes/operator-rbac.yaml, and those that make the Secrets', () => {
+    const documented = example('operator-rbac.yaml')
+    const find = (kind: string) => {
+      const object = documented.find((one) => one.kind === kind)
+      if (object === undefined) throw new Error(`the example has no ${kind}`)
+      return object
+    }
+    expect(rulesOf(chart.one('ClusterRole', 'holdfast-operator'))).toEqual(rulesOf(find('ClusterRole')))
+    const named = ['holdfast-root', 'holdfast-operator', 'holdfast-master', 'holdfast-ca', 'holdfast-tls']
+    expect(rulesOf(chart.one('Role'))).toEqual([
+      ...(rulesOf(find('Role')) as readonly object[]),
+      { apiGroups: [''], resources: ['secrets', 'configmaps'], verbs: ['create'] },
+      { apiGroups: [''], resources: ['secrets'], resourceNames: named, verbs: ['get'] },
+      { apiGroups: [''], resources: ['secrets'], resourceNames: ['holdfast-tls'], verbs: ['update'] },
+      { apiGroups: [''], resources: ['configmaps'], resourceNames: ['holdfast-ca'], verbs: ['patch'] },
+    ])
+  })
+
+  test('operator: bound to its own service account, and nobody else to anything', () => {
+    const subject = { kind: 'ServiceAccount', name: 'holdfast-operator', namespace: 'holdfast-system' }
+    const bindings = [...chart.all('ClusterRoleBinding'), ...chart.all('RoleBinding')]
+    expect(bindings.map((binding) => binding['subjects'])).toEqual([[subject], [subject]])
+    expect(at(chart.one('Deployment'), 'spec', 'template', 'spec', 'serviceAccountName')).toBe(subject.name)
+    for (const account of chart.all('ServiceAccount')) {
+      expect(account).toMatchObject({ automountServiceAccountToken: false })
+    }
+  })
+
+  test('users: the roles of examples/kubernetes/user-roles.yaml, with their aggregation', () => {
+    for (const role of example('user-roles.yaml')) {
+      const ours = chart.one('ClusterRole', role.metadata.name)
+      expect(rulesOf(ours)).toEqual(rulesOf(role))
+      const aggregation = (object: KubeObject) =>
+        Object.entries(object.metadata.labels ?? {}).filter(([label]) => label.startsWith('rbac.'))
+      expect(aggregation(ours)).toEqual(aggregation(role))
+    }
+    const bare = renderSet('bare').all('ClusterRole')
+    expect(bare.map(({ metadata }) => metadata.name)).toEqual(['holdfast-operator'])
+  })
+})
+
+describe('what stays', () => {
+  test('admission policies: those that print-admission prints for the operator of the release, and they stay', () => {
+    const wanted = makeAdmission({ namespace: 'holdfast-system', serviceAccount: 'holdfast-operator' })
+    for (const { kind, metadata, spec } of wanted) {
+      const ours = chart.all(kind).find((object) => object.metadata.name === metadata.name)
+      expect(ours?.['spec']).toEqual(spec)
+      expect(ours?.metadata).toMatchObject({
+        labels: metadata.labels,
+        annotations: { 'helm.sh/resource-policy': 'keep' },
+      })
+    }
+    const kinds = ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']
+    expect(kinds.flatMap((kind) => chart.all(kind))).toHaveLength(wanted.length)
+    const other = renderSet('full').one('ValidatingAdmissionPolicy', 'status.holdfast.dev')
+    expect(JSON.stringify(other)).toContain('system:serviceaccount:holdfast-system:vault-operator')
+    expect(renderSet('bare').all('ValidatingAdmissionPolicy')).toEqual([])
+  })
+
+  test('CRDs: rendered as they are in crds/, and they stay', () => {
+    const crds = chart.all('CustomResourceDefinition')
+    expect(crds.length).toBeGreaterThan(1)
+    for (const crd of crds) {
+      const [plural = '', ...group] = crd.metadata.name.split('.')
+      const [source] = parseObjects(
+        readFileSync(join(root, `crds/${group.join('.')}_${plural}.yaml`), 'utf8'),
+      )
+      expect(crd['spec']).toEqual(source?.['spec'])
+      expect(crd.metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' })
+    }
+    expect(renderSet('bare').all('CustomResourceDefinition')).toEqual([])
+  })
+
+  test('Secrets: the chart renders none, and nothing random', () => {
+    expect(chart.all('Secret')).toEqual([])
+    expect(renderSet('default').objects).toEqual(chart.objects)
+  })
+})

@@ -1,0 +1,31 @@
+/** `vitest run --project chart -u` writes them anew; the difference is for the reviewer. */
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { type KubeObject, renderSet, root, valueSets } from '../support/chart.ts'
+
+/** Generated as a whole and compared with their source elsewhere. */
+const elsewhere = [
+  'CustomResourceDefinition',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+  'PrometheusRule',
+]
+
+function golden(objects: readonly KubeObject[]): string {
+  const texts = objects
+    .filter(({ kind, metadata }) => !elsewhere.includes(kind) && !metadata.name.endsWith('-dashboard'))
+    .map((object) => stringify(object, { aliasDuplicateObjects: false, lineWidth: 0 }))
+  return texts.join('---\n')
+}
+
+describe('golden renderings', () => {
+  test('golden: five sets of values have one', () => {
+    expect(valueSets).toEqual(['bare', 'cert-manager', 'default', 'full', 'own-secrets'])
+  })
+
+  test.each(valueSets)('golden: %s renders as it did', async (name) => {
+    const { objects } = renderSet(name)
+    await expect(golden(objects)).toMatchFileSnapshot(join(root, `test/chart/golden/${name}.yaml`))
+  })
+})

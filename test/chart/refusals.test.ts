@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest'
+import { refusal } from '../support/chart.ts'
+
+const rows: readonly (readonly [string, object, string])[] = [
+  ['mode secret without a Secret', { tls: { mode: 'secret' } }, 'say in tls.existingSecret which Secret'],
+  [
+    'a Secret that no mode reads',
+    { tls: { existingSecret: 'mine' } },
+    'tls.existingSecret is set but tls.mode is auto',
+  ],
+  ['mode certManager without an issuer', { tls: { mode: 'certManager' } }, 'tls.certManager.issuerRef.name'],
+  ['no way to S3', { tls: { mode: 'off' }, server: { http: { enabled: false } } }, 'nobody could reach S3'],
+  [
+    'one port for both',
+    { server: { http: { port: 9443 } } },
+    'server.http.port and server.https.port are the same',
+  ],
+  ['the port of the admin API', { server: { http: { port: 9001 } } }, 'port 9001 is taken'],
+  [
+    'a storage class for a claim of yours',
+    { server: { persistence: { existingClaim: 'mine', storageClassName: 'fast' } } },
+    'storageClassName belongs to a claim that the chart makes',
+  ],
+  ['an Ingress without a host', { ingress: { enabled: true } }, 'ingress.hosts'],
+  [
+    'an Ingress to HTTP that is off',
+    { ingress: { enabled: true, hosts: ['a.example.org'] }, server: { http: { enabled: false } } },
+    'ingress.backend is http, but server.http is off',
+  ],
+  [
+    'an Ingress to HTTPS that is not there',
+    { ingress: { enabled: true, hosts: ['a.example.org'], backend: 'https' }, tls: { mode: 'off' } },
+    'there is no HTTPS',
+  ],
+  [
+    'a service account without a name',
+    { operator: { serviceAccount: { create: false } } },
+    'operator.serviceAccount.name',
+  ],
+  ['CRDs that should go but cannot', { crds: { keep: false } }, 'set admission.enabled to false too'],
+  // By the schema.
+  ['a name that nobody knows', { server: { replicas: 2 } }, "additional properties 'replicas' not allowed"],
+  ['three operators', { operator: { replicas: 3 } }, '/operator/replicas'],
+  ['a digest that is none', { image: { digest: 'latest' } }, '/image/digest'],
+  ['a duration that is none', { operator: { verifyInterval: '10 minutes' } }, '/operator/verifyInterval'],
+  ['a profile that nobody speaks', { server: { defaultProfile: 'ibm' } }, '/server/defaultProfile'],
+  ['a port that is text', { server: { http: { port: '9000' } } }, '/server/http/port'],
+]
+
+describe('values that do not go together', () => {
+  test.each(rows)('refused: %s', (_title, values, message) => {
+    expect(refusal(values)).toContain(message)
+  })
+})

@@ -1,0 +1,78 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
+import { makeAdmission } from '../../src/operator/admission/policies.ts'
+import { formatYaml } from '../../src/operator/sources/yaml.ts'
+import { dashboard } from './dashboard.ts'
+import { renderReadme, renderSchema, renderValues } from './render.ts'
+import { valueRows } from './values.ts'
+
+const chart = 'charts/holdfast'
+
+/** Path below `root` and content of every generated file of the chart. */
+export function chartFiles(root: string): ReadonlyMap<string, string> {
+  const readme = readFileSync(join(root, chart, 'README.md'), 'utf8')
+  const crds = readdirSync(join(root, 'crds')).filter((name) => name.endsWith('.yaml'))
+  return new Map([
+    [`${chart}/values.yaml`, renderValues(valueRows)],
+    [`${chart}/values.schema.json`, renderSchema(valueRows)],
+    [`${chart}/README.md`, renderReadme(readme, valueRows)],
+    [`${chart}/files/dashboard.json`, `${JSON.stringify(dashboard, null, 2)}\n`],
+    [`${chart}/templates/admission.yaml`, admissionTemplate()],
+    [`${chart}/templates/_rules.tpl`, rulesTemplate(root)],
+    ...crds.map((name): [string, string] => [
+      `${chart}/templates/crds/${name}`,
+      crdTemplate(readFileSync(join(root, 'crds', name), 'utf8')),
+    ]),
+  ])
+}
+
+/** The CRD as it is, under its two switches. As text: through YAML and back, Helm writes large numbers as 1e+06. */
+export function crdTemplate(crd: string): string {
+  return `{{- if .Values.crds.enabled }}\n${withMetadata(crd, 'crds').trimEnd()}\n{{- end }}\n`
+}
+
+/** What `holdfast print-admission` prints for the operator of the release, under two switches. */
+function admissionTemplate(): string {
+  const operator = { namespace: 'RELEASE-NAMESPACE', serviceAccount: 'OPERATOR-ACCOUNT' }
+  const objects = makeAdmission(operator).map((object) => withMetadata(formatYaml(object), 'admission'))
+  const text = objects
+    .join('---\n')
+    .replaceAll(operator.namespace, '{{ .Release.Namespace }}')
+    .replaceAll(operator.serviceAccount, '{{ include "holdfast.serviceAccountName" $operator }}')
+  const head = '{{- $operator := dict "root" . "component" "operator" }}\n'
+  return `{{- if .Values.admission.enabled }}\n${head}${text.trimEnd()}\n{{- end }}\n`
+}
+
+/** The rules of each ClusterRole of the examples as `holdfast.rules.<name>`: who uses no Helm has the same. */
+function rulesTemplate(root: string): string {
+  const defines = ['operator-rbac.yaml', 'user-roles.yaml'].flatMap((file) => {
+    const text = readFileSync(join(root, 'examples/kubernetes', file), 'utf8')
+    return [...parseAllDocuments(text)].flatMap((document) => {
+      if (document.get('kind') !== 'ClusterRole') return []
+      const rules = formatYaml(document.toJS().rules).trimEnd()
+      return [
+        `{{- define "holdfast.rules.${document.getIn(['metadata', 'name'])}" -}}\n${rules}\n{{- end }}\n`,
+      ]
+    })
+  })
+  return `{{/* Generated from examples/kubernetes by npm run chart: edit there. */}}\n${defines.join('\n')}`
+}
+
+/** The chart's labels in place of its own, and whether it stays after an uninstall. Errors: the object would be run by Helm. */
+function withMetadata(object: string, group: 'crds' | 'admission'): string {
+  if (object.includes('{{'))
+    throw new Error('an object holds {{, which Helm would run: it needs quoting here')
+  const named = object.replace(
+    /^metadata:\n {2}name: .*(\n {2}labels:(\n {4}.*)*)?$/m,
+    (metadata) => `${metadata.replace(/\n {2}labels:[\s\S]*$/, '')}
+  labels:
+    {{- include "holdfast.labels" . | nindent 4 }}
+  {{- if .Values.${group}.keep }}
+  annotations:
+    helm.sh/resource-policy: keep
+  {{- end }}`,
+  )
+  if (named === object) throw new Error('an object without metadata.name')
+  return named
+}
