@@ -24,7 +24,10 @@ const tiers: readonly Tier[] = [
   },
   { name: 'disk', missing: diskToolsMissing },
   { name: 'standalone', missing: () => null },
-  { name: 'clients', missing: () => need('aws', 'apt-get install awscli') },
+  {
+    name: 'clients',
+    missing: () => need('aws', 'apt-get install awscli') ?? need('lua5.4', 'apt-get install lua5.4'),
+  },
   { name: 'image', missing: imageToolsMissing },
   { name: 'chart', missing: chartToolsMissing },
   { name: 'cluster', missing: controlPlaneMissing },
