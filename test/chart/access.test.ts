@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeAdmission } from '../../src/operator/admission/policies.ts'
-import { at, type KubeObject, parseObjects, renderSet, root } from '../support/chart.ts'
+import { at, type KubeObject, parseObjects, render, renderSet, root } from '../support/chart.ts'
 
 const example = (name: string) => parseObjects(readFileSync(join(root, 'examples/kubernetes', name), 'utf8'))
 const rulesOf = (object: KubeObject) => at(object, 'rules')
@@ -84,6 +84,6 @@ describe('what stays', () => {
 
   test('Secrets: the chart renders none, and nothing random', () => {
     expect(chart.all('Secret')).toEqual([])
-    expect(renderSet('default').objects).toEqual(chart.objects)
+    expect(render({}).objects).toEqual(chart.objects)
   })
 })

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { serverSettingNames } from '../../src/cli/server-options.ts'
 import { settings } from '../../src/config/settings.ts'
 import {
@@ -12,12 +12,6 @@ import {
   valueSets,
 } from '../support/chart.ts'
 
-const renderings = new Map<string, Rendering>()
-const set = (name: string): Rendering => {
-  const rendering = renderings.get(name) ?? renderSet(name)
-  renderings.set(name, rendering)
-  return rendering
-}
 const server = (rendering: Rendering) => podOf(rendering.one('StatefulSet'))
 const operator = (rendering: Rendering) => podOf(rendering.one('Deployment'))
 const podsOf = (rendering: Rendering): readonly Pod[] => [
@@ -32,13 +26,9 @@ const secretOf = (pod: Pod, name: string) =>
     'secretKeyRef',
   )
 
-beforeAll(() => {
-  for (const name of valueSets) set(name)
-})
-
 describe.each(valueSets)('every pod, with the values %s', (name) => {
   test('pods: restricted, with nothing to write to but volumes, and no service links', () => {
-    for (const { spec } of podsOf(set(name))) {
+    for (const { spec } of podsOf(renderSet(name))) {
       expect(spec).toMatchObject({
         enableServiceLinks: false,
         securityContext: {
@@ -70,10 +60,12 @@ describe.each(valueSets)('every pod, with the values %s', (name) => {
   })
 
   test('pods: what is mounted is a volume, and every volume is mounted', () => {
-    for (const { spec } of podsOf(set(name))) {
+    for (const { spec } of podsOf(renderSet(name))) {
       const mounted = spec.containers[0]?.volumeMounts.map((mount) => mount.name) ?? []
       const volumes = spec.volumes.map((volume) => volume.name)
-      const claimed = set(name).one('StatefulSet')['spec'] as { volumeClaimTemplates?: readonly unknown[] }
+      const claimed = renderSet(name).one('StatefulSet')['spec'] as {
+        volumeClaimTemplates?: readonly unknown[]
+      }
       const isServer = spec.containers[0]?.name === 'server'
       const templates = isServer && claimed.volumeClaimTemplates !== undefined ? ['data'] : []
       expect([...volumes, ...templates].sort()).toEqual([...mounted].sort())
@@ -81,7 +73,7 @@ describe.each(valueSets)('every pod, with the values %s', (name) => {
   })
 
   test('pods: every flag is one of the program, with a value that it takes', () => {
-    for (const pod of podsOf(set(name))) {
+    for (const pod of podsOf(renderSet(name))) {
       for (const [flag, value] of flagsOf(pod)) {
         const row = Object.values(settings).find((setting) => setting.flag === flag)
         expect(row, flag).toBeDefined()
@@ -89,11 +81,11 @@ describe.each(valueSets)('every pod, with the values %s', (name) => {
       }
     }
     const known: readonly (string | null)[] = serverSettingNames.map((setting) => settings[setting].flag)
-    for (const flag of flagsOf(server(set(name))).keys()) expect(known).toContain(flag)
+    for (const flag of flagsOf(server(renderSet(name))).keys()) expect(known).toContain(flag)
   })
 
   test('pods: probes ask the port of metrics and health', () => {
-    for (const { spec } of [server(set(name)), operator(set(name))]) {
+    for (const { spec } of [server(renderSet(name)), operator(renderSet(name))]) {
       expect(spec.containers[0]).toMatchObject({
         startupProbe: { httpGet: { path: '/healthz', port: 'metrics' } },
         livenessProbe: { httpGet: { path: '/healthz', port: 'metrics' } },
@@ -106,7 +98,7 @@ describe.each(valueSets)('every pod, with the values %s', (name) => {
 
 describe('the StatefulSet of the server', () => {
   test('StatefulSet: one pod, a volume that stays, on ReadWriteOncePod', () => {
-    expect(set('default').one('StatefulSet')['spec']).toMatchObject({
+    expect(renderSet('default').one('StatefulSet')['spec']).toMatchObject({
       replicas: 1,
       serviceName: 'holdfast-headless',
       persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
@@ -117,7 +109,7 @@ describe('the StatefulSet of the server', () => {
         },
       ],
     })
-    expect(server(set('default')).spec).toMatchObject({ automountServiceAccountToken: false })
+    expect(server(renderSet('default')).spec).toMatchObject({ automountServiceAccountToken: false })
   })
 
   test('StatefulSet: selector and claim template bear nothing that an upgrade changes', () => {
@@ -126,7 +118,7 @@ describe('the StatefulSet of the server', () => {
       'app.kubernetes.io/instance': 'holdfast',
       'app.kubernetes.io/component': 'server',
     }
-    const before = set('default').one('StatefulSet')
+    const before = renderSet('default').one('StatefulSet')
     expect(at(before, 'spec', 'selector', 'matchLabels')).toEqual(selector)
     expect(at(before, 'spec', 'volumeClaimTemplates', 0, 'metadata', 'labels')).toEqual(selector)
     const values = {
@@ -147,15 +139,15 @@ describe('the StatefulSet of the server', () => {
       ['default', 30],
       ['full', 60],
     ] as const) {
-      expect(flagsOf(server(set(name))).get('--shutdown-grace')).toBe(`${seconds}s`)
-      expect(server(set(name)).spec['terminationGracePeriodSeconds']).toBe(seconds + 15)
+      expect(flagsOf(server(renderSet(name))).get('--shutdown-grace')).toBe(`${seconds}s`)
+      expect(server(renderSet(name)).spec['terminationGracePeriodSeconds']).toBe(seconds + 15)
     }
   })
 
   test('StatefulSet: keys come from the Secrets of the release, or from yours', () => {
     const names = (name: string) =>
       ['HOLDFAST_ACCESS_KEY_ID', 'HOLDFAST_SECRET_ACCESS_KEY', 'HOLDFAST_OPERATOR_SECRET_ACCESS_KEY'].map(
-        (variable) => secretOf(server(set(name)), variable),
+        (variable) => secretOf(server(renderSet(name)), variable),
       )
     expect(names('default')).toEqual([
       { name: 'holdfast-root', key: 'AWS_ACCESS_KEY_ID' },
@@ -167,7 +159,7 @@ describe('the StatefulSet of the server', () => {
       { name: 'root-key', key: 'AWS_SECRET_ACCESS_KEY' },
       { name: 'operator-key', key: 'AWS_SECRET_ACCESS_KEY' },
     ])
-    expect(flagsOf(server(set('own-secrets'))).get('--access-keys')).toBe(
+    expect(flagsOf(server(renderSet('own-secrets'))).get('--access-keys')).toBe(
       '/etc/holdfast/access-keys/access-keys.json',
     )
   })
@@ -178,7 +170,7 @@ describe('the StatefulSet of the server', () => {
       ['own-secrets', 's3-example-org'],
       ['cert-manager', 'holdfast-tls'],
     ] as const) {
-      const pod = server(set(name))
+      const pod = server(renderSet(name))
       expect(flagsOf(pod)).toEqual(
         expect.objectContaining(
           new Map([
@@ -197,22 +189,22 @@ describe('the StatefulSet of the server', () => {
       const [mount] = pod.spec.containers[0]?.volumeMounts.filter((one) => one.name === 'tls') ?? []
       expect(mount).toEqual({ name: 'tls', mountPath: '/etc/holdfast/tls', readOnly: true })
     }
-    const bare = flagsOf(server(set('bare')))
+    const bare = flagsOf(server(renderSet('bare')))
     expect([...bare.keys()].filter((flag) => flag.includes('tls'))).toEqual([])
     expect(bare.get('--s3-listen')).toBe('0.0.0.0:9000')
-    expect(flagsOf(server(set('own-secrets'))).get('--s3-listen')).toBe('none')
+    expect(flagsOf(server(renderSet('own-secrets'))).get('--s3-listen')).toBe('none')
   })
 
   test('StatefulSet: a claim of yours is mounted, and no other is made', () => {
-    expect(set('bare').one('StatefulSet')['spec']).not.toHaveProperty('volumeClaimTemplates')
-    expect(server(set('bare')).spec.volumes).toContainEqual({
+    expect(renderSet('bare').one('StatefulSet')['spec']).not.toHaveProperty('volumeClaimTemplates')
+    expect(server(renderSet('bare')).spec.volumes).toContainEqual({
       name: 'data',
       persistentVolumeClaim: { claimName: 'old-data' },
     })
   })
 
   test('StatefulSet: every knob arrives', () => {
-    const pod = server(set('full'))
+    const pod = server(renderSet('full'))
     expect(pod.metadata).toMatchObject({
       annotations: { 'example.org/note': 'server' },
       labels: { 'example.org/tier': 'data', team: 'storage' },
@@ -244,7 +236,7 @@ describe('the StatefulSet of the server', () => {
       '--lifecycle-interval': '30m',
     })
     expect(
-      set('full')
+      renderSet('full')
         .all('ServiceAccount')
         .map(({ metadata }) => metadata.name),
     ).toEqual(['vault-operator'])
@@ -253,7 +245,7 @@ describe('the StatefulSet of the server', () => {
 
 describe('the Deployment of the operator', () => {
   test('Deployment: it makes the Secrets of the release, and asks the server over TLS by its name', () => {
-    const flags = flagsOf(operator(set('default')))
+    const flags = flagsOf(operator(renderSet('default')))
     expect(Object.fromEntries(flags)).toMatchObject({
       '--release': 'holdfast',
       '--server-s3': 'https://holdfast-s3.holdfast-system.svc:9443',
@@ -266,25 +258,25 @@ describe('the Deployment of the operator', () => {
       expect(names).toContain(new URL(flags.get(endpoint) ?? '').hostname)
     }
     expect(flags.has('--server-ca')).toBe(false)
-    expect(operator(set('default')).spec.containers[0]).not.toHaveProperty('env')
+    expect(operator(renderSet('default')).spec.containers[0]).not.toHaveProperty('env')
   })
 
   test('Deployment: with keys and certificates of yours it makes nothing', () => {
-    const pod = operator(set('own-secrets'))
+    const pod = operator(renderSet('own-secrets'))
     expect([...flagsOf(pod).keys()]).not.toContain('--release')
     expect([...flagsOf(pod).keys()]).not.toContain('--server-names')
     expect(secretOf(pod, 'HOLDFAST_OPERATOR_ACCESS_KEY_ID')).toEqual({
       name: 'operator-key',
       key: 'AWS_ACCESS_KEY_ID',
     })
-    expect(at(set('own-secrets').one('Role'), 'rules')).toHaveLength(2)
+    expect(at(renderSet('own-secrets').one('Role'), 'rules')).toHaveLength(2)
   })
 
   test('Deployment: mode off speaks HTTP; certManager trusts the ca.crt of the Secret', () => {
-    expect(flagsOf(operator(set('bare'))).get('--server-admin')).toBe(
+    expect(flagsOf(operator(renderSet('bare'))).get('--server-admin')).toBe(
       'http://holdfast-admin.holdfast-system.svc:9001',
     )
-    const pod = operator(set('cert-manager'))
+    const pod = operator(renderSet('cert-manager'))
     expect(flagsOf(pod).get('--server-ca')).toBe('/etc/holdfast/authority/ca.crt')
     expect(pod.spec.volumes).toContainEqual({
       name: 'authority',
@@ -297,24 +289,24 @@ describe('the Deployment of the operator', () => {
   })
 
   test('PodDisruptionBudget: only with two operators, and it blocks no drain', () => {
-    expect(set('default').all('PodDisruptionBudget')).toEqual([])
-    expect(set('full').one('Deployment')['spec']).toMatchObject({ replicas: 2 })
-    const budget = set('full').one('PodDisruptionBudget')
+    expect(renderSet('default').all('PodDisruptionBudget')).toEqual([])
+    expect(renderSet('full').one('Deployment')['spec']).toMatchObject({ replicas: 2 })
+    const budget = renderSet('full').one('PodDisruptionBudget')
     expect(budget['spec']).toEqual({
       maxUnavailable: 1,
-      selector: at(set('full').one('Deployment'), 'spec', 'selector'),
+      selector: at(renderSet('full').one('Deployment'), 'spec', 'selector'),
     })
   })
 
   test('cluster.id: handed to the operator; without it there is no flag', () => {
-    expect(flagsOf(operator(set('full'))).get('--cluster-id')).toBe('production-7')
-    expect(flagsOf(operator(set('default'))).has('--cluster-id')).toBe(false)
+    expect(flagsOf(operator(renderSet('full'))).get('--cluster-id')).toBe('production-7')
+    expect(flagsOf(operator(renderSet('default'))).has('--cluster-id')).toBe(false)
   })
 })
 
 describe('the pod of helm test', () => {
   test('self-test: root’s key, the S3 endpoint, and the authority', () => {
-    const pod = set('default').one('Pod', 'self-test')
+    const pod = renderSet('default').one('Pod', 'self-test')
     expect(pod.metadata.annotations).toEqual({
       'helm.sh/hook': 'test',
       'helm.sh/hook-delete-policy': 'before-hook-creation,hook-succeeded',
@@ -327,6 +319,6 @@ describe('the pod of helm test', () => {
     ])
     expect(podOf(pod).spec.volumes).toContainEqual({ name: 'authority', configMap: { name: 'holdfast-ca' } })
     expect(secretOf(podOf(pod), 'HOLDFAST_ACCESS_KEY_ID')).toMatchObject({ name: 'holdfast-root' })
-    expect(set('bare').all('Pod')).toEqual([])
+    expect(renderSet('bare').all('Pod')).toEqual([])
   })
 })

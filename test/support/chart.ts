@@ -54,8 +54,13 @@ export function render(values: object, args: readonly string[] = []): Rendering 
   return renderingOf(parseObjects(stdout))
 }
 
+const rendered = new Map<string, Rendering>()
+
+/** Rendered once a test file. */
 export function renderSet(name: string): Rendering {
-  return render({}, ['--values', join(valuesFolder, `${name}.yaml`)])
+  const found = rendered.get(name) ?? render({}, ['--values', join(valuesFolder, `${name}.yaml`)])
+  rendered.set(name, found)
+  return found
 }
 
 /** What Helm says of values that it refuses; throws if it renders them. */

@@ -1,0 +1,229 @@
+/**
+ * The chart on a real API server with its controllers, but no node: what is rendered is accepted, what an upgrade changes may be
+ * changed, and what an uninstall leaves is there.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import {
+  at,
+  chartFolder,
+  flagsOf,
+  helm,
+  type KubeObject,
+  podOf,
+  release,
+  render,
+  renderSet,
+  root,
+} from '../support/chart.ts'
+import { type ControlPlane, startControlPlane } from '../support/cluster/control-plane.ts'
+import { until } from '../support/cluster/until.ts'
+
+const { name, namespace } = release
+const waitMs = 90_000
+let cluster: ControlPlane
+
+beforeAll(async () => {
+  cluster = await startControlPlane({ controllerManager: 'run' })
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
+  await apply([
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } },
+    foreignKind('monitoring.coreos.com', 'ServiceMonitor'),
+    foreignKind('monitoring.coreos.com', 'PrometheusRule'),
+    foreignKind('cert-manager.io', 'Certificate'),
+  ])
+  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
+  await until('the default ServiceAccount', waitMs, () => read('serviceaccounts', 'default'))
+})
+
+afterAll(() => cluster.stop())
+
+/** A kind of somebody else's that takes any fields. */
+function foreignKind(group: string, kind: string): object {
+  const plural = `${kind.toLowerCase()}s`
+  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
+      scope: 'Namespaced',
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }],
+    },
+  }
+}
+
+async function kubectl(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await cluster.kubectl(args)
+  expect(code, `kubectl ${args.join(' ')}: ${stderr}`).toBe(0)
+  return stdout
+}
+
+async function apply(objects: readonly object[], flags: readonly string[] = []): Promise<void> {
+  const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects })
+  const args = ['apply', '-n', namespace, '--validate=strict', '-f', '-', ...flags]
+  const { code, stderr } = await cluster.kubectl(args, { stdin })
+  expect(code, stderr).toBe(0)
+}
+
+/** null: there is none. */
+async function read(resource: string, object: string): Promise<KubeObject | null> {
+  const args = ['get', resource, object, '-n', namespace, '-o', 'json', '--ignore-not-found']
+  const { stdout } = await cluster.kubectl(args)
+  return stdout === '' ? null : (JSON.parse(stdout) as KubeObject)
+}
+
+async function namesOf(resource: string): Promise<string[]> {
+  const stdout = await kubectl('get', resource, '-n', namespace, '-o', 'name')
+  return stdout.split('\n').flatMap((line) => (line === '' ? [] : [line.replace(/^.*\//, '')]))
+}
+
+function helmOn(args: readonly string[], values: object = {}): ReturnType<typeof helm> {
+  const flags = ['--kubeconfig', cluster.kubeconfigPath('cluster-admin'), '--namespace', namespace]
+  const given = ['install', 'upgrade'].includes(args[0] ?? '') ? ['--values', '-'] : []
+  return helm([...args, ...flags, ...given], JSON.stringify(values))
+}
+
+describe.each(['default', 'bare', 'full', 'cert-manager', 'own-secrets'])(
+  'the API server, with the values %s',
+  (set) => {
+    test('every object is accepted with strict validation', async () => {
+      const { objects } = renderSet(set)
+      expect(objects.length).toBeGreaterThan(8)
+      await apply(objects, ['--dry-run=server'])
+    })
+  },
+)
+
+test('the API server: a field that no kind has is refused, so the check is one', async () => {
+  const [service] = render({}).all('Service')
+  const stdin = JSON.stringify({ ...service, spec: { ...(service?.['spec'] as object), portz: [] } })
+  const args = ['apply', '-n', namespace, '--dry-run=server', '--validate=strict', '-f', '-']
+  const { code, stderr } = await cluster.kubectl(args, { stdin })
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('unknown field "spec.portz"') })
+})
+
+/** In this order: the life of a release. */
+describe('a release', () => {
+  const kept = ['root', 'operator', 'master', 'ca', 'tls'].map((end) => `${name}-${end}`)
+
+  test('helm install: accepted; the pods are made under the restricted standard', async () => {
+    const { code, stdout, stderr } = helmOn(['install', name, chartFolder])
+    expect(code, stderr).toBe(0)
+    expect(stdout).toContain(`claim data-${name}-server-0`)
+    expect(stdout).not.toContain('WARNING')
+    await until('the pod of the server', waitMs, () => read('pods', `${name}-server-0`))
+    const pods = await until('the pod of the operator', waitMs, async () => {
+      const names = await namesOf('pods')
+      return names.some((pod) => pod.startsWith(`${name}-operator-`)) ? names : null
+    })
+    expect(pods).toHaveLength(2)
+    const claim = await until('the claim', waitMs, () => read('pvc', `data-${name}-server-0`))
+    expect(at(claim, 'spec', 'accessModes')).toEqual(['ReadWriteOncePod'])
+  })
+
+  test('the operator, with the flags and the rights of the chart: makes every Secret that the pods mount', async () => {
+    const chart = render({})
+    const flags = flagsOf(podOf(chart.one('Deployment')))
+    const args = [...flags].map(
+      ([flag, value]) => `${flag}=${flag === '--metrics-listen' ? '127.0.0.1:0' : value}`,
+    )
+    const operator = spawn(process.execPath, [join(root, 'bin/holdfast'), 'operator', ...args], {
+      env: { PATH: process.env['PATH'], KUBECONFIG: cluster.kubeconfigPath('operator') },
+    })
+    let log = ''
+    operator.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()))
+    operator.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
+    onTestFinished(async () => {
+      if (operator.exitCode !== null) return
+      operator.kill('SIGKILL')
+      await once(operator, 'exit')
+    })
+    await until(`the Lease of the operator:\n${log}`, waitMs, () => {
+      expect(operator.exitCode, log).toBeNull()
+      return read('leases', `${name}-operator`)
+    })
+    expect(await namesOf('secrets')).toEqual(expect.arrayContaining(kept))
+    expect(log).not.toContain('forbidden')
+    for (const workload of [chart.one('StatefulSet'), chart.one('Pod', 'self-test')]) {
+      for (const { secret, key } of secretsOf(workload)) {
+        expect(at(await read('secrets', secret), 'data', key), `${secret} ${key}`).toMatch(
+          /^[A-Za-z0-9+/]+=*$/,
+        )
+      }
+    }
+    expect(at(await read('configmaps', `${name}-ca`), 'data', 'ca.crt')).toContain('BEGIN CERTIFICATE')
+  })
+
+  test('helm install of a second release: refused by its cluster-scoped names', () => {
+    const values = {
+      crds: { enabled: false },
+      admission: { enabled: false },
+      rbac: { aggregate: false, retentionOfficer: false },
+    }
+    const { code, stderr } = helmOn(['install', 'second', chartFolder], values)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/ClusterRole "holdfast-operator".* cannot be imported into the current release/)
+  })
+
+  test('helm upgrade: another image, labels and two operators are taken; the selector and the claim stay', async () => {
+    const before = await read('statefulset', `${name}-server`)
+    const values = { image: { tag: '9.9.9' }, commonLabels: { team: 'other' }, operator: { replicas: 2 } }
+    const { code, stderr } = helmOn(['upgrade', name, chartFolder], values)
+    expect(code, stderr).toBe(0)
+    const after = await read('statefulset', `${name}-server`)
+    expect(after?.metadata).toMatchObject({ labels: { team: 'other' }, uid: at(before, 'metadata', 'uid') })
+    expect(at(after, 'spec', 'template', 'spec', 'containers', 0, 'image')).toBe('holdfast:9.9.9')
+    expect(at(after, 'spec', 'volumeClaimTemplates')).toEqual(at(before, 'spec', 'volumeClaimTemplates'))
+    expect(await namesOf('poddisruptionbudgets')).toEqual([`${name}-operator`])
+  })
+
+  test('helm uninstall: claim, Secrets, CRDs, their objects and the admission policies stay; the rest goes', async () => {
+    const policy = { defaultRetention: { mode: 'GOVERNANCE', days: 1 } }
+    await apply([
+      { apiVersion: 'holdfast.dev/v1', kind: 'RetentionPolicy', metadata: { name: 'keep' }, spec: policy },
+    ])
+    const guards = await namesOf('validatingadmissionpolicies')
+    expect(guards.length).toBeGreaterThan(5)
+    const { code, stderr } = helmOn(['uninstall', name])
+    expect(code, stderr).toBe(0)
+    expect(await namesOf('secrets')).toEqual(expect.arrayContaining(kept))
+    expect(await namesOf('pvc')).toEqual([`data-${name}-server-0`])
+    expect(await namesOf('crd')).toEqual(expect.arrayContaining(['lockedbuckets.holdfast.dev']))
+    expect(await namesOf('retentionpolicies')).toEqual(['keep'])
+    expect(await namesOf('validatingadmissionpolicies')).toEqual(guards)
+    for (const kind of ['statefulsets', 'deployments', 'services', 'networkpolicies', 'roles']) {
+      expect(await namesOf(kind), kind).toEqual([])
+    }
+  })
+
+  test('helm install again under the same name: takes up what stayed', async () => {
+    const secret = await read('secrets', `${name}-root`)
+    const { code, stderr } = helmOn(['install', name, chartFolder])
+    expect(code, stderr).toBe(0)
+    expect(await read('secrets', `${name}-root`)).toEqual(secret)
+    expect(await namesOf('retentionpolicies')).toEqual(['keep'])
+  })
+})
+
+type SecretField = { readonly secret: string; readonly key: string }
+
+/** By environment and by volume. */
+function secretsOf(workload: KubeObject): readonly SecretField[] {
+  const { containers, volumes } = podOf(workload).spec
+  const variables = (containers[0]?.env ?? []).map((variable) => at(variable, 'valueFrom', 'secretKeyRef'))
+  const mounted = volumes.flatMap((volume) => {
+    const { secret } = volume as {
+      readonly secret?: { secretName: string; items: readonly { key: string }[] }
+    }
+    return secret?.items.map(({ key }) => ({ secret: secret.secretName, key })) ?? []
+  })
+  return [
+    ...variables.map((field) => ({ secret: String(at(field, 'name')), key: String(at(field, 'key')) })),
+    ...mounted,
+  ]
+}
