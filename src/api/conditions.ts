@@ -16,6 +16,7 @@ export const conditionTypes = {
   DeletionProtected:
     'Deleting the object would leave locked data behind, or leave buckets without their policy.',
   Drifted: 'What the server has differs from what the spec asks for.',
+  AdmissionGuardInstalled: 'The API server refuses by itself what the operator asks it to: print-admission.',
 } as const
 export type ConditionType = keyof typeof conditionTypes
 
@@ -64,6 +65,12 @@ export const conditionReasons = {
   SettingsDiffer:
     'The server has another profile, quota, checksum rule, lifecycle or tags than the spec; the operator corrects it.',
   ServerWeaker: 'The server enforces less than the policy asks for; the operator corrects it.',
+
+  /** AdmissionGuardInstalled */
+  GuardInstalled: 'Every ValidatingAdmissionPolicy and its binding are as they should be.',
+  GuardMissing: 'A policy or a binding is missing; apply the output of holdfast print-admission.',
+  GuardChanged: 'A policy or a binding was changed; apply the output of holdfast print-admission.',
+  GuardUnknown: 'The operator cannot read the ValidatingAdmissionPolicies.',
 } as const
 export type ConditionReason = keyof typeof conditionReasons
 

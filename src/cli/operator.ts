@@ -7,6 +7,7 @@ import { SettingError } from '../config/values.ts'
 import { unreachable } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { AdmissionGuard } from '../operator/admission/guard.ts'
 import { Backoff } from '../operator/backoff.ts'
 import { type ElectionState, LeaseElection, leasePeriodsProblem } from '../operator/election.ts'
 import { type Readiness, startHealthServer } from '../operator/health.ts'
@@ -111,7 +112,14 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
       clock,
     })
     const holder = values.holder ?? hostname()
-    const source = new KubeSource({ client, clock, timers: systemTimers, log, instance: holder })
+    metrics.guardInstalled(0)
+    const guard = new AdmissionGuard({
+      client,
+      timers: systemTimers,
+      log,
+      onState: ({ kind }) => metrics.guardInstalled(kind === 'installed' ? 1 : 0),
+    })
+    const source = new KubeSource({ client, clock, timers: systemTimers, log, instance: holder, guard })
     const clusterId = values.clusterId ?? (await waitForClusterId({ client, log }, signal))
     if (clusterId === null) return
     const election = new LeaseElection({

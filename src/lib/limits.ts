@@ -272,6 +272,9 @@ export const limits = {
    * A policy counts its buckets this long after the first of them changed: a thousand new ones are one write.
    */
   bucketCountDelayMs: 200,
+  /** How long the operator's start waits to know whether the admission policies are installed. */
+  admissionGuardWaitMs: 5000,
+
   /** Standalone: a folder of manifests. */
   manifestFileBytesMax: 1024 ** 2,
   manifestFilesMax: 1000,

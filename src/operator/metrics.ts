@@ -64,6 +64,11 @@ export class OperatorMetrics {
     this.#families.leading.set({ name: this.#leaseName }, status)
   }
 
+  /** 1 while the admission policies are as they should be. */
+  guardInstalled(status: 0 | 1): void {
+    this.#families.guard.set({}, status)
+  }
+
   countRequest({ code, method, host }: RestAnswer): void {
     this.#families.restRequests.add({ code, method, host })
   }
@@ -138,7 +143,7 @@ export class OperatorMetrics {
 type Families = Readonly<
   Record<'reconciles' | 'errors' | 'terminal' | 'panics' | 'timeouts' | 'adds' | 'retries', Counter> &
     Record<'restRequests', Counter> &
-    Record<'active' | 'workers' | 'depth' | 'unfinished' | 'longest' | 'leading', Gauge> &
+    Record<'active' | 'workers' | 'depth' | 'unfinished' | 'longest' | 'leading' | 'guard', Gauge> &
     Record<'seconds' | 'queueSeconds' | 'workSeconds', Histogram>
 >
 
@@ -168,6 +173,10 @@ function makeFamilies(set: MetricSet): Families {
     longest: gauge('workqueue_longest_running_processor_seconds', 'How long the longest of them has been.'),
     restRequests: counter('rest_client_requests_total', 'Requests to the API server, by answer.'),
     leading: gauge('leader_election_master_status', 'Whether this replica is the leader.'),
+    guard: gauge(
+      'holdfast_admission_guard_installed',
+      'Whether the admission policies are as they should be.',
+    ),
   }
 }
 

@@ -3,7 +3,7 @@ import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Backoff } from './backoff.ts'
 import { type KubeClient, KubeSilenceError, KubeStatusError } from './kube.ts'
-import { type CachedObject, cacheKey, ObjectCache } from './object-cache.ts'
+import { type CachedObject, cacheKey, isNewer, ObjectCache } from './object-cache.ts'
 import { sleep, type Timers } from './timers.ts'
 
 export type ReflectorOptions<T extends CachedObject> = {
@@ -106,7 +106,15 @@ export class Reflector<T extends CachedObject> {
     }
   }
 
+  /** A restored etcd counts on from an older version: a watch from ours would be silent until it has caught up. */
+  async #isSetBack(signal: AbortSignal): Promise<boolean> {
+    const { client, path } = this.#options
+    const page = await client.send({ method: 'GET', path, query: { limit: '1' } }, signal)
+    return isNewer(this.#resourceVersion, resourceVersionOf(page))
+  }
+
   async #watchOnce(signal: AbortSignal): Promise<WatchEnd> {
+    if (this.#watchCount > 0 && (await this.#isSetBack(signal))) return 'relist'
     this.#watchCount += 1
     const query = {
       watch: 'true',
@@ -211,7 +219,8 @@ function resourceVersionOf(object: unknown): string {
 
 function keyOfRaw(object: unknown): string {
   const metadata = field(object, 'metadata')
-  return `${String(field(metadata, 'namespace'))}/${String(field(metadata, 'name'))}`
+  // What belongs to no namespace has none.
+  return `${String(field(metadata, 'namespace') ?? '')}/${String(field(metadata, 'name'))}`
 }
 
 function field(value: unknown, name: string): unknown {

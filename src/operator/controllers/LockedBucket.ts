@@ -68,6 +68,7 @@ export function lockedBucketController(
         server: await viewServer(parts, object.spec.bucketName, requestsOf(object)),
         clusterId: parts.clusterId,
         epoch: parts.leadership.epoch,
+        guard: source.guard(),
       }
     },
     decide: (_nowMs, snapshot) => decideLockedBucket(snapshot),

@@ -9,6 +9,7 @@ import {
 } from '../../api/RetentionPolicy.ts'
 import { limits } from '../../lib/limits.ts'
 import type { EpochMs } from '../../lib/units.ts'
+import { type GuardState, guardConditions } from '../admission/guard.ts'
 import { makeConditions, type WantedCondition } from '../conditions.ts'
 import type { Controller, Report } from '../controller.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
@@ -19,6 +20,8 @@ export type RetentionPolicySnapshot = {
   readonly object: RetentionPolicy
   /** Of the LockedBuckets that refer to it, in order. */
   readonly bucketNames: readonly string[]
+  /** Of the API server; null: there is none. */
+  readonly guard: GuardState | null
 }
 
 /**
@@ -41,7 +44,8 @@ export function retentionPolicyController(
     ],
     read: async (key) => {
       const object = source.get('RetentionPolicy', key)
-      return object === null ? null : { object, bucketNames: bucketNamesOf(object, source) }
+      if (object === null) return null
+      return { object, bucketNames: bucketNamesOf(object, source), guard: source.guard() }
     },
     decide: () => [],
     act: async () => null,
@@ -52,7 +56,7 @@ export function retentionPolicyController(
 /** Pure: the status of a policy. Nothing of it needs a server, so it is never waiting. */
 export function retentionPolicyReport(
   nowMs: EpochMs,
-  { object, bucketNames }: RetentionPolicySnapshot,
+  { object, bucketNames, guard }: RetentionPolicySnapshot,
 ): Report<'RetentionPolicy'> {
   const { generation } = object.metadata
   const violations = validateRetentionPolicy(null, object)
@@ -66,6 +70,7 @@ export function retentionPolicyReport(
       reason: isReferenced ? 'Referenced' : 'NotReferenced',
       message: isReferenced ? referencedMessage(bucketNames) : null,
     },
+    ...guardConditions(guard),
   ]
   const status: RetentionPolicyStatus = {
     observedGeneration: generation,

@@ -18,6 +18,7 @@ import type {
 import { assert } from '../../lib/assert.ts'
 import { compareBucketRetention, type RetentionComparison } from '../../lock/compare.ts'
 import type { BucketRetention } from '../../lock/types.ts'
+import type { GuardState } from '../admission/guard.ts'
 import { findCondition } from '../conditions.ts'
 import { isPaused, requestsOf } from '../requests.ts'
 import { type BucketSettings, differentSettings, settingsOf } from './locked-bucket-settings.ts'
@@ -39,6 +40,7 @@ export type LockedBucketSnapshot = {
   readonly clusterId: string
   readonly epoch: number
   /** Of the API server; null: there is none. */
+  readonly guard: GuardState | null
 }
 
 export type ApplyStep = {

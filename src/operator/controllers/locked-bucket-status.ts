@@ -7,6 +7,7 @@ import type { BucketFactsAnswer, ServerInfo } from '../../client/lock-server.ts'
 import { limits } from '../../lib/limits.ts'
 import { type EpochMs, epochMs } from '../../lib/units.ts'
 import type { BucketRetention } from '../../lock/types.ts'
+import { guardConditions } from '../admission/guard.ts'
 import { findCondition, formatTime, makeConditions, type WantedCondition } from '../conditions.ts'
 import type { Report } from '../controller.ts'
 import { handledRequests, pausedConditions } from '../requests.ts'
@@ -53,6 +54,7 @@ function makeStatus(
       assessment.enforced,
       protectedCondition,
       assessment.drifted,
+      ...guardConditions(snapshot.guard),
     ],
     object.status?.conditions,
     { generation, nowMs },

@@ -87,6 +87,11 @@ export class DirectorySource implements Source {
     return this.#cache(kind).list()
   }
 
+  /** Nobody but this process takes manifests: its rules are the admission. */
+  guard(): null {
+    return null
+  }
+
   subscribe(listener: (changed: Change) => void): () => void {
     this.#listeners.add(listener)
     return () => {

@@ -1,21 +1,25 @@
 import { apiGroup, apiVersion, servedVersion } from '../../api/metadata.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
+import type { AdmissionGuard, GuardState } from '../admission/guard.ts'
 import { EventRecorder } from '../events.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
 import type { ObjectCache } from '../object-cache.ts'
 import {
   formatKey,
+  keyOf,
   type ObjectByKind,
   type ObjectKey,
   type ObjectKind,
   type ObjectRef,
+  objectKinds,
   parseKey,
   type StatusByKind,
 } from '../objects.ts'
 import { parseObjectOf } from '../parse-object.ts'
 import { Reflector } from '../reflector.ts'
-import type { Timers } from '../timers.ts'
+import { sleep, type Timers } from '../timers.ts'
 import type { Change, EventRecord, Source, WriteResult } from './source.ts'
 
 export type KubeSourceOptions = {
@@ -25,6 +29,8 @@ export type KubeSourceOptions = {
   readonly log: Log
   /** Which of several operators, for events. */
   readonly instance: string
+  /** Absent: nothing is said of it. */
+  readonly guard?: AdmissionGuard
 }
 
 /** One field manager for all that the operator writes: server-side apply removes what it no longer says. */
@@ -68,6 +74,13 @@ export class KubeSource implements Source {
     for (const reflector of [this.#reflectors.RetentionPolicy, this.#reflectors.LockedBucket]) {
       synced.push(new Promise((resolve) => running.push(reflector.run(signal, resolve))))
     }
+    const { guard, timers } = this.#options
+    if (guard !== undefined) {
+      const known = new Promise<void>((resolve) => running.push(guard.run(signal, resolve)))
+      guard.subscribe(() => this.#guardChanged())
+      // Where the policies may not be read, this would be for ever.
+      synced.push(Promise.race([known, sleep(timers, limits.admissionGuardWaitMs, signal)]))
+    }
     const ended = Promise.all(running)
     this.#running = ended
     // Reflectors end only by an abort: a start that is aborted before it synced resolves too.
@@ -86,6 +99,10 @@ export class KubeSource implements Source {
 
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][] {
     return this.#cache(kind).list()
+  }
+
+  guard(): GuardState | null {
+    return this.#options.guard?.state ?? null
   }
 
   subscribe(listener: (changed: Change) => void): () => void {
@@ -173,6 +190,14 @@ export class KubeSource implements Source {
   #changed(ref: ObjectRef): void {
     if (this.#writing.has(writingKey(ref))) this.#writing.set(writingKey(ref), true)
     else this.#notify({ ...ref, cause: 'object' })
+  }
+
+  /** Every status speaks of it. */
+  #guardChanged(): void {
+    if (!this.#isSynced) return
+    for (const kind of objectKinds) {
+      for (const object of this.list(kind)) this.#notify({ kind, ...keyOf(object), cause: 'object' })
+    }
   }
 
   #notify(changed: Change): void {

@@ -1,4 +1,5 @@
 import type { EventReason } from '../../api/conditions.ts'
+import type { GuardState } from '../admission/guard.ts'
 import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, Regarding, StatusByKind } from '../objects.ts'
 
 /** An event for people; its type is the table's. */
@@ -31,6 +32,8 @@ export interface Source {
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][]
   /** Tells of every addition, change (spec, metadata or status) and deletion; the result unsubscribes. */
   subscribe(listener: (changed: Change) => void): () => void
+  /** Whether the admission policies are installed; null: there is no API server. */
+  guard(): GuardState | null
   /**
    * Replaces the status if the object is still the one that was read. Errors: the API server's, to be
    * retried.

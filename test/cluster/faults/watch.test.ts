@@ -20,8 +20,10 @@ const gone = {
 
 type List = { metadata: Record<string, unknown>; items: { metadata: { resourceVersion: string } }[] }
 
+/** Not the look at the newest version before a watch is opened again, which asks for one object. */
 function isList({ method, path, isWatch }: SeenRequest): boolean {
-  return method === 'GET' && !isWatch && kinds.some((plural) => path.includes(`/v1/${plural}`))
+  const isLook = /[?&]limit=1$/.test(path)
+  return method === 'GET' && !isWatch && !isLook && kinds.some((plural) => path.includes(`/v1/${plural}`))
 }
 
 /** The verify interval is long: what converges here converges by watches and lists. */

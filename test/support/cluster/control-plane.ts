@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Binaries, CLUSTER_TIER_NOT_RUN, type Command, findBinaries } from './binaries.ts'
@@ -29,6 +29,10 @@ export type ControlPlane = Cluster & {
   killApiServer(): Promise<void>
   /** Starts it again on the same port and the same etcd; returns when it is ready. */
   startApiServer(): Promise<void>
+  /** Copies etcd's data as they are now: a backup. Both processes are killed and started again. */
+  saveEtcd(): Promise<void>
+  /** Puts the last copy back, as a restored backup would: all that was written since is gone. */
+  restoreEtcd(): Promise<void>
   /** Throws, with the end of its log, if a process has ended that nobody killed. */
   assertRunning(): void
   /** Ends every process and removes the directory. */
@@ -116,14 +120,36 @@ async function startProcesses(start: Start): Promise<ControlPlane> {
     running.delete('kube-apiserver')
   }
 
-  await launch(etcdSpec(layout))
-  await startApiServer()
+  const killEtcd = async () => {
+    await killApiServer()
+    await running.get('etcd')?.kill()
+    running.delete('etcd')
+  }
+  const startEtcd = async () => {
+    await launch(etcdSpec(layout))
+    await startApiServer()
+  }
+  const [data, copy] = [join(directory, 'etcd'), join(directory, 'etcd-copy')]
+  const saveEtcd = async () => {
+    await killEtcd()
+    rmSync(copy, { recursive: true, force: true })
+    cpSync(data, copy, { recursive: true })
+    await startEtcd()
+  }
+  const restoreEtcd = async () => {
+    await killEtcd()
+    rmSync(data, { recursive: true })
+    cpSync(copy, data, { recursive: true })
+    await startEtcd()
+  }
+
+  await startEtcd()
   if (options.controllerManager === 'run') {
     await launch(controllerManagerSpec(layout))
     const what = 'kube-controller-manager has made the default ServiceAccount'
     await becomes(what, `${DEFAULT_NAMESPACE}/serviceaccounts/default`)
   }
-  return { ...cluster, killApiServer, startApiServer, assertRunning, stop }
+  return { ...cluster, killApiServer, startApiServer, saveEtcd, restoreEtcd, assertRunning, stop }
 }
 
 async function prepare(

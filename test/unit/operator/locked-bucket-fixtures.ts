@@ -107,7 +107,7 @@ export function snapshotOf(
   policy: RetentionPolicy | null = compliance30,
   object: LockedBucket = bucketOf(),
 ): LockedBucketSnapshot {
-  return { object, policy, server, clusterId, epoch: 7 }
+  return { object, policy, server, clusterId, epoch: 7, guard: null }
 }
 
 /** The outcome of what `decide` asks for when the server answers so and then shows `server`. */

@@ -39,7 +39,7 @@ function snapshotOf({
 }: Parts): LockedBucketSnapshot {
   const facts = served === null ? null : factsOf(served)
   const observed = served === null ? null : observedOf(toBucketRetention(served.spec))
-  return { object, policy, server: { kind: 'seen', info, facts, observed }, clusterId, epoch: 7 }
+  return { object, policy, server: { kind: 'seen', info, facts, observed }, clusterId, epoch: 7, guard: null }
 }
 
 function statusOf(snapshot: LockedBucketSnapshot): LockedBucketStatus | null {
@@ -110,6 +110,7 @@ describe('paused', () => {
     const report = retentionPolicyReport(nowMs, {
       object: annotated(compliance30, { [paused]: 'true', [reconcileNow]: '1', [verifyNow]: '2' }),
       bucketNames: [],
+      guard: null,
     })
     expect(report.status?.conditions?.map(({ type, status }) => `${type}=${status}`)).toEqual([
       'Ready=True',

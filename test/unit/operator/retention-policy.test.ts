@@ -7,7 +7,7 @@ function shown(report: ReturnType<typeof retentionPolicyReport>): readonly strin
 }
 
 test('RetentionPolicy: valid and used, Ready with the count and the names of its buckets', () => {
-  const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a', 'b'] })
+  const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a', 'b'], guard: null })
   expect(shown(report)).toEqual(['Ready=True Accepted', 'DeletionProtected=True Referenced'])
   expect(report.status).toMatchObject({
     bucketCount: 2,
@@ -20,14 +20,14 @@ test('RetentionPolicy: valid and used, Ready with the count and the names of its
 })
 
 test('RetentionPolicy: used by nobody, it may go', () => {
-  const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: [] })
+  const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: [], guard: null })
   expect(shown(report)).toEqual(['Ready=True Accepted', 'DeletionProtected=False NotReferenced'])
   expect(report.status).toMatchObject({ bucketCount: 0, deletionProtected: false })
 })
 
 test('RetentionPolicy: it breaks a rule of its kind, Stalled with the rule and no retention', () => {
   const invalid = policyOf({ defaultRetention: { mode: 'COMPLIANCE', years: 10 } })
-  const report = retentionPolicyReport(nowMs, { object: invalid, bucketNames: [] })
+  const report = retentionPolicyReport(nowMs, { object: invalid, bucketNames: [], guard: null })
   expect(shown(report)).toEqual([
     'Ready=False SpecInvalid',
     'Stalled=True SpecInvalid',
@@ -39,16 +39,18 @@ test('RetentionPolicy: it breaks a rule of its kind, Stalled with the rule and n
 })
 
 test('RetentionPolicy: nothing changed, nothing is written', () => {
-  const first = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a'] })
+  const first = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a'], guard: null })
   if (first.status === null) throw new Error('a first status is always written')
   const object = { ...compliance30, status: first.status }
-  expect(retentionPolicyReport(nowMs, { object, bucketNames: ['a'] }).status).toBeNull()
-  expect(retentionPolicyReport(nowMs, { object, bucketNames: ['a', 'b'] }).status?.bucketCount).toBe(2)
+  expect(retentionPolicyReport(nowMs, { object, bucketNames: ['a'], guard: null }).status).toBeNull()
+  expect(
+    retentionPolicyReport(nowMs, { object, bucketNames: ['a', 'b'], guard: null }).status?.bucketCount,
+  ).toBe(2)
   expect(first.status.conditions?.[1]?.message).toBe('One LockedBucket refers to it: a')
 })
 
 test('RetentionPolicy: thousands of buckets, the message names five', () => {
   const bucketNames = Array.from({ length: 3000 }, (_, index) => `bucket-${index}`)
-  const { status } = retentionPolicyReport(nowMs, { object: compliance30, bucketNames })
+  const { status } = retentionPolicyReport(nowMs, { object: compliance30, bucketNames, guard: null })
   expect(status?.conditions?.[1]?.message).toContain('and 2995 more')
 })
