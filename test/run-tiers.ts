@@ -2,7 +2,7 @@
  * `npm test`: runs the tiers by name, one vitest process each, and prints the plain closing line. A tier that is there and
  * ran nothing fails; a tier whose parts are missing says so in one line (with --all that is a failure too).
  */
-import { spawnSync } from 'node:child_process'
+import { type StdioOptions, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,15 +55,19 @@ function imageToolsMissing(): string | null {
 }
 
 function chartToolsMissing(): string | null {
-  const found =
-    spawnSync('bash', [join(root, 'tools/build.sh'), '--print', 'helm'], { stdio: 'ignore' }).status === 0
-  if (!found) return 'bash tools/build.sh helm (about 3 min, needs Go)'
+  if (!isBuilt('helm')) return 'bash tools/build.sh helm (about 3 min, needs Go)'
   return need('promtool', 'apt-get install prometheus') ?? controlPlaneMissing()
 }
 
 function controlPlaneMissing(): string | null {
-  const found = spawnSync('bash', [join(root, 'tools/build.sh'), '--print'], { stdio: 'ignore' }).status === 0
-  return found ? null : 'npm run setup:cluster (about 10 min, needs Go)'
+  return isBuilt('control-plane') ? null : 'npm run setup:cluster (about 10 min, needs Go)'
+}
+
+/** With --all what is missing is built, or waited for where another call builds it. */
+function isBuilt(tool: string): boolean {
+  const build = join(root, 'tools/build.sh')
+  const stdio: StdioOptions = ['ignore', 'ignore', all ? 'inherit' : 'ignore']
+  return spawnSync('bash', all ? [build, tool] : [build, '--print', tool], { stdio }).status === 0
 }
 
 type Counts = { passed: number; failed: number; skipped: number }
