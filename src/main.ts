@@ -31,13 +31,21 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'why a version may or may not be deleted now',
     load: async () => (await import('./cli/why.ts')).whyCommand,
   },
+  plan: {
+    summary: 'what applying manifests would change or be refused',
+    load: async () => (await import('./cli/plan.ts')).planCommand,
+  },
   'self-test': {
     summary: 'proves on a bucket of its own that a held version cannot be deleted',
     load: async () => (await import('./cli/self-test.ts')).selfTestCommand,
   },
-  plan: {
-    summary: 'what applying manifests would change or be refused',
-    load: async () => (await import('./cli/plan.ts')).planCommand,
+  verify: {
+    summary: 'holds a volume that no server serves against itself',
+    load: async () => (await import('./cli/verify.ts')).verifyCommand,
+  },
+  audit: {
+    summary: 'the audit log of a volume: `audit verify`, `audit export`',
+    load: async () => (await import('./cli/audit.ts')).auditCommand,
   },
   'print-crds': {
     summary: 'the CustomResourceDefinitions, as YAML',

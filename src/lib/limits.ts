@@ -289,6 +289,9 @@ export const limits = {
   auditDenialSourcesMax: 10_000,
   /** Records that verification reads at once. */
   auditPageMax: 500,
+  /** Ids that verify holds in memory at a time (some 40 MB), and versions of shared bytes that a finding names. */
+  verifyNamesMax: 250_000,
+  verifySharersNamedMax: 10,
 } as const
 
 assert(limits.commitBatchBytesMax >= limits.transactionBytesMax, 'the largest transaction fits a commit')

@@ -2,7 +2,10 @@
 import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { pathExists } from '../platform/files.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
+import { type BodyInspector, inspectBodies } from '../store/bodies/inspect.ts'
+import type { KeyValue } from '../store/kv/contract.ts'
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { openStore } from '../store/open-store.ts'
 import { recoverStages } from '../store/recover.ts'
@@ -68,6 +71,24 @@ export async function openWorkerStore({
     await kv.close()
     throw error
   }
+}
+
+/** For tools that change nothing; the caller holds the volume's lock. */
+export type OfflineVolume = {
+  readonly kv: KeyValue
+  readonly bodies: BodyInspector
+  readonly close: () => Promise<void>
+}
+
+/** Opens a volume that is there for reading; makes nothing. Errors: UnsupportedFileSystemError. */
+export async function openOfflineVolume(directory: string): Promise<OfflineVolume> {
+  const kv = await openLmdb({ directory: kvDirectory(directory), readOnly: true })
+  return { kv, bodies: inspectBodies(directory), close: () => kv.close() }
+}
+
+/** Whether a volume was ever made in the directory. */
+export function hasVolume(directory: string): Promise<boolean> {
+  return pathExists(join(kvDirectory(directory), 'data.mdb'))
 }
 
 function kvDirectory(directory: string): string {

@@ -13,6 +13,7 @@ import { listKey, listRefKey, listRefPrefix, rangeOf } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import {
   type FileBody,
+  type InlineBody,
   listChunkCount,
   putFileRows,
   putInline,
@@ -145,6 +146,14 @@ export async function readParts(
   return parts
 }
 
+/** Throws BodyCorruptError for a block whose CRC32C is another. */
+export function checkInlineBlocks(listId: string, { bytes, crcs }: InlineBody): void {
+  for (const [index, crc] of crcs.entries()) {
+    const block = bytes.subarray(index * limits.bodyBlockBytes, (index + 1) * limits.bodyBlockBytes)
+    if (crc32c(block) !== crc) throw new BodyCorruptError(`block ${index} of list ${listId} is damaged`)
+  }
+}
+
 async function* openInline(
   reader: KeyValueReader,
   content: ContentRef,
@@ -152,12 +161,8 @@ async function* openInline(
 ): AsyncIterable<Uint8Array> {
   const inline = await readInline(reader, content.listId)
   if (inline === null) throw gone(content)
-  const { bytes, crcs } = inline
-  for (const [index, crc] of crcs.entries()) {
-    const block = bytes.subarray(index * limits.bodyBlockBytes, (index + 1) * limits.bodyBlockBytes)
-    if (crc32c(block) !== crc)
-      throw new BodyCorruptError(`block ${index} of list ${content.listId} is damaged`)
-  }
+  checkInlineBlocks(content.listId, inline)
+  const { bytes } = inline
   const wanted = bytes.subarray(startByte, Math.min(endByte, bytes.length))
   if (wanted.length > 0) yield wanted
 }

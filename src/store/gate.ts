@@ -175,7 +175,8 @@ function rowOf(version: VersionRecord): Uint8Array {
   return versionKey(version.bucketId, version.key, version.order, version.versionId)
 }
 
-function currentOf(version: VersionRecord): CurrentRecord {
+/** What the current row of a key says while `version` is its newest. */
+export function currentOf(version: VersionRecord): CurrentRecord {
   const { versionId, isNull, order, lastModifiedMs, accountId, object } = version
   return {
     versionId,

@@ -40,6 +40,9 @@ export type HistogramMeasure = 'count' | 'bytes' | 'held'
 const terminator = Uint8Array.of(0x00, 0x01)
 const uint64Max = 0xffff_ffff_ffff_ffffn
 
+/** Every table, in the order of their names. */
+export const tables: readonly Table[] = Object.keys(tags) as Table[]
+
 export function tablePrefix(table: Table): Uint8Array {
   return Uint8Array.of(tags[table])
 }
@@ -105,6 +108,11 @@ export function parseVersionKey(row: Uint8Array): VersionKeyParts {
 /** Holds the version id of the key's null version. */
 export function nullKey(bucketId: BucketId, key: string): Uint8Array {
   return tuple('null', id(bucketId), text(key))
+}
+
+export function parseNullKey(row: Uint8Array): { readonly bucketId: BucketId; readonly key: string } {
+  const reader = new TupleReader(row, 'null')
+  return reader.end({ bucketId: reader.id(), key: reader.text() })
 }
 
 export function currentKey(bucketId: BucketId, key: string): Uint8Array {
@@ -196,6 +204,11 @@ export function parseStatKey(row: Uint8Array): { readonly bucketId: BucketId; re
 
 export function listKey(listId: string, chunkIndex: number): Uint8Array {
   return tuple('list', text(listId), uint32(chunkIndex))
+}
+
+export function parseListKey(row: Uint8Array): { readonly listId: string; readonly chunkIndex: number } {
+  const reader = new TupleReader(row, 'list')
+  return reader.end({ listId: reader.text(), chunkIndex: reader.uint32() })
 }
 
 export function listRefKey(listId: string, versionId: VersionId): Uint8Array {

@@ -1,0 +1,61 @@
+/** What the commands share that read a volume while no server serves it. */
+import type { SettingValues } from '../config/settings.ts'
+import { lockVolume, VolumeLockedError } from '../platform/volume-lock.ts'
+import { hasVolume, type OfflineVolume, openOfflineVolume } from '../server/open-volume.ts'
+import { CorruptRecordError } from '../store/fields.ts'
+import { readVolume, VolumeFormatError } from '../store/volume.ts'
+
+export type OfflineCommand = { readonly command: string; readonly values: SettingValues<'data'> }
+
+/**
+ * Holds the volume's lock while `read` runs, so that no server begins meanwhile. Exit code 2, with the reason on stderr:
+ * there is no volume, a server has it, or it is of a newer format.
+ */
+export async function withOfflineVolume(
+  { command, values }: OfflineCommand,
+  read: (volume: OfflineVolume) => Promise<number>,
+): Promise<number> {
+  try {
+    return await readLocked(values.data, read)
+  } catch (error) {
+    const isExpected = error instanceof VolumeLockedError || error instanceof VolumeFormatError
+    if (!isExpected) throw error
+    process.stderr.write(`${command}: ${error.message}\n`)
+    return 2
+  }
+}
+
+/** Resolves when the reader of stdout has taken the text, or is gone: lines never pile up in memory. */
+export function printed(text: string): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdout.write(text, () => resolve())
+  })
+}
+
+async function readLocked(
+  directory: string,
+  read: (volume: OfflineVolume) => Promise<number>,
+): Promise<number> {
+  if (!(await hasVolume(directory))) throw new VolumeLockedError(`there is no volume in ${directory}`)
+  const lock = await lockVolume(directory)
+  try {
+    const volume = await openOfflineVolume(directory)
+    try {
+      await refuseNewerFormat(volume)
+      return await read(volume)
+    } finally {
+      await volume.close()
+    }
+  } finally {
+    await lock.release()
+  }
+}
+
+/** What else is wrong with its identity is for `read` to tell. */
+async function refuseNewerFormat({ kv }: OfflineVolume): Promise<void> {
+  try {
+    await readVolume(kv)
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error
+  }
+}

@@ -1,0 +1,53 @@
+/** A volume's bodies for tools that change nothing: no stage folder is made, nothing is flushed or removed. */
+import { opendir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { limits } from '../../lib/limits.ts'
+import { errorCode } from '../../platform/files.ts'
+import { isBodyId, shardOf } from './body-id.ts'
+import { BufferPool } from './buffer-pool.ts'
+import type { Bodies } from './contract.ts'
+import { readBody } from './read-body.ts'
+
+export type BodyInspector = Pick<Bodies, 'open'> & {
+  /** Ids of all files under `bodies/`, in no order; a file that is not ours is told by its path. */
+  files(): AsyncIterable<BodyFile>
+  /** Ids that a stage has a trace of: a server that was killed left them to the next start. */
+  traces(): AsyncIterable<string>
+}
+
+export type BodyFile =
+  | { readonly kind: 'body'; readonly bodyId: string }
+  | { readonly kind: 'foreign'; readonly path: string }
+
+export function inspectBodies(directory: string): BodyInspector {
+  const pool = new BufferPool({ sizeBytes: limits.bodyReadBytes, keptMax: limits.bodyBuffersKeptMax })
+  const pathOf = (bodyId: string) => join(directory, 'bodies', ...shardOf(bodyId), bodyId)
+  return {
+    open: (reference, crcs, range) =>
+      readBody({ path: pathOf(reference.bodyId), reference, crcs, range, pool }),
+    async *files() {
+      for await (const { name, shard } of filesBelow(join(directory, 'bodies'), '')) {
+        const isOwn = isBodyId(name) && join(...shardOf(name)) === shard
+        yield isOwn ? { kind: 'body', bodyId: name } : { kind: 'foreign', path: join('bodies', shard, name) }
+      }
+    },
+    async *traces() {
+      for await (const { name } of filesBelow(join(directory, 'stage'), '')) if (isBodyId(name)) yield name
+    },
+  }
+}
+
+/** `bodies/` and `stage/` are at most three folders deep. */
+async function* filesBelow(
+  root: string,
+  shard: string,
+): AsyncGenerator<{ readonly name: string; readonly shard: string }> {
+  try {
+    for await (const entry of await opendir(join(root, shard))) {
+      if (entry.isDirectory()) yield* filesBelow(root, join(shard, entry.name))
+      else yield { name: entry.name, shard }
+    }
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+}
