@@ -15,24 +15,37 @@ import {
   refuseVersioning,
 } from './verdicts.ts'
 import { exchange, pathOf, type World } from './world.ts'
+import { runPut } from './write-commands.ts'
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>
 
 /** New buckets under names that no history had. */
 export async function beginBuckets(world: World): Promise<void> {
-  for (const role of bucketRoles) await createBucket(world, role)
+  for (const role of bucketRoles) await createBucket(world, role, role === 'managed' ? 'enabled' : 'none')
+  await beginWithNullVersions(world, 'locked')
+  await runVersioning(world, { kind: 'putVersioning', bucket: 'frozen', who: 'owner', status: 'Enabled' })
   // Adopted: its dialect is one that can freeze, and S3 has no way to choose it.
   const bucket = world.bucket('frozen')
   await apply(world, bucket, { mode: 'GOVERNANCE', days: 1, minimumDays: null, maximumDays: null })
 }
 
-async function createBucket(world: World, role: BucketRole): Promise<void> {
+/** Versions from before versioning and Object Lock, which can be locked like any. */
+async function beginWithNullVersions(world: World, bucket: BucketRole): Promise<void> {
+  const lock = { retention: null, hold: null }
+  const put = { kind: 'put', bucket, who: 'owner', entrance: 'header', lock } as const
+  await runPut(world, { ...put, key: 'a', size: 'large' })
+  await runPut(world, { ...put, key: 'b', size: 'small' })
+  await runVersioning(world, { kind: 'putVersioning', bucket, who: 'owner', status: 'Enabled' })
+  await runPutLock(world, { kind: 'putLock', bucket, who: 'owner', rule: null })
+}
+
+async function createBucket(world: World, role: BucketRole, lock: 'enabled' | 'none'): Promise<void> {
   const name = `${world.name}-${role}`
   const headers: Record<string, string> =
-    role === 'plain' ? {} : { 'x-amz-bucket-object-lock-enabled': 'true' }
+    lock === 'none' ? {} : { 'x-amz-bucket-object-lock-enabled': 'true' }
   const answer = await world.send('owner', { method: 'PUT', path: `/${name}`, headers })
   expect([answer.status, answer.text]).toEqual([200, ''])
-  world.buckets.set(role, new ModelBucket(role, name))
+  world.buckets.set(role, new ModelBucket(role, name, lock))
 }
 
 export async function runPutLock(world: World, { bucket: role, who, rule }: Of<'putLock'>): Promise<void> {
@@ -116,7 +129,7 @@ export async function runDeleteBucket(world: World, command: Of<'deleteBucket'>)
     send: () => world.send(who, { method: 'DELETE', path: pathOf(bucket) }),
     success: 204,
   })
-  if (answer !== null) await createBucket(world, role)
+  if (answer !== null) await createBucket(world, role, role === 'plain' ? 'none' : 'enabled')
 }
 
 /** Creating it again changes nothing, whatever is asked for (I19). */

@@ -10,7 +10,7 @@ import type {
 import type { Pick } from './commands.ts'
 import type { PolicyName } from './principals.ts'
 
-/** `locked`: Object Lock from its creation; `managed`: taken over by the operator; `frozen`: of a dialect that can freeze. */
+/** `locked`: Object Lock since it had versions already; `plain`: none; `managed`: taken over by the operator; `frozen`: of a dialect that can freeze. */
 export const bucketRoles = ['locked', 'plain', 'managed', 'frozen'] as const
 export type BucketRole = (typeof bucketRoles)[number]
 
@@ -64,10 +64,10 @@ export class ModelBucket {
   policyName: PolicyName | null = null
   #versions = new Map<string, readonly ModelVersion[]>()
 
-  constructor(role: BucketRole, name: string) {
+  constructor(role: BucketRole, name: string, lock: 'enabled' | 'none') {
     this.role = role
     this.name = name
-    const hasLock = role !== 'plain'
+    const hasLock = lock === 'enabled'
     this.versioning = hasLock ? 'Enabled' : 'Unversioned'
     this.lock = hasLock ? { status: 'Enabled', retention: { defaultRetention: null, prefixRules: [] } } : null
   }
