@@ -31,11 +31,11 @@ const authorizationForm =
  * Header signature over everything: all headers that steer the request and the whole body must be signed. One answer for
  * whatever is wrong with a signature, so that it tells nothing. Throws AdminError 403.
  */
-export function authenticateAdmin(
+export async function authenticateAdmin(
   request: AdminRequest,
   settings: AdminAuthSettings,
   wallMs: EpochMs,
-): Principal {
+): Promise<Principal> {
   const match = authorizationForm.exec(request.headers['authorization'] ?? '')
   if (match === null)
     throw refused(`the Authorization header must be ${algorithm} with scope ${adminService}`)
@@ -52,7 +52,7 @@ export function authenticateAdmin(
   const payloadHash = sha256Hex(request.body)
   if (request.headers['x-amz-content-sha256'] !== payloadHash)
     throw refused('x-amz-content-sha256 is not the SHA-256 of the body')
-  const key = settings.accessKeys.find(accessKeyId)
+  const key = await settings.accessKeys.find(accessKeyId)
   if (key === null) throw refused('the access key or its signature is wrong')
   const scope = { date, region, service }
   const canonical = canonicalRequest({ ...request, signedHeaders, payloadHash })

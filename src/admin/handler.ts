@@ -50,7 +50,7 @@ async function answer(
   requestId: string,
 ): Promise<AdminAnswer> {
   const request = await readRequest(message)
-  const principal = authenticateAdmin(
+  const principal = await authenticateAdmin(
     request,
     { accessKeys: options.accessKeys, signingKeys: options.signingKeys, region: options.facts.region },
     options.clock.wallMs(),
@@ -61,7 +61,8 @@ async function answer(
   const actor = actorOf(principal, requestId, operation.name)
   if (!operation.principals.includes(principal.kind)) {
     // As on the S3 side, reads are not lock-relevant.
-    if (operation.method !== 'GET') await recordDenial(options.store, actor, pathName)
+    if (operation.method !== 'GET')
+      await recordDenial(options.store, actor, operation.path.startsWith('/v1/buckets/') ? pathName : '')
     throw new AdminError(403, 'AccessDenied', `${operation.name} is for: ${operation.principals.join(', ')}`)
   }
   return operation.handle(

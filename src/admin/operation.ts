@@ -23,7 +23,7 @@ export type AdminAnswer = { readonly status: number; readonly document: object }
 
 export type AdminOperation = {
   readonly name: string
-  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** e.g. /v1/buckets/{name}: at most one parameter, at the end. */
   readonly path: string
   readonly principals: readonly PrincipalKind[]

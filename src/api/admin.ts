@@ -146,6 +146,70 @@ export const serverInfoAnswer = z.object({
   clock: clockAnswer,
 })
 
+const statements = z
+  .array(
+    z.strictObject({
+      effect: z.enum(['Allow', 'Deny']),
+      actions: z
+        .array(z.string().regex(/^s3:[A-Za-z]{1,64}$/))
+        .min(1)
+        .max(limits.statementActionsMax),
+      // By name only: a wildcard would reach buckets that are made later, by others.
+      buckets: z
+        .array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/))
+        .min(1)
+        .max(limits.accessBucketsMax),
+      prefixes: z.array(z.string().min(1).max(limits.objectKeyBytesMax)).min(1).max(32).nullable(),
+    }),
+  )
+  .min(1)
+  .max(limits.keyStatementsMax)
+const accessKeyOwner = z.strictObject({ clusterId: name, namespace: name, name })
+
+/** The id of an access key, as S3 clients and the --access-keys file write it. */
+export const accessKeyIdPattern = /^[A-Za-z0-9._-]{3,128}$/
+
+/** PUT /v1/access-keys/{name}; the epoch is the header x-holdfast-epoch. The secret is in no answer and no record. */
+export const putAccessKeyDocument = z.strictObject({
+  owner: accessKeyOwner,
+  secretAccessKey: z.string().regex(/^[\x21-\x7e]{8,128}$/, { error: '8 to 128 printable characters' }),
+  statements,
+})
+
+export const putAccessKeyAnswer = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('put'),
+    change: z.enum(['created', 'updated', 'unchanged']),
+    accountId: z.string(),
+  }),
+  z.object({ kind: z.literal('taken') }),
+  z.object({ kind: z.literal('noMasterKey') }),
+  z.object({ kind: z.literal('staleEpoch'), epoch: z.int() }),
+])
+
+/** DELETE /v1/access-keys/{name} */
+export const deleteAccessKeyDocument = z.strictObject({ owner: accessKeyOwner })
+
+export const deleteAccessKeyAnswer = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('deleted'), change: z.enum(['deleted', 'unchanged']) }),
+  z.object({ kind: z.literal('taken') }),
+  z.object({ kind: z.literal('staleEpoch'), epoch: z.int() }),
+])
+
+/** GET /v1/access-keys?after=: a page in byte order of ids; `next: null`: the last one. */
+export const accessKeysAnswer = z.object({
+  accessKeys: z.array(
+    z.object({
+      accessKeyId: z.string(),
+      accountId: z.string(),
+      owner: accessKeyOwner,
+      statements,
+      created: z.string(),
+    }),
+  ),
+  next: z.string().nullable(),
+})
+
 /** POST /v1/leadership */
 export const leadershipDocument = z.strictObject({ holder: z.string().min(1).max(253) })
 export const leadershipAnswer = z.object({ epoch: z.int() })

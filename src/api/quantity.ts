@@ -4,7 +4,7 @@ import { assert } from '../lib/assert.ts'
 import { type ApiRule, withRules } from './rules.ts'
 
 const quantityPattern = /^[1-9][0-9]*(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$/
-const powers = ['', 'K', 'M', 'G', 'T', 'P'] as const
+const powers: readonly string[] = ['', 'K', 'M', 'G', 'T', 'P']
 
 /** 2^53: what is below is exact in every program that reads JSON. */
 const bytesQuantityRange: ApiRule<string> = {
@@ -34,6 +34,6 @@ export function toBytes(text: string): number {
   const [, suffix = ''] = quantityPattern.exec(text) ?? []
   const count = Number.parseInt(text, 10)
   assert(Number.isFinite(count), 'a validated size begins with a number')
-  const power = powers.findIndex((each) => each === suffix.slice(0, 1).toUpperCase())
+  const power = powers.indexOf(suffix.slice(0, 1).toUpperCase())
   return count * (suffix.endsWith('i') ? 1024 : 1000) ** power
 }

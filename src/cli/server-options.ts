@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { SettingValues } from '../config/settings.ts'
 import { CertificateError, type CertificateFiles, loadCertificate } from '../server/certificate.ts'
+import { readMasterKey } from '../server/master-key.ts'
 import type { ServerOptions } from '../server/messages.ts'
 import type { Credentials } from './credentials.ts'
 import { packageVersion } from './version.ts'
@@ -22,6 +23,7 @@ export const serverSettingNames = [
   'defaultProfile',
   'publicEndpoint',
   'accessKeys',
+  'masterKeyFile',
   'shutdownGraceMs',
   'lifecycleIntervalMs',
   'logLevel',
@@ -53,6 +55,7 @@ export function serverOptions(
     defaultProfile: values.defaultProfile,
     publicEndpoint: values.publicEndpoint,
     accessKeysFile: values.accessKeys,
+    masterKeyFile: checkedMasterKey(values.masterKeyFile),
     ...keys,
     shutdownGraceMs: values.shutdownGraceMs,
     lifecycleIntervalMs: values.lifecycleIntervalMs,
@@ -60,6 +63,12 @@ export function serverOptions(
     accessLog: values.accessLog,
     version: packageVersion(),
   }
+}
+
+/** Read by each worker, and here to say at once what is wrong with it. Errors: MasterKeyError. */
+function checkedMasterKey(path: string | null): string | null {
+  if (path !== null) readMasterKey(path)
+  return path
 }
 
 /** Errors: CertificateError for settings that do not go together, and for files that cannot be used. */

@@ -21,7 +21,7 @@ export type AdminClientOptions = {
 }
 
 export type AdminCall = {
-  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
   readonly epoch?: number

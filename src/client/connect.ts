@@ -1,12 +1,6 @@
 import * as documents from '../api/admin.ts'
 import { type AdminCall, type AdminClientOptions, openAdminClient } from './admin-client.ts'
-import {
-  type ApplyBucketAnswer,
-  type ApplyBucketRequest,
-  type LockServer,
-  ServerRefusedError,
-  ServerUnreachableError,
-} from './lock-server.ts'
+import { type LockServer, ServerRefusedError, ServerUnreachableError } from './lock-server.ts'
 import { openS3Evidence } from './s3-evidence.ts'
 
 export type ConnectOptions = Omit<AdminClientOptions, 'endpoint'> & {
@@ -26,11 +20,34 @@ export function connectLockServer(options: ConnectOptions): LockServer {
     return understand(call, schema, text)
   }
 
+  /** 409 is an answer: it says why not. */
+  async function askLeader<T>(call: AdminCall, schema: documents.DocumentSchema<T>) {
+    const { status, text } = await admin.call(call)
+    if (status !== 200 && status !== 409) throw refusal(call, status, text)
+    return understand(call, schema, text)
+  }
+
   return {
     info: () => ask({ method: 'GET', path: '/v1/server' }, documents.serverInfoAnswer),
     acquireLeadership: (holder) =>
       ask({ method: 'POST', path: '/v1/leadership', document: { holder } }, documents.leadershipAnswer),
-    applyBucket: (request) => applyBucket(admin, request),
+    applyBucket: ({ epoch, name, ...document }) =>
+      askLeader({ method: 'PUT', path: bucketPath(name), epoch, document }, documents.applyBucketAnswer),
+    putAccessKey: ({ epoch, accessKeyId, ...document }) =>
+      askLeader(
+        { method: 'PUT', path: accessKeyPath(accessKeyId), epoch, document },
+        documents.putAccessKeyAnswer,
+      ),
+    deleteAccessKey: ({ epoch, accessKeyId, owner }) =>
+      askLeader(
+        { method: 'DELETE', path: accessKeyPath(accessKeyId), epoch, document: { owner } },
+        documents.deleteAccessKeyAnswer,
+      ),
+    listAccessKeys: (after) =>
+      ask(
+        { method: 'GET', path: '/v1/access-keys', ...(after === null ? {} : { query: { after } }) },
+        documents.accessKeysAnswer,
+      ),
     readBucket: async (name) => {
       const call: AdminCall = { method: 'GET', path: bucketPath(name) }
       const { status, text } = await admin.call(call)
@@ -57,18 +74,12 @@ export function connectLockServer(options: ConnectOptions): LockServer {
   }
 }
 
-async function applyBucket(
-  admin: ReturnType<typeof openAdminClient>,
-  { epoch, name, ...document }: ApplyBucketRequest,
-): Promise<ApplyBucketAnswer> {
-  const call: AdminCall = { method: 'PUT', path: bucketPath(name), epoch, document }
-  const { status, text } = await admin.call(call)
-  if (status !== 200 && status !== 409) throw refusal(call, status, text)
-  return understand(call, documents.applyBucketAnswer, text)
-}
-
 function bucketPath(name: string): string {
   return `/v1/buckets/${encodeURIComponent(name)}`
+}
+
+function accessKeyPath(accessKeyId: string): string {
+  return `/v1/access-keys/${encodeURIComponent(accessKeyId)}`
 }
 
 /** An answer that does not fit its schema is another server's, or a proxy's: not ours to believe. */

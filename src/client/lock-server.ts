@@ -3,6 +3,7 @@
  * evidence. `connect.ts` makes one; there is no other implementation, also not in tests.
  */
 import type { ExplainAnswer } from '../api/admin.ts'
+import type { Statement } from '../lib/identity.ts'
 import type { ProfileName } from '../lib/profile.ts'
 import type { ExistingScope } from '../lock/existing.ts'
 import type { LifecycleRule } from '../lock/lifecycle.ts'
@@ -47,6 +48,44 @@ export type ApplyBucketAnswer =
   | { readonly kind: 'nameConflict'; readonly owner: OwnerRef | null }
   | { readonly kind: 'wouldShorten'; readonly aspects: readonly string[] }
   | { readonly kind: 'staleEpoch'; readonly epoch: number }
+
+/** The BucketAccess that an access key belongs to. */
+export type AccessKeyOwnerRef = Omit<OwnerRef, 'uid'>
+
+export type PutAccessKeyRequest = {
+  readonly epoch: number
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly owner: AccessKeyOwnerRef
+  /** Actions and buckets by name, without wildcards. */
+  readonly statements: readonly Statement[]
+}
+
+/** `taken`: the id is another owner's. `noMasterKey`: the server has no --master-key-file. */
+export type PutAccessKeyAnswer =
+  | {
+      readonly kind: 'put'
+      readonly change: 'created' | 'updated' | 'unchanged'
+      readonly accountId: string
+    }
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'noMasterKey' }
+  | { readonly kind: 'staleEpoch'; readonly epoch: number }
+
+export type DeleteAccessKeyAnswer =
+  | { readonly kind: 'deleted'; readonly change: 'deleted' | 'unchanged' }
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'staleEpoch'; readonly epoch: number }
+
+/** Without its secret. */
+export type AccessKeyFactsAnswer = {
+  readonly accessKeyId: string
+  readonly accountId: string
+  readonly owner: AccessKeyOwnerRef
+  readonly statements: readonly Statement[]
+  /** RFC 3339. */
+  readonly created: string
+}
 
 /** What the server itself says of a bucket, read back: never what was asked for. */
 export type BucketFactsAnswer = {
@@ -120,6 +159,17 @@ export interface LockServer {
   acquireLeadership(holder: string): Promise<{ epoch: number }>
   applyBucket(request: ApplyBucketRequest): Promise<ApplyBucketAnswer>
   readBucket(name: string): Promise<BucketFactsAnswer | null>
+  putAccessKey(request: PutAccessKeyRequest): Promise<PutAccessKeyAnswer>
+  /** From its answer on, every request that is signed with the key is refused. */
+  deleteAccessKey(request: {
+    epoch: number
+    accessKeyId: string
+    owner: AccessKeyOwnerRef
+  }): Promise<DeleteAccessKeyAnswer>
+  /** A page in byte order of ids, from behind `after`; `next: null`: the last one. */
+  listAccessKeys(
+    after: string | null,
+  ): Promise<{ readonly accessKeys: readonly AccessKeyFactsAnswer[]; readonly next: string | null }>
   observeObjectLock(name: string): Promise<ObservedObjectLock | null>
   /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
   explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>

@@ -9,6 +9,7 @@ import {
   parseListenAddressOrNone,
   parseLogLevel,
   parseNames,
+  parseNamespaces,
   parsePath,
   parseProfile,
   parseRegion,
@@ -134,6 +135,13 @@ export const settings = {
     parse: parsePath,
     help: 'JSON file of further access keys with their statements; read again when it changes',
   }),
+  masterKeyFile: setting({
+    flag: '--master-key-file',
+    env: 'HOLDFAST_MASTER_KEY_FILE',
+    initial: null,
+    parse: parsePath,
+    help: 'file with 32 bytes in base64 that seal the secrets of stored access keys; never on the volume',
+  }),
   shutdownGraceMs: setting({
     flag: '--shutdown-grace',
     env: 'HOLDFAST_SHUTDOWN_GRACE',
@@ -182,6 +190,13 @@ export const settings = {
     initial: null,
     parse: parsePath,
     help: 'kubeconfig file (default: the pod’s service account)',
+  }),
+  watchNamespaces: setting({
+    flag: '--watch-namespaces',
+    env: 'HOLDFAST_WATCH_NAMESPACES',
+    initial: null,
+    parse: parseNamespaces,
+    help: 'the only namespaces that are watched, by commas; no ClusterRole is needed then (default: all)',
   }),
   clusterId: setting({
     flag: '--cluster-id',

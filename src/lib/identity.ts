@@ -26,6 +26,6 @@ export type Principal = {
 export type AccessKey = { readonly principal: Principal; readonly secretAccessKey: string }
 
 /** Looks a key up by its id; must answer from current truth, so that revocation is at once. */
-export type AccessKeys = { find(accessKeyId: string): AccessKey | null }
+export type AccessKeys = { find(accessKeyId: string): Promise<AccessKey | null> }
 
 export const rootAccountId = '000000000000'

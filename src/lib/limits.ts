@@ -76,6 +76,12 @@ export const limits = {
   trailerBytesMax: 4096,
   /** Keys of one --access-keys file: all of them are held in memory. */
   accessKeysMax: 10_000,
+  /** Of a stored access key: a role has a handful of statements over the buckets of one BucketAccess. */
+  keyStatementsMax: 16,
+  statementActionsMax: 64,
+  accessBucketsMax: 64,
+  /** Stored access keys in one answer of the admin API. */
+  accessKeysPageMax: 500,
   /** Signing keys remembered by a worker: one a key, day and region. */
   signingKeysMax: 10_000,
   /** Silence inside a request's body: RequestTimeout (AWS: about 20 s). */
@@ -274,6 +280,9 @@ export const limits = {
   bucketCountDelayMs: 200,
   /** How long the operator's start waits to know whether the admission policies are installed. */
   admissionGuardWaitMs: 5000,
+
+  /** Namespaces that one operator watches one by one: two watches each. */
+  watchNamespacesMax: 100,
 
   /** Standalone: a folder of manifests. */
   manifestFileBytesMax: 1024 ** 2,

@@ -26,6 +26,8 @@ export type ServerOptions = {
   /** null: where the S3 API listens. */
   readonly publicEndpoint: string | null
   readonly accessKeysFile: string | null
+  /** null: no access keys are stored on the volume. */
+  readonly masterKeyFile: string | null
   readonly root: ServerCredentials
   readonly operator: ServerCredentials
   readonly shutdownGraceMs: number

@@ -9,6 +9,7 @@ import type { KeyValue } from '../store/kv/contract.ts'
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { openStore } from '../store/open-store.ts'
 import { recoverStages } from '../store/recover.ts'
+import type { MasterKey } from '../store/sealed-secret.ts'
 import type { Store } from '../store/store.ts'
 import { beginServerEpoch, endServerEpoch, fencedKeyValue, openVolume, readVolume } from '../store/volume.ts'
 import type { StoreMeasures } from './measured-store.ts'
@@ -31,7 +32,7 @@ export async function openVolumeOwner({ directory, clock, log }: VolumeParts): P
     const bodies = await openBodies({ directory, epoch: String(epoch), worker: 'supervisor', clock })
     const recovered = await recoverStages({ kv, bodies, log })
     log.info({ volumeId: volume.volumeId, epoch, previous, ...recovered }, 'volume opened')
-    const store = openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log, volume })
+    const store = openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log, volume, masterKey: null })
     return {
       store,
       epoch,
@@ -50,6 +51,7 @@ type WorkerVolumeParts = VolumeParts & {
   readonly epoch: number
   readonly worker: string
   readonly measures: StoreMeasures
+  readonly masterKey: MasterKey | null
 }
 
 /** Worker: the store for the running epoch. */
@@ -60,13 +62,14 @@ export async function openWorkerStore({
   clock,
   log,
   measures,
+  masterKey,
 }: WorkerVolumeParts): Promise<Store> {
   const kv = await openLmdb({ directory: kvDirectory(directory) })
   try {
     const volume = await readVolume(kv)
     const bodies = await openBodies({ directory, epoch: String(epoch), worker, clock })
     const fenced = measures.keyValue(fencedKeyValue(kv, epoch))
-    return openStore({ kv: fenced, bodies, clock, log, volume, onDenied: measures.denied })
+    return openStore({ kv: fenced, bodies, clock, log, volume, onDenied: measures.denied, masterKey })
   } catch (error) {
     await kv.close()
     throw error

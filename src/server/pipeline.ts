@@ -187,7 +187,7 @@ async function admit(options: PipelineOptions, exchange: Exchange, routed: Reque
       openBody: () => body,
     }
   }
-  const { principal, head, payload } = authenticate(routed, options.authentication, wallMs)
+  const { principal, head, payload } = await authenticate(routed, options.authentication, wallMs)
   const headers = isFramed(payload) ? withoutFraming(head.headers) : head.headers
   const signed = s3Request(exchange, { ...head, headers })
   const openBody = () => openPayload(exchange.body, payload, head.headers)

@@ -23,6 +23,7 @@ import type { Store } from '../store/store.ts'
 import { accessKeysFile } from './access-keys-file.ts'
 import { createBucketPolicies } from './bucket-policies.ts'
 import { followCertificate } from './certificate.ts'
+import { readMasterKey } from './master-key.ts'
 import { measureStore } from './measured-store.ts'
 import type { FromWorker, ServerOptions, ToWorker, WorkerStart } from './messages.ts'
 import { openWorkerStore } from './open-volume.ts'
@@ -36,6 +37,7 @@ import {
   type Http2Handler,
   type HttpServer,
 } from './server.ts'
+import { storedAccessKeys } from './stored-access-keys.ts'
 
 export type WorkerParts = { readonly clock: Clock }
 
@@ -108,8 +110,9 @@ async function startWorker(
     clock,
     log,
     measures: measureStore(metrics, workerName),
+    masterKey: options.masterKeyFile === null ? null : readMasterKey(options.masterKeyFile),
   })
-  const keys = keysOf(options, log)
+  const keys = keysOf(options, store, log)
   const knownSigningKeys = signingKeys(limits.signingKeysMax)
   let isDraining = false
   const pipeline = createPipeline({
@@ -189,14 +192,15 @@ async function listenAll(
   return servers
 }
 
-function keysOf(options: ServerOptions, log: Log): AccessKeys {
+function keysOf(options: ServerOptions, store: Store, log: Log): AccessKeys {
   const own = [
     rootKey(options.root.accessKeyId, options.root.secretAccessKey),
     operatorKey(options.operator.accessKeyId, options.operator.secretAccessKey),
   ]
   const path = options.accessKeysFile
   const none = new Map<string, never>()
-  return accessKeys(own, path === null ? () => none : accessKeysFile(path, log))
+  const file = path === null ? () => none : accessKeysFile(path, log)
+  return accessKeys(own, { file, stored: storedAccessKeys(store) })
 }
 
 /** The whole S3 model: what is in the table is done, every other operation is refused by its name. */

@@ -1,6 +1,7 @@
 /** Puts the store together over its two engines. */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { createAccessKeys } from './access-keys.ts'
 import { applyToExisting } from './apply-to-existing.ts'
 import { createAudit } from './audit-log.ts'
 import type { Bodies } from './bodies/contract.ts'
@@ -13,6 +14,7 @@ import { type KeyValue, StoreFailedError } from './kv/contract.ts'
 import { createLeadership } from './leadership.ts'
 import { runLifecycle } from './lifecycle.ts'
 import { BucketPlaces } from './scenes.ts'
+import type { MasterKey } from './sealed-secret.ts'
 import type { Store, VolumeIdentity } from './store.ts'
 import { createClockStore } from './trusted-clock.ts'
 import { createUploads } from './uploads.ts'
@@ -27,13 +29,15 @@ export type StoreParts = {
   readonly volume: VolumeIdentity
   /** Told of every refusal that goes into the audit log. */
   readonly onDenied?: (rule: string) => void
+  /** Opens the secrets of stored access keys; null: they stay closed, and no new ones are taken. */
+  readonly masterKey: MasterKey | null
 }
 
 /** How often the ballast is looked after; a failure shows in writeRefusal. */
 const tendIntervalMs = 5_000
 
 /** `close` also closes `kv` and `bodies`. */
-export function openStore({ kv, bodies, clock, log, volume, onDenied }: StoreParts): Store {
+export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey }: StoreParts): Store {
   const denials = createDenialRecorder({ kv, clock, ...(onDenied === undefined ? {} : { onDenied }) })
   const context = { kv, bodies, clock, denials, log }
   const space = createFreeSpaceGuard({ bodies, clock })
@@ -46,6 +50,7 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied }: StorePar
   tending.unref()
   return {
     volume,
+    accessKeys: createAccessKeys(context, masterKey),
     buckets,
     documents: createBucketDocuments(context),
     versions: {

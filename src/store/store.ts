@@ -6,6 +6,7 @@
 import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { BucketRetention, LegalHoldStatus, Retention } from '../lock/types.ts'
+import type { AccessKeyStore } from './access-keys.ts'
 import type {
   BucketDocumentKind,
   BucketOwner,
@@ -307,6 +308,7 @@ export interface Audit {
 
 export interface Store {
   readonly volume: VolumeIdentity
+  readonly accessKeys: AccessKeyStore
   readonly buckets: Buckets
   readonly documents: BucketDocuments
   readonly versions: Versions

@@ -27,6 +27,8 @@ export const operatorCredentials: SigningCredentials = {
 export type TestServerOptions = {
   /** Entries of the --access-keys file; left out: no file. */
   readonly accessKeys?: readonly object[]
+  /** Text of the --master-key-file; left out: no file. */
+  readonly masterKey?: string
   /** Serves HTTPS too, on a port of its own; the admin API speaks it only. */
   readonly certificate?: CertificateFiles
   readonly workerCount?: number
@@ -87,9 +89,11 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-server-'))
   const clockFile = join(directory, 'clock.json')
   const accessKeysFile = join(directory, 'access-keys.json')
+  const masterKeyFile = join(directory, 'master.key')
   let shift: ClockShift =
     given.startsAtMs === undefined ? unshifted : { ...unshifted, wallShiftMs: given.startsAtMs - Date.now() }
   writeClockShift(clockFile, shift)
+  if (given.masterKey !== undefined) writeFileSync(masterKeyFile, given.masterKey)
   if (given.accessKeys !== undefined) writeFileSync(accessKeysFile, JSON.stringify(given.accessKeys))
   let options: ServerOptions = {
     dataDirectory: given.dataDirectory ?? join(directory, 'data'),
@@ -104,6 +108,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     defaultProfile: given.defaultProfile ?? 'aws',
     publicEndpoint: null,
     accessKeysFile: given.accessKeys === undefined ? null : accessKeysFile,
+    masterKeyFile: given.masterKey === undefined ? null : masterKeyFile,
     root: rootCredentials,
     operator: operatorCredentials,
     shutdownGraceMs: given.shutdownGraceMs ?? 5000,

@@ -2,8 +2,8 @@
  * Requests that are signed and then judged by `authenticate` alone, and what a test may change in between.
  */
 import { epochMs } from '../../src/lib/units.ts'
-import { accessKeys, parseAccessKeys, rootKey } from '../../src/s3/auth/access-keys.ts'
-import { type Authenticated, authenticate } from '../../src/s3/auth/authenticate.ts'
+import { parseAccessKeys, rootKey } from '../../src/s3/auth/access-keys.ts'
+import { type Authenticated, signedClaim, verifyClaim } from '../../src/s3/auth/authenticate.ts'
 import { route } from '../../src/s3/route.ts'
 import { S3Error } from '../../src/s3/s3-error.ts'
 import { signingKeys } from '../../src/sigv4/keys.ts'
@@ -20,11 +20,9 @@ export const alice = {
 const fileKeys = new Map(
   parseAccessKeys(JSON.stringify([alice])).map((key) => [key.principal.accessKeyId, key]),
 )
-const settings = {
-  accessKeys: accessKeys([rootKey(root.accessKeyId, root.secretAccessKey)], () => fileKeys),
-  expected: { region: 'eu-test-1', service: 's3' },
-  signingKeys: signingKeys(8),
-}
+const keys = new Map([[root.accessKeyId, rootKey(root.accessKeyId, root.secretAccessKey)], ...fileKeys])
+const expected = { region: 'eu-test-1', service: 's3' }
+const knownSigningKeys = signingKeys(8)
 export const client = createS3Client({
   endpoint: 'http://127.0.0.1:9000',
   credentials: root,
@@ -35,7 +33,9 @@ export const client = createS3Client({
 export function judgeWire(wire: Wire, atMs: number): Authenticated {
   const rawHeaders = Object.entries(wire.headers).flat()
   const head = route({ method: wire.method, target: wire.target, rawHeaders }, null)
-  return authenticate(head, settings, epochMs(atMs))
+  const claim = signedClaim(head, expected, epochMs(atMs))
+  const found = keys.get(claim.credential.accessKeyId) ?? null
+  return verifyClaim(claim, { head, found, signingKeys: knownSigningKeys })
 }
 
 export function judge(options: Partial<SendOptions>, atMs = nowMs): Authenticated {

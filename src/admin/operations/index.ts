@@ -2,17 +2,23 @@ import type { AdminOperation } from '../operation.ts'
 import { AcceptClock } from './AcceptClock.ts'
 import { AcquireLeadership } from './AcquireLeadership.ts'
 import { ApplyBucket } from './ApplyBucket.ts'
+import { DeleteAccessKey } from './DeleteAccessKey.ts'
 import { ExplainDelete } from './ExplainDelete.ts'
 import { GetBucket } from './GetBucket.ts'
 import { GetServer } from './GetServer.ts'
+import { ListAccessKeys } from './ListAccessKeys.ts'
+import { PutAccessKey } from './PutAccessKey.ts'
 
 export const adminOperations: readonly AdminOperation[] = [
   AcceptClock,
   AcquireLeadership,
   ApplyBucket,
+  DeleteAccessKey,
   ExplainDelete,
   GetBucket,
   GetServer,
+  ListAccessKeys,
+  PutAccessKey,
 ]
 
 export type AdminRoute = { readonly operation: AdminOperation; readonly pathName: string }

@@ -127,16 +127,25 @@ function textsOf(value: unknown, place: string): readonly string[] {
   })
 }
 
+export type AccessKeySources = {
+  /** Errors: whatever says that the file cannot be used. */
+  readonly file: () => ReadonlyMap<string, AccessKey>
+  readonly stored: (accessKeyId: string) => Promise<AccessKey | null>
+}
+
 /**
- * Root's and the operator's keys before the file's, so that no file can take their ids. `file` is asked at
- * each look-up, so that revocation is at once.
+ * Root's and the operator's keys before the file's, and those before the stored ones, so that nobody takes their ids. All are
+ * asked at each look-up, so that revocation is at once.
  */
-export function accessKeys(
-  own: readonly AccessKey[],
-  file: () => ReadonlyMap<string, AccessKey>,
-): AccessKeys {
+export function accessKeys(own: readonly AccessKey[], { file, stored }: AccessKeySources): AccessKeys {
   const byId = new Map(own.map((key) => [key.principal.accessKeyId, key]))
-  return { find: (accessKeyId) => byId.get(accessKeyId) ?? file().get(accessKeyId) ?? null }
+  return {
+    find: async (accessKeyId) => {
+      const known = byId.get(accessKeyId)
+      if (known !== undefined) return known
+      return file().get(accessKeyId) ?? (await stored(accessKeyId))
+    },
+  }
 }
 
 export function rootKey(accessKeyId: string, secretAccessKey: string): AccessKey {

@@ -2,7 +2,7 @@
  * Who sent a request, proven by AWS Signature Version 4: by the Authorization header or a presigned URL,
  * nothing else. Nothing has an effect before this returns (I9).
  */
-import type { AccessKeys, Principal } from '../../lib/identity.ts'
+import type { AccessKey, AccessKeys, Principal } from '../../lib/identity.ts'
 import type { EpochMs } from '../../lib/units.ts'
 import { canonicalRequest, stringToSign } from '../../sigv4/canonical.ts'
 import { type SigningKeys, sameSignature, signature } from '../../sigv4/keys.ts'
@@ -33,18 +33,36 @@ export type Authenticated = {
  * AuthorizationQueryParametersError, InvalidToken, RequestTimeTooSkewed, InvalidAccessKeyId,
  * SignatureDoesNotMatch.
  */
-export function authenticate(
+export async function authenticate(
   head: RequestHead,
   settings: AuthenticationSettings,
   wallMs: EpochMs,
-): Authenticated {
-  const claim = readClaim(head, settings.expected, wallMs)
+): Promise<Authenticated> {
+  const claim = signedClaim(head, settings.expected, wallMs)
+  const found = await settings.accessKeys.find(claim.credential.accessKeyId)
+  return verifyClaim(claim, { head, found, signingKeys: settings.signingKeys })
+}
+
+/** Before the key is looked up. Errors: those of `authenticate` that need no key. */
+export function signedClaim(head: RequestHead, expected: ExpectedScope, wallMs: EpochMs): Claim {
+  const claim = readClaim(head, expected, wallMs)
   checkSignedHeaders(head, claim.signedHeaders)
-  const found = settings.accessKeys.find(claim.credential.accessKeyId)
+  return claim
+}
+
+/** `found`: the key that the claim names. Errors: InvalidAccessKeyId, SignatureDoesNotMatch. */
+export function verifyClaim(
+  claim: Claim,
+  {
+    head,
+    found,
+    signingKeys,
+  }: { readonly head: RequestHead; readonly found: AccessKey | null; readonly signingKeys: SigningKeys },
+): Authenticated {
   if (found === null) {
     throw new S3Error('InvalidAccessKeyId', { extra: { AWSAccessKeyId: claim.credential.accessKeyId } })
   }
-  const key = settings.signingKeys.of(found.secretAccessKey, claim.credential.scope)
+  const key = signingKeys.of(found.secretAccessKey, claim.credential.scope)
   const canonical = canonicalRequest({
     method: head.method,
     path: head.path,

@@ -27,11 +27,11 @@ export const proofFields: ReadonlySet<string> = new Set([
  * API reference. Errors: AccessDenied (anonymous, before or after its seven days), InvalidToken, InvalidRequest (signature
  * version 2), InvalidArgument, InvalidAccessKeyId, SignatureDoesNotMatch.
  */
-export function authenticateForm(
+export async function authenticateForm(
   fields: FormFields,
   settings: AuthenticationSettings,
   wallMs: EpochMs,
-): Principal {
+): Promise<Principal> {
   if (fields.has('x-amz-security-token')) throw new S3Error('InvalidToken')
   if (fields.has('awsaccesskeyid') || fields.has('signature')) throw unsupportedMechanism()
   const policy = fields.get('policy')?.value
@@ -56,7 +56,7 @@ export function authenticateForm(
   if (!amzDate.startsWith(scope.date))
     throw fault(`Invalid credential date "${scope.date}". This date is not the same as X-Amz-Date.`)
   checkValidity(signedMs, limits.presignedSecondsMax, wallMs)
-  const found = settings.accessKeys.find(accessKeyId)
+  const found = await settings.accessKeys.find(accessKeyId)
   if (found === null) throw new S3Error('InvalidAccessKeyId', { extra: { AWSAccessKeyId: accessKeyId } })
   const key = settings.signingKeys.of(found.secretAccessKey, scope)
   const policyBytes = Buffer.from(policy, 'utf8')

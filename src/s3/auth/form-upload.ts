@@ -47,7 +47,7 @@ export async function openFormUpload(
   const unsigned = Object.keys(head.headers).filter((name) => name.startsWith('x-amz-') || isCondition(name))
   if (unsigned.length > 0) throw headersNotSigned(unsigned)
   const form = await openForm(source, head.headers)
-  const principal = authenticateForm(form.fields, settings, wallMs)
+  const principal = await authenticateForm(form.fields, settings, wallMs)
   const fields = expand(form.fields, form.fileName)
   const key = keyOf(fields)
   const policy = parsePostPolicy(form.fields.get('policy')?.value ?? '')

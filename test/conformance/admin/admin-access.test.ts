@@ -99,7 +99,7 @@ describe('the admin API: who may ask', () => {
     ['a missing field', { method: 'POST', path: '/v1/leadership', document: {} }, 400, 'InvalidDocument'],
     [
       'a huge body',
-      { method: 'POST', path: '/v1/leadership', document: { holder: 'x'.repeat(70_000) } },
+      { method: 'POST', path: '/v1/leadership', document: { holder: 'x'.repeat(600_000) } },
       413,
       'DocumentTooLarge',
     ],

@@ -279,17 +279,23 @@ describe('access keys file', () => {
     expect(reasonOf('[{"secretAccessKey": "hunter2hunter2"')).not.toContain('hunter2')
   })
 
-  test('Access keys: ids of root and the operator, not taken by a file', () => {
+  test('Access keys: ids of root and the operator, not taken by a file; those of a file not by stored ones', async () => {
     const file = new Map(
       parseAccessKeys(JSON.stringify([{ ...entry, accessKeyId: 'ROOT' }, entry])).map((key) => [
         key.principal.accessKeyId,
         key,
       ]),
     )
-    const keys = accessKeys([rootKey('ROOT', 'x'), operatorKey('OPERATOR', 'y')], () => file)
-    expect(keys.find('ROOT')?.principal.kind).toBe('root')
-    expect(keys.find('OPERATOR')?.principal.kind).toBe('operator')
-    expect(keys.find('ALICE')?.principal.kind).toBe('user')
-    expect(keys.find('NOBODY')).toBeNull()
+    const bob = rootKey('BOB', 'secret-of-bob')
+    const stored = new Map([...['ROOT', 'OPERATOR', 'ALICE', 'BOB'].map((id) => [id, bob] as const)])
+    const keys = accessKeys([rootKey('ROOT', 'x'), operatorKey('OPERATOR', 'y')], {
+      file: () => file,
+      stored: async (id) => stored.get(id) ?? null,
+    })
+    expect((await keys.find('ROOT'))?.principal.kind).toBe('root')
+    expect((await keys.find('OPERATOR'))?.principal.kind).toBe('operator')
+    expect((await keys.find('ALICE'))?.secretAccessKey).toBe(entry.secretAccessKey)
+    expect((await keys.find('BOB'))?.secretAccessKey).toBe('secret-of-bob')
+    expect(await keys.find('NOBODY')).toBeNull()
   })
 })

@@ -50,18 +50,19 @@ function fields(change: Readonly<Record<string, string>> = {}): FormFields {
 }
 
 const settings = {
-  accessKeys: accessKeys(
-    [rootKey('AKIAIOSFODNN7EXAMPLE', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY')],
-    () => new Map(),
-  ),
+  accessKeys: accessKeys([rootKey('AKIAIOSFODNN7EXAMPLE', 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY')], {
+    file: () => new Map(),
+    stored: async () => null,
+  }),
   expected: { region: 'us-east-1', service: 's3' },
   signingKeys: signingKeys(4),
 }
+const mismatch = { code: 'SignatureDoesNotMatch' }
 const noon = epochMs(Date.UTC(2015, 11, 29, 12))
 
 describe('the example of AWS', () => {
-  test('Form signature: the example of AWS is signed by its key and held to its policy', () => {
-    expect(authenticateForm(fields(), settings, noon).accessKeyId).toBe('AKIAIOSFODNN7EXAMPLE')
+  test('Form signature: the example of AWS is signed by its key and held to its policy', async () => {
+    expect((await authenticateForm(fields(), settings, noon)).accessKeyId).toBe('AKIAIOSFODNN7EXAMPLE')
     const policy = parsePostPolicy(sent.Policy)
     const bucket = { bucket: 'sigv4examplebucket' }
     expect(checkPostPolicy(policy, fields(bucket), noon)).toMatchObject({ bytesMin: 0 })
@@ -71,27 +72,22 @@ describe('the example of AWS', () => {
     expect(caught(() => checkPostPolicy(policy, fields(bucket), late)).detail.message).toContain('expired')
   })
 
-  test('Form signature: any character of policy or signature changed, SignatureDoesNotMatch', () => {
+  test('Form signature: any character of policy or signature changed, SignatureDoesNotMatch', async () => {
     const changed = (text: string, place: number) =>
       text.slice(0, place) + (text[place] === 'a' ? 'b' : 'a') + text.slice(place + 1)
     for (let place = 0; place < sent.Policy.length; place += 7) {
-      const error = caught(() =>
-        authenticateForm(fields({ Policy: changed(sent.Policy, place) }), settings, noon),
-      )
-      expect(error.code).toBe('SignatureDoesNotMatch')
+      const form = fields({ Policy: changed(sent.Policy, place) })
+      await expect(authenticateForm(form, settings, noon)).rejects.toMatchObject(mismatch)
     }
     for (let place = 0; place < 64; place += 1) {
       const signature = { 'X-Amz-Signature': changed(sent['X-Amz-Signature'], place) }
-      expect(caught(() => authenticateForm(fields(signature), settings, noon)).code).toBe(
-        'SignatureDoesNotMatch',
-      )
+      await expect(authenticateForm(fields(signature), settings, noon)).rejects.toMatchObject(mismatch)
     }
   })
 
-  test('Form signature: characters beyond a byte are none of those that were signed', () => {
+  test('Form signature: characters beyond a byte are none of those that were signed', async () => {
     const policy = String.fromCharCode(sent.Policy.charCodeAt(0) + 0x100) + sent.Policy.slice(1)
-    expect(caught(() => authenticateForm(fields({ Policy: policy }), settings, noon)).code).toBe(
-      'SignatureDoesNotMatch',
-    )
+    const form = fields({ Policy: policy })
+    await expect(authenticateForm(form, settings, noon)).rejects.toMatchObject(mismatch)
   })
 })

@@ -16,7 +16,10 @@ const nowMs = Date.UTC(2026, 10, 22)
 const root = { accessKeyId: 'ROOTEXAMPLE', secretAccessKey: 'root-secret' }
 const client = createS3Client({ endpoint: 'http://h', credentials: root, nowMs: () => nowMs })
 const settings = {
-  accessKeys: accessKeys([rootKey(root.accessKeyId, root.secretAccessKey)], () => new Map()),
+  accessKeys: accessKeys([rootKey(root.accessKeyId, root.secretAccessKey)], {
+    file: () => new Map(),
+    stored: async () => null,
+  }),
   expected: { region: 'us-east-1', service: 's3' },
   signingKeys: signingKeys(8),
 }
@@ -44,7 +47,7 @@ async function take(wire: Wire, sizes: readonly number[] = [1 << 30]): Promise<T
   try {
     const rawHeaders = Object.entries(wire.headers).flat()
     const head = route({ method: wire.method, target: wire.target, rawHeaders }, null)
-    const { payload } = authenticate(head, settings, epochMs(nowMs))
+    const { payload } = await authenticate(head, settings, epochMs(nowMs))
     const body = openPayload(cut(wire.body, sizes), payload, head.headers)
     for await (const piece of body.stream()) pieces.push(Buffer.from(piece))
     trailers = { ...body.trailers() }

@@ -60,10 +60,10 @@ beforeEach(async () => {
     log,
     facts: { region: 'us-east-1', publicEndpoint: '', domain: null, defaultProfile: 'aws' },
     authentication: {
-      accessKeys: accessKeys(
-        [rootKey(credentials.accessKeyId, credentials.secretAccessKey)],
-        () => new Map(),
-      ),
+      accessKeys: accessKeys([rootKey(credentials.accessKeyId, credentials.secretAccessKey)], {
+        file: () => new Map(),
+        stored: async () => null,
+      }),
       expected: { region: 'us-east-1', service: 's3' },
       signingKeys: signingKeys(4),
     },

@@ -1,0 +1,19 @@
+import { accessKeyIdPattern, parseDocument, putAccessKeyDocument } from '../../api/admin.ts'
+import { AdminError, type AdminOperation } from '../operation.ts'
+
+/** Makes an access key of a namespace's account valid, or gives it other statements or another secret. */
+export const PutAccessKey: AdminOperation = {
+  name: 'PutAccessKey',
+  method: 'PUT',
+  path: '/v1/access-keys/{name}',
+  principals: ['operator'],
+  handle: async ({ store, actor, pathName, epoch }, body) => {
+    if (epoch === null) throw new AdminError(400, 'MissingEpoch', 'the header x-holdfast-epoch is required')
+    if (!accessKeyIdPattern.test(pathName))
+      throw new AdminError(400, 'InvalidAccessKeyId', 'an id has 3 to 128 letters, digits, dots, _ or -')
+    const parsed = parseDocument(putAccessKeyDocument, body)
+    if (parsed.kind === 'bad') throw new AdminError(400, 'InvalidDocument', parsed.message)
+    const result = await store.accessKeys.put(actor, { epoch, accessKeyId: pathName, ...parsed.value })
+    return { status: result.kind === 'put' ? 200 : 409, document: result }
+  },
+}
