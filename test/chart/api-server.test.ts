@@ -4,6 +4,8 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import {
@@ -12,6 +14,7 @@ import {
   flagsOf,
   helm,
   type KubeObject,
+  type Pod,
   podOf,
   release,
   render,
@@ -19,10 +22,25 @@ import {
   root,
 } from '../support/chart.ts'
 import { type ControlPlane, startControlPlane } from '../support/cluster/control-plane.ts'
+import { freePort } from '../support/cluster/free-port.ts'
 import { until } from '../support/cluster/until.ts'
 
 const { name, namespace } = release
 const waitMs = 90_000
+const ledger = [
+  {
+    apiVersion: 'holdfast.dev/v1',
+    kind: 'RetentionPolicy',
+    metadata: { name: 'keep' },
+    spec: { defaultRetention: { mode: 'GOVERNANCE', days: 1 } },
+  },
+  {
+    apiVersion: 'holdfast.dev/v1',
+    kind: 'LockedBucket',
+    metadata: { name: 'ledger' },
+    spec: { bucketName: 'ledger', retentionPolicyRef: { name: 'keep' } },
+  },
+]
 let cluster: ControlPlane
 
 beforeAll(async () => {
@@ -126,37 +144,60 @@ describe('a release', () => {
     expect(at(claim, 'spec', 'accessModes')).toEqual(['ReadWriteOncePod'])
   })
 
-  test('the operator, with the flags and the rights of the chart: makes every Secret that the pods mount', async () => {
+  test('the pods, run as processes with their flags, keys and rights: a bucket gets Ready over TLS, and helm test proves it', async () => {
     const chart = render({})
-    const flags = flagsOf(podOf(chart.one('Deployment')))
-    const args = [...flags].map(
-      ([flag, value]) => `${flag}=${flag === '--metrics-listen' ? '127.0.0.1:0' : value}`,
-    )
-    const operator = spawn(process.execPath, [join(root, 'bin/holdfast'), 'operator', ...args], {
-      env: { PATH: process.env['PATH'], KUBECONFIG: cluster.kubeconfigPath('operator') },
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-chart-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const https = await freePort([])
+    const admin = await freePort([https])
+    const operator = startPod(podOf(chart.one('Deployment')), {
+      environment: { KUBECONFIG: cluster.kubeconfigPath('operator') },
+      flags: {
+        '--server-s3': `https://localhost:${https}`,
+        '--server-admin': `https://localhost:${admin}`,
+        '--metrics-listen': '127.0.0.1:0',
+      },
     })
-    let log = ''
-    operator.stdout.on('data', (chunk: Buffer) => (log += chunk.toString()))
-    operator.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
-    onTestFinished(async () => {
-      if (operator.exitCode !== null) return
-      operator.kill('SIGKILL')
-      await once(operator, 'exit')
-    })
-    await until(`the Lease of the operator:\n${log}`, waitMs, () => {
-      expect(operator.exitCode, log).toBeNull()
-      return read('leases', `${name}-operator`)
+    await until('the Secrets', waitMs, async () => {
+      expect(operator.exitCode(), operator.log()).toBeNull()
+      return read('configmaps', `${name}-ca`)
     })
     expect(await namesOf('secrets')).toEqual(expect.arrayContaining(kept))
-    expect(log).not.toContain('forbidden')
-    for (const workload of [chart.one('StatefulSet'), chart.one('Pod', 'self-test')]) {
-      for (const { secret, key } of secretsOf(workload)) {
-        expect(at(await read('secrets', secret), 'data', key), `${secret} ${key}`).toMatch(
-          /^[A-Za-z0-9+/]+=*$/,
-        )
-      }
+    const ca = at(await read('configmaps', `${name}-ca`), 'data', 'ca.crt')
+    writeFileSync(join(folder, 'ca.crt'), String(ca))
+
+    const serverPod = podOf(chart.one('StatefulSet'))
+    for (const { secret, key } of mountedSecrets(serverPod)) {
+      writeFileSync(join(folder, key), await secretValue(secret, key), { mode: 0o600 })
     }
-    expect(at(await read('configmaps', `${name}-ca`), 'data', 'ca.crt')).toContain('BEGIN CERTIFICATE')
+    const server = startPod(serverPod, {
+      environment: await keysOf(serverPod),
+      flags: {
+        '--data': join(folder, 'data'),
+        '--tls-cert': join(folder, 'tls.crt'),
+        '--tls-key': join(folder, 'tls.key'),
+        '--s3-listen': '127.0.0.1:0',
+        '--s3-tls-listen': `127.0.0.1:${https}`,
+        '--admin-listen': `127.0.0.1:${admin}`,
+        '--metrics-listen': '127.0.0.1:0',
+      },
+    })
+    await apply(ledger)
+    await until('the bucket is Ready', waitMs, async () => {
+      expect([server.exitCode(), operator.exitCode()], server.log() + operator.log()).toEqual([null, null])
+      const conditions = (await read('lockedbuckets', 'ledger'))?.['status'] ?? {}
+      return JSON.stringify(conditions).includes('"status":"True","type":"Ready"') ? true : null
+    })
+    expect(operator.log()).not.toContain('forbidden')
+
+    const testPod = podOf(chart.one('Pod', 'self-test'))
+    const selfTest = startPod(testPod, {
+      environment: await keysOf(testPod),
+      flags: { '--server-s3': `https://localhost:${https}`, '--server-ca': join(folder, 'ca.crt') },
+    })
+    expect(await selfTest.ended, selfTest.log()).toBe(0)
+    expect(selfTest.log()).toContain('proved: what is held cannot be deleted')
+    await Promise.all([operator.stop(), server.stop()])
   })
 
   test('helm install of a second release: refused by its cluster-scoped names', () => {
@@ -183,10 +224,6 @@ describe('a release', () => {
   })
 
   test('helm uninstall: claim, Secrets, CRDs, their objects and the admission policies stay; the rest goes', async () => {
-    const policy = { defaultRetention: { mode: 'GOVERNANCE', days: 1 } }
-    await apply([
-      { apiVersion: 'holdfast.dev/v1', kind: 'RetentionPolicy', metadata: { name: 'keep' }, spec: policy },
-    ])
     const guards = await namesOf('validatingadmissionpolicies')
     expect(guards.length).toBeGreaterThan(5)
     const { code, stderr } = helmOn(['uninstall', name])
@@ -195,6 +232,7 @@ describe('a release', () => {
     expect(await namesOf('pvc')).toEqual([`data-${name}-server-0`])
     expect(await namesOf('crd')).toEqual(expect.arrayContaining(['lockedbuckets.holdfast.dev']))
     expect(await namesOf('retentionpolicies')).toEqual(['keep'])
+    expect(await namesOf('lockedbuckets')).toEqual(['ledger'])
     expect(await namesOf('validatingadmissionpolicies')).toEqual(guards)
     for (const kind of ['statefulsets', 'deployments', 'services', 'networkpolicies', 'roles']) {
       expect(await namesOf(kind), kind).toEqual([])
@@ -212,18 +250,56 @@ describe('a release', () => {
 
 type SecretField = { readonly secret: string; readonly key: string }
 
-/** By environment and by volume. */
-function secretsOf(workload: KubeObject): readonly SecretField[] {
-  const { containers, volumes } = podOf(workload).spec
-  const variables = (containers[0]?.env ?? []).map((variable) => at(variable, 'valueFrom', 'secretKeyRef'))
-  const mounted = volumes.flatMap((volume) => {
+function mountedSecrets(pod: Pod): readonly SecretField[] {
+  return pod.spec.volumes.flatMap((volume) => {
     const { secret } = volume as {
       readonly secret?: { secretName: string; items: readonly { key: string }[] }
     }
     return secret?.items.map(({ key }) => ({ secret: secret.secretName, key })) ?? []
   })
-  return [
-    ...variables.map((field) => ({ secret: String(at(field, 'name')), key: String(at(field, 'key')) })),
-    ...mounted,
-  ]
+}
+
+async function secretValue(secret: string, key: string): Promise<string> {
+  return Buffer.from(String(at(await read('secrets', secret), 'data', key)), 'base64').toString('utf8')
+}
+
+/** What the kubelet would put into the environment. */
+async function keysOf(pod: Pod): Promise<Record<string, string>> {
+  const environment: Record<string, string> = {}
+  for (const variable of pod.spec.containers[0]?.env ?? []) {
+    const field = at(variable, 'valueFrom', 'secretKeyRef')
+    environment[variable.name] = await secretValue(String(at(field, 'name')), String(at(field, 'key')))
+  }
+  return environment
+}
+
+type PodProcess = {
+  readonly log: () => string
+  readonly exitCode: () => number | null
+  readonly ended: Promise<number | null>
+  readonly stop: () => Promise<void>
+}
+
+/** The container as a process of this machine: `flags` in place of those that name what only a cluster has. */
+function startPod(
+  pod: Pod,
+  { environment, flags }: { environment: Record<string, string>; flags: Readonly<Record<string, string>> },
+): PodProcess {
+  const given = flagsOf(pod)
+  for (const flag of Object.keys(flags)) expect([...given.keys()]).toContain(flag)
+  const args = [...given].map(([flag, value]) => `${flag}=${flags[flag] ?? value}`)
+  const command = pod.spec.containers[0]?.args[0] ?? ''
+  const child = spawn(process.execPath, [join(root, 'bin/holdfast'), command, ...args], {
+    env: { PATH: process.env['PATH'], ...environment },
+  })
+  let log = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  const stop = async () => {
+    if (child.exitCode === null) child.kill('SIGTERM')
+    await ended
+  }
+  onTestFinished(stop)
+  return { log: () => log, exitCode: () => child.exitCode, ended, stop }
 }
