@@ -1,0 +1,52 @@
+/** Servers that lie about durability: each must be found out by the power-cut rig, or the rig proves nothing. */
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Fault } from './faults.ts'
+
+const checkout = fileURLToPath(new URL('../../../', import.meta.url))
+
+export type PlantedFault = {
+  readonly name: string
+  readonly fault: Fault
+}
+
+export const lostSyncs: readonly PlantedFault[] = [
+  {
+    name: 'the bytes of a body are not flushed',
+    fault: { call: 'sync', place: '*/data/stage/*/*', action: { kind: 'swallow' } },
+  },
+  {
+    name: 'the name of a body is not flushed',
+    fault: { call: 'sync', place: '*/data/bodies/*', action: { kind: 'swallow' } },
+  },
+  {
+    name: 'the pages of a commit are not flushed',
+    fault: { call: 'sync', place: '*/data/kv/*', action: { kind: 'swallow' } },
+  },
+  {
+    name: 'the root of a commit is not flushed',
+    fault: { call: 'open synchronous', place: '*/data/kv/*', action: { kind: 'unsynchronous' } },
+  },
+]
+
+/**
+ * A copy of the sources with one line of one file changed; returns its server module. Errors: the line is not there once.
+ */
+export function serverWithChange(
+  directory: string,
+  change: { readonly file: string; readonly from: string; readonly to: string },
+): string {
+  const copy = join(directory, 'checkout')
+  mkdirSync(join(copy, 'test'), { recursive: true })
+  for (const folder of ['src', 'test/support'])
+    cpSync(join(checkout, folder), join(copy, folder), { recursive: true })
+  cpSync(join(checkout, 'package.json'), join(copy, 'package.json'))
+  symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'))
+  const path = join(copy, change.file)
+  const parts = readFileSync(path, 'utf8').split(change.from)
+  if (parts.length !== 2) throw new Error(`${change.file} does not have once: ${change.from}`)
+  rmSync(path)
+  writeFileSync(path, parts.join(change.to))
+  return join(copy, 'test/support/server-main.ts')
+}
