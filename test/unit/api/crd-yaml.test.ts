@@ -84,7 +84,7 @@ describe('crds/', () => {
     ])
   })
 
-  test('crds/: every field that a user writes is described', () => {
+  test('crds/: every field that a user writes or reads is described', () => {
     const undescribed = (schema: Schema, path: string): readonly string[] => {
       const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Schema>)
       const items = schema['items'] === undefined ? [] : undescribed(schema['items'] as Schema, `${path}[]`)
@@ -92,8 +92,11 @@ describe('crds/', () => {
       return [...own, ...items, ...properties.flatMap(([name, each]) => undescribed(each, `${path}.${name}`))]
     }
     for (const crd of crds) {
-      const root = crd.spec.versions[0]?.schema.openAPIV3Schema as never as { properties: { spec: Schema } }
+      const root = crd.spec.versions[0]?.schema.openAPIV3Schema as never as {
+        properties: { spec: Schema; status: Schema }
+      }
       expect(undescribed(root.properties.spec, 'spec')).toEqual([])
+      expect(undescribed(root.properties.status, 'status')).toEqual([])
     }
   })
 })
