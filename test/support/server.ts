@@ -12,6 +12,7 @@ import type { CertificateFiles } from '../../src/server/certificate.ts'
 import type { ServerOptions } from '../../src/server/messages.ts'
 import type { SigningCredentials } from '../../src/sigv4/sign.ts'
 import { type ClockShift, clockFileVariable, unshifted, writeClockShift } from './file-clock.ts'
+import { type RemovalWatch, removalWatch } from './removals/watch.ts'
 import { createS3Client, type S3TestClient } from './s3-client.ts'
 import type { ServerMainMessage } from './server-main.ts'
 
@@ -118,7 +119,8 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     version: 'test',
   }
   const environment = { ...given.environment, [clockFileVariable]: clockFile }
-  const processes = new ServerProcess(given.mainModule ?? mainModule, environment)
+  const watch = removalWatch(options.dataDirectory)
+  const processes = new ServerProcess(given.mainModule ?? mainModule, environment, watch)
   let started: Started
   try {
     started = await processes.start(options)
@@ -177,6 +179,13 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     stop: async () => {
       client.close()
       await processes.terminate()
+      if (watch !== null) {
+        // What waits to be unlinked goes at the next start, where it is seen to go.
+        await start()
+        await watch.tidied()
+        await processes.terminate()
+        watch.report()
+      }
       rmSync(directory, { recursive: true, force: true })
     },
     logs: () => processes.logs(),
@@ -194,20 +203,23 @@ type Started = Extract<ServerMainMessage, { kind: 'started' }>
 class ServerProcess {
   readonly #mainModule: string
   readonly #environment: Readonly<Record<string, string>>
+  readonly #watch: RemovalWatch | null
   #child: ChildProcess | null = null
   #logs = ''
 
-  constructor(mainModule: string, environment: Readonly<Record<string, string>>) {
+  constructor(mainModule: string, environment: Readonly<Record<string, string>>, watch: RemovalWatch | null) {
     this.#mainModule = mainModule
     this.#environment = environment
+    this.#watch = watch
   }
 
   async start(options: ServerOptions): Promise<Started> {
+    const command = await this.#watch?.command()
     const child = fork(this.#mainModule, [], {
       detached: true,
       silent: true,
-      execPath: process.execPath,
-      execArgv: [],
+      execPath: command?.execPath ?? process.execPath,
+      execArgv: command?.execArgv ?? [],
       env: {
         ...process.env,
         ...this.#environment,
@@ -241,18 +253,24 @@ class ServerProcess {
   async terminate(): Promise<number | null> {
     const child = this.#child
     if (child === null || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
-    const exited = once(child, 'exit')
+    const ended = this.#ended(child)
     child.kill('SIGTERM')
-    await exited
+    await ended
     return child.exitCode
   }
 
   async kill(): Promise<void> {
     const child = this.#child
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const exited = once(child, 'exit')
+    const ended = this.#ended(child)
     process.kill(-child.pid, 'SIGKILL')
-    await exited
+    await ended
+  }
+
+  /** A tracer holds the pipes until it has written everything down. */
+  async #ended(child: ChildProcess): Promise<void> {
+    await once(child, this.#watch === null ? 'exit' : 'close')
+    await this.#watch?.ended()
   }
 
   logs(): string {

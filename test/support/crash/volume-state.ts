@@ -16,10 +16,12 @@ import { walk, walkRange } from '../../../src/store/stats.ts'
 import { expectClean } from '../../store/base/consistency.ts'
 import type { Answered, Ledger } from './ledger.ts'
 
-type AuditRecord = Readonly<Record<string, unknown>> & {
+export type AuditRecord = Readonly<Record<string, unknown>> & {
   readonly actor: { readonly accessKeyId: string; readonly requestId: string }
   readonly bucket: string
   readonly versionId: string | null
+  readonly sha256: string | null
+  readonly sizeBytes: number | null
   readonly verdict: 'allow' | 'deny'
   readonly lockAfter: unknown
   readonly detail: Readonly<Record<string, unknown>> | null
@@ -76,7 +78,7 @@ export function isChainIntact(dataDirectory: string): Promise<boolean> {
   })
 }
 
-async function readAudit(reader: KeyValueReader): Promise<readonly AuditRecord[]> {
+export async function readAudit(reader: KeyValueReader): Promise<readonly AuditRecord[]> {
   const span = { from: logKey(auditLog, 1), to: logKey(auditLog, Number.MAX_SAFE_INTEGER) }
   const records: AuditRecord[] = []
   for await (const { value } of walkRange(reader, span)) {
