@@ -3,6 +3,7 @@
  * have ended before the first byte of its answer goes to the socket.
  */
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Exchange, judgeExchange } from '../support/crash/durable-order.ts'
 import { until, untilReady, workerPids } from '../support/crash/processes.ts'
@@ -70,6 +71,11 @@ function retain(key: string, versionId: string): SendOptions {
   const date = inAnHour()
   const body = `<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>${date}</RetainUntilDate></Retention>`
   return document({ method: 'PUT', path: `/bucket/${key}`, query: { retention: '', versionId }, body })
+}
+
+async function begun(key: string): Promise<{ readonly uploadId: string }> {
+  const created = await answered(200, { method: 'POST', path: `/bucket/${key}`, query: { uploads: '' } })
+  return { uploadId: created.element('UploadId') ?? '' }
 }
 
 function remove(key: string, versionId: string): SendOptions {
@@ -158,9 +164,7 @@ const rows: readonly Row[] = [
     name: 'UploadPart of 10 bytes',
     status: 200,
     request: async () => {
-      const created = await answered(200, { method: 'POST', path: '/bucket/upload', query: { uploads: '' } })
-      const uploadId = created.element('UploadId') ?? ''
-      return { ...put('upload', 10), query: { partNumber: '1', uploadId } }
+      return { ...put('upload', 10), query: { partNumber: '1', ...(await begun('upload')) } }
     },
     syncs: file,
   },
@@ -168,6 +172,61 @@ const rows: readonly Row[] = [
     name: 'CreateBucket',
     status: 200,
     request: async () => ({ method: 'PUT', path: '/another-bucket' }),
+    syncs: commit,
+  },
+  {
+    name: 'PutObjectTagging',
+    status: 200,
+    request: async () => {
+      const body = '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>'
+      const query = { tagging: '', versionId: await version('tagged') }
+      return document({ method: 'PUT', path: '/bucket/tagged', query, body })
+    },
+    syncs: commit,
+  },
+  {
+    name: 'DeleteObjects',
+    status: 200,
+    request: async () => {
+      const versionId = await version('many')
+      const body = `<Delete><Object><Key>many</Key><VersionId>${versionId}</VersionId></Object></Delete>`
+      return document({ method: 'POST', path: '/bucket', query: { delete: '' }, body })
+    },
+    syncs: commit,
+  },
+  {
+    name: 'CreateMultipartUpload',
+    status: 200,
+    request: async () => ({ method: 'POST', path: '/bucket/begun', query: { uploads: '' } }),
+    syncs: commit,
+  },
+  {
+    name: 'AbortMultipartUpload',
+    status: 204,
+    request: async () => ({ method: 'DELETE', path: '/bucket/ended', query: await begun('ended') }),
+    syncs: commit,
+  },
+  {
+    name: 'CompleteMultipartUpload',
+    status: 200,
+    request: async () => {
+      const query = await begun('complete')
+      const part = await answered(200, { ...put('complete', 10), query: { ...query, partNumber: '1' } })
+      const etag = String(part.headers['etag'])
+      const body =
+        '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>' +
+        `<ETag>${etag}</ETag></Part></CompleteMultipartUpload>`
+      return { method: 'POST', path: '/bucket/complete', query, body }
+    },
+    syncs: commit,
+  },
+  {
+    name: 'DeleteBucket',
+    status: 204,
+    request: async () => {
+      await answered(200, { method: 'PUT', path: '/short-lived' })
+      return { method: 'DELETE', path: '/short-lived' }
+    },
     syncs: commit,
   },
 ]
@@ -180,6 +239,12 @@ describe('syncs and the first byte of the answer', () => {
     // The two directories of a file are flushed side by side; a shard is made once for each worker.
     expect(exchange.syncs.filter((sync) => sync !== 'shard').sort()).toEqual([...syncs].sort())
   })
+})
+
+it('docs/RELIABILITY.md: its table of requests is the one that is tested', () => {
+  const text = readFileSync(new URL('../../docs/RELIABILITY.md', import.meta.url), 'utf8')
+  const table = rows.map(({ name, syncs }) => `| ${name} | ${syncs.join(', ')} |`)
+  expect(text).toContain(`| request | flushes |\n|---|---|\n${table.join('\n')}\n`)
 })
 
 describe('a disk that flushes slowly', () => {

@@ -16,7 +16,7 @@ import { startTestServer, type TestServer } from '../support/server.ts'
 /** To play a failed run again, put the seed that it printed here. */
 const seedToRepeat: number | null = null
 const seed = seedToRepeat ?? randomInt(1_000_000)
-const roundCount = 6
+const roundCount = process.env['HOLDFAST_LONG'] === '1' ? 200 : 6
 const clientCount = 16
 const kinds = ['one worker', 'the whole group', 'the supervisor'] as const
 
