@@ -120,6 +120,40 @@ describe('parseManifest', () => {
   })
 })
 
+describe('settings of a bucket', () => {
+  const settings = {
+    profile: 'minio',
+    requireChecksum: true,
+    quota: '500Gi',
+    tags: [{ key: 'team', value: 'ledger' }],
+    lifecycle: {
+      rules: [
+        {
+          id: 'tmp',
+          status: 'Enabled',
+          filter: { prefix: 'tmp/', tags: [{ key: 'a', value: '' }], objectSizeGreaterThan: 1 },
+          expiration: { date: '2031-01-01' },
+          noncurrentVersionExpiration: { noncurrentDays: 3, newerNoncurrentVersions: 2 },
+        },
+      ],
+    },
+  }
+
+  test('parseManifest: every setting of a bucket, kept as it was written', () => {
+    const spec = { ...bucket.spec, ...settings }
+    expect(parseManifest({ ...bucket, spec })).toMatchObject({ kind: 'manifest', manifest: { spec } })
+  })
+
+  test('parseManifest: a field of S3 that a lifecycle rule does not have here, refused by its name', () => {
+    const rule = { ...settings.lifecycle.rules[0], transitions: [] }
+    const spec = { ...bucket.spec, lifecycle: { rules: [rule] } }
+    expect(parseManifest({ ...bucket, spec })).toEqual({
+      kind: 'invalid',
+      violations: [{ path: 'spec.lifecycle.rules[0].transitions', rule: 'Schema', message: 'unknown field' }],
+    })
+  })
+})
+
 describe('parseObject', () => {
   const metadata = { name: 'ledger', namespace: 'default', uid: 'u', generation: 1, resourceVersion: '1' }
 
