@@ -39,6 +39,8 @@ export const conditionReasons = {
   AdoptionRefused:
     'The bucket exists and adoptionPolicy is Never; set IfUnowned to take it over, or choose another name.',
   ServerRefused: 'The lock server refused the request; its answer is in the message.',
+  VolumeReplaced:
+    'The lock server does not have the bucket of this object: its volume is another one, or was set back.',
   PolicyInvalid: 'The RetentionPolicy breaks a rule of its kind; correct it.',
   SpecInvalid: 'The spec breaks a rule of its kind; correct it.',
 
@@ -87,6 +89,7 @@ export const eventReasons = {
   PolicyNotFound: { type: 'Warning', sentence: 'The RetentionPolicy does not exist.' },
   ServerUnreachable: { type: 'Warning', sentence: 'The lock server does not answer.' },
   ServerRefused: { type: 'Warning', sentence: 'The lock server refused a request.' },
+  VolumeReplaced: { type: 'Warning', sentence: 'The lock server does not have the bucket any more.' },
   BucketOrphaned: { type: 'Warning', sentence: 'The object was deleted; the bucket and its locks stay.' },
   ManifestRefused: {
     type: 'Warning',

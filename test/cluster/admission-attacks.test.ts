@@ -1,3 +1,4 @@
+import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
 import { awsCli } from '../support/clients/aws-cli.ts'
@@ -192,5 +193,30 @@ describe.runIf(inject('cluster') !== null)('the floor under attack, by a cluster
     await isUnchanged()
     await rig.apply(old, policy('keep', { mode: 'COMPLIANCE', days: 10 }))
     await rig.becomes(old, 'vault', { Ready: 'True Enforced', Stalled: 'absent' })
+  })
+
+  test('the volume of the server is another one: Stalled, no empty bucket is made, and it goes on when its own is back', async () => {
+    const away = `${server.dataDirectory}-away`
+    await server.terminate()
+    renameSync(server.dataDirectory, away)
+    await server.start()
+    await rig.becomes(namespace, 'vault', {
+      Ready: 'False VolumeReplaced',
+      Stalled: 'True VolumeReplaced',
+      DeletionProtected: 'True Unverified',
+    })
+    const looks = 'controller_runtime_terminal_reconcile_errors_total{controller="lockedbucket"}'
+    const before = await operator.metric(looks)
+    await until('it looks again and again', waitMs, async () =>
+      (await operator.metric(looks)) >= before + 3 ? true : null,
+    )
+    expect(await rig.lockConfiguration(namespace)).toMatch(/^404 /)
+    expect((await rig.read(namespace, 'vault')).status?.floor).toMatchObject({ mode: 'COMPLIANCE', days: 9 })
+    await server.terminate()
+    rmSync(server.dataDirectory, { recursive: true })
+    renameSync(away, server.dataDirectory)
+    await server.start()
+    await rig.becomes(namespace, 'vault', { Ready: 'True Enforced', Stalled: 'absent' })
+    expect(await rig.lockConfiguration(namespace)).toBe(nine)
   })
 })

@@ -22,6 +22,7 @@ import {
   actualRetention,
   compareActual,
   isOwnedBy,
+  isReplaced,
   type LockedBucketSnapshot,
   neededStep,
   pausedBy,
@@ -60,6 +61,8 @@ export const ownsNothing = 'This object owns no bucket on the lock server.'
 export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutcome): Assessment | null {
   const { answer, server } = outcome
   if (answer?.kind === 'staleEpoch') return null
+  if (snapshot.server.kind === 'seen' && isReplaced(snapshot))
+    return assessReplaced(snapshot.object, snapshot.server)
   const view = ownedView(snapshot, outcome)
   const wanted = wantedOf(snapshot)
   switch (wanted.kind) {
@@ -93,6 +96,24 @@ function ownedView(snapshot: LockedBucketSnapshot, { server }: LockedBucketOutco
   return facts !== null && isOwnedBy(facts.owner, snapshot)
     ? { kind: 'owned', facts, observed }
     : { kind: 'none' }
+}
+
+/** The status keeps what it knew: it is the only record of what is missing. */
+function assessReplaced(
+  { spec, status }: LockedBucketSnapshot['object'],
+  { info, facts }: Extract<LockedBucketSnapshot['server'], { kind: 'seen' }>,
+): Assessment {
+  const has = facts === null ? 'no bucket' : 'another bucket'
+  const reason = 'VolumeReplaced'
+  const message =
+    `Volume ${info.volumeId} of the lock server has ${has} ${spec.bucketName}; the one of this object is ` +
+    `${status?.bucket?.uid ?? 'unknown'}. Nothing is changed. Bring its volume back, or delete this object and ` +
+    'make it again to begin with what the server has.'
+  return {
+    ...stalled(reason, message, { kind: 'unknown' }),
+    enforced: { type: 'ObjectLockEnforced', status: 'Unknown', reason, message },
+    drifted: { type: 'Drifted', status: 'True', reason, message },
+  }
 }
 
 function assessFailure(error: Error, answer: ApplyBucketAnswer | null, view: OwnedView): Assessment {

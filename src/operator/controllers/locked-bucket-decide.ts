@@ -83,7 +83,7 @@ export function pausedBy({ object, policy }: LockedBucketSnapshot): LockedBucket
 export function neededStep(snapshot: LockedBucketSnapshot): ApplyStep | null {
   const wanted = wantedOf(snapshot)
   const { object, server } = snapshot
-  if (wanted.kind !== 'retention' || server.kind === 'failed') return null
+  if (wanted.kind !== 'retention' || server.kind === 'failed' || isReplaced(snapshot)) return null
   const request = applyRequest(snapshot, wanted)
   if (server.facts === null) return { kind: 'apply', cause: 'new', request }
   if (!isApplied(server.facts, request)) return { kind: 'apply', cause: 'change', request }
@@ -92,6 +92,15 @@ export function neededStep(snapshot: LockedBucketSnapshot): ApplyStep | null {
   if (isWeaker(server.facts, server.observed, wanted.retention))
     return { kind: 'apply', cause: 'drift', request }
   return requestsOf(object).reconcile === 'open' ? { kind: 'apply', cause: 'request', request } : null
+}
+
+/**
+ * The bucket that the status speaks of is not there. No request deletes a managed bucket, so this is another
+ * volume, or one set back: making the bucket again, empty, would hide that.
+ */
+export function isReplaced({ object, server }: Pick<LockedBucketSnapshot, 'object' | 'server'>): boolean {
+  const known = object.status?.bucket?.uid
+  return known !== undefined && server.kind === 'seen' && server.facts?.bucketId !== known
 }
 
 export function wantedOf({ object, policy }: Pick<LockedBucketSnapshot, 'object' | 'policy'>): Wanted {
