@@ -5,6 +5,7 @@ import { type LockServer, ServerRefusedError } from '../client/lock-server.ts'
 import type { SettingValues } from '../config/settings.ts'
 import { SettingError } from '../config/values.ts'
 import { unreachable } from '../lib/assert.ts'
+import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { AdmissionGuard } from '../operator/admission/guard.ts'
@@ -25,6 +26,7 @@ import { operatorAccess } from './operator-access.ts'
 
 const names = [
   'kubeconfig',
+  'watchNamespaces',
   'serverS3',
   'serverAdmin',
   'serverCa',
@@ -64,6 +66,13 @@ export async function operatorCommand(argv: readonly string[]): Promise<number> 
   const problem = leasePeriodsProblem(settings.values)
   if (problem !== null) {
     process.stderr.write(`holdfast operator: ${problem}\n`)
+    return 2
+  }
+  const { watchNamespaces, clusterId } = settings.values
+  if (watchNamespaces !== null && clusterId === null) {
+    process.stderr.write(
+      'holdfast operator: --watch-namespaces needs --cluster-id: reading the uid of kube-system takes a ClusterRole\n',
+    )
     return 2
   }
   const log = createLog({ level: settings.values.logLevel, component: 'operator' })
@@ -112,14 +121,7 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
       clock,
     })
     const holder = values.holder ?? hostname()
-    metrics.guardInstalled(0)
-    const guard = new AdmissionGuard({
-      client,
-      timers: systemTimers,
-      log,
-      onState: ({ kind }) => metrics.guardInstalled(kind === 'installed' ? 1 : 0),
-    })
-    const source = new KubeSource({ client, clock, timers: systemTimers, log, instance: holder, guard })
+    const source = kubeSource(values, { client, clock, log, metrics, holder })
     const clusterId = values.clusterId ?? (await waitForClusterId({ client, log }, signal))
     if (clusterId === null) return
     const election = new LeaseElection({
@@ -158,6 +160,30 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
     await health.close()
     await lockServer?.close()
   }
+}
+
+type SourceParts = {
+  readonly client: KubeClient
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: OperatorMetrics
+  readonly holder: string
+}
+
+/** The objects of the cluster, and whether the API server refuses by itself what they must not become. */
+function kubeSource(
+  { watchNamespaces }: OperatorSettings,
+  { client, clock, log, metrics, holder }: SourceParts,
+): KubeSource {
+  const timers = systemTimers
+  metrics.guardInstalled(0)
+  const guard = new AdmissionGuard({
+    client,
+    timers,
+    log,
+    onState: ({ kind }) => metrics.guardInstalled(kind === 'installed' ? 1 : 0),
+  })
+  return new KubeSource({ client, clock, timers, log, instance: holder, namespaces: watchNamespaces, guard })
 }
 
 function stateText(state: ElectionState): string {

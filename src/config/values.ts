@@ -1,4 +1,5 @@
 /** How the text of a setting becomes its value. Each says what is wrong and what would be right. */
+import { limits } from '../lib/limits.ts'
 import { type ProfileName, profileNames } from '../lib/profile.ts'
 
 export class SettingError extends Error {
@@ -108,6 +109,19 @@ export function parseNames(text: string): readonly string[] {
   const names = text.split(',').map((name) => name.trim())
   const wrong = names.find((name) => !/^[A-Za-z0-9.:-]{1,253}$/.test(name))
   if (wrong !== undefined) throw new SettingError(`'${wrong}' is neither a DNS name nor an IP address`)
+  return names
+}
+
+/** Names of namespaces by commas, each once. */
+export function parseNamespaces(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  const wrong = names.find((name) => !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name))
+  if (wrong !== undefined) throw new SettingError(`'${wrong}' is not the name of a namespace`)
+  if (new Set(names).size < names.length) throw new SettingError('a namespace is named twice')
+  if (names.length > limits.watchNamespacesMax)
+    throw new SettingError(
+      `at most ${limits.watchNamespacesMax} namespaces; without the flag all are watched`,
+    )
   return names
 }
 

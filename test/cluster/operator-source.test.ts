@@ -63,6 +63,7 @@ async function startSource(client: KubeClient): Promise<Running> {
     timers: systemTimers,
     log: silentLog,
     instance: 'test',
+    namespaces: null,
   })
   const changes: Change[] = []
   source.subscribe((changed) => changes.push(changed))

@@ -29,12 +29,16 @@ export type KubeSourceOptions = {
   readonly log: Log
   /** Which of several operators, for events. */
   readonly instance: string
+  /** Those that are watched, each by itself, so that no right beyond them is needed; null: all. */
+  readonly namespaces: readonly string[] | null
   /** Absent: nothing is said of it. */
   readonly guard?: AdmissionGuard
 }
 
 /** One field manager for all that the operator writes: server-side apply removes what it no longer says. */
 const fieldManager = 'holdfast-operator'
+/** No namespace has this name. */
+const everywhere = ''
 const plurals: { readonly [Kind in ObjectKind]: string } = {
   LockedBucket: 'lockedbuckets',
   RetentionPolicy: 'retentionpolicies',
@@ -43,7 +47,10 @@ const plurals: { readonly [Kind in ObjectKind]: string } = {
 /** Objects of kube-apiserver. Goes on by itself through every failure of the API server. */
 export class KubeSource implements Source {
   readonly #options: KubeSourceOptions
-  readonly #reflectors: { readonly [Kind in ObjectKind]: Reflector<ObjectByKind[Kind]> }
+  /** By namespace, or one for all of them. */
+  readonly #reflectors: {
+    readonly [Kind in ObjectKind]: ReadonlyMap<string, Reflector<ObjectByKind[Kind]>>
+  }
   readonly #events: EventRecorder
   readonly #listeners = new Set<(changed: Change) => void>()
   /** Status writes under way, by kind and key; true when the watch told of a change meanwhile. */
@@ -55,8 +62,8 @@ export class KubeSource implements Source {
   constructor(options: KubeSourceOptions) {
     this.#options = options
     this.#reflectors = {
-      LockedBucket: this.#reflector('LockedBucket'),
-      RetentionPolicy: this.#reflector('RetentionPolicy'),
+      LockedBucket: this.#reflectorsOf('LockedBucket'),
+      RetentionPolicy: this.#reflectorsOf('RetentionPolicy'),
     }
     const { client, clock, log, instance } = options
     this.#events = new EventRecorder({ client, clock, log, component: fieldManager, instance, apiVersion })
@@ -71,7 +78,8 @@ export class KubeSource implements Source {
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
     const synced: Promise<void>[] = []
     const running: Promise<void>[] = []
-    for (const reflector of [this.#reflectors.RetentionPolicy, this.#reflectors.LockedBucket]) {
+    const { RetentionPolicy, LockedBucket } = this.#reflectors
+    for (const reflector of [...RetentionPolicy.values(), ...LockedBucket.values()]) {
       synced.push(new Promise((resolve) => running.push(reflector.run(signal, resolve))))
     }
     const { guard, timers } = this.#options
@@ -94,11 +102,11 @@ export class KubeSource implements Source {
   }
 
   get<Kind extends ObjectKind>(kind: Kind, key: ObjectKey): ObjectByKind[Kind] | null {
-    return this.#cache(kind).get(formatKey(key))
+    return this.#cache(kind, key.namespace)?.get(formatKey(key)) ?? null
   }
 
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][] {
-    return this.#cache(kind).list()
+    return [...this.#reflectors[kind].values()].flatMap(({ cache }) => cache.list())
   }
 
   guard(): GuardState | null {
@@ -167,19 +175,25 @@ export class KubeSource implements Source {
     ref: ObjectRef,
     { written, isTold }: { written: ObjectByKind[Kind] | null; isTold: boolean },
   ): void {
-    const cache = this.#cache(ref.kind) as ObjectCache<ObjectByKind[Kind]>
-    const isTaken = written !== null && cache.putWritten(written)
+    const cache = this.#cache(ref.kind, ref.namespace) as ObjectCache<ObjectByKind[Kind]> | null
+    const isTaken = written !== null && cache?.putWritten(written) === true
     if (!isTold && !isTaken) return
-    const held = cache.get(formatKey(ref))
+    const held = cache?.get(formatKey(ref)) ?? null
     const isOurs = held !== null && held.metadata.resourceVersion === written?.metadata.resourceVersion
     this.#notify({ ...ref, cause: isOurs ? 'ownStatus' : 'object' })
   }
 
-  #reflector<Kind extends ObjectKind>(kind: Kind): Reflector<ObjectByKind[Kind]> {
+  #reflectorsOf<Kind extends ObjectKind>(kind: Kind): ReadonlyMap<string, Reflector<ObjectByKind[Kind]>> {
+    const { namespaces } = this.#options
+    if (namespaces === null) return new Map([[everywhere, this.#reflector(kind, null)]])
+    return new Map(namespaces.map((namespace) => [namespace, this.#reflector(kind, namespace)]))
+  }
+
+  #reflector<Kind extends ObjectKind>(kind: Kind, namespace: string | null): Reflector<ObjectByKind[Kind]> {
     const { client, timers, log } = this.#options
     return new Reflector<ObjectByKind[Kind]>({
       client,
-      path: collectionPath(kind, null),
+      path: collectionPath(kind, namespace),
       parse: (raw) => parseObjectOf(kind, raw),
       timers,
       log,
@@ -204,8 +218,10 @@ export class KubeSource implements Source {
     for (const listener of this.#listeners) listener(changed)
   }
 
-  #cache<Kind extends ObjectKind>(kind: Kind): ObjectCache<ObjectByKind[Kind]> {
-    return this.#reflectors[kind].cache
+  /** Null: a namespace that is not watched. */
+  #cache<Kind extends ObjectKind>(kind: Kind, namespace: string): ObjectCache<ObjectByKind[Kind]> | null {
+    const reflectors = this.#reflectors[kind]
+    return (reflectors.get(everywhere) ?? reflectors.get(namespace))?.cache ?? null
   }
 }
 

@@ -16,6 +16,11 @@ const users = [
     username: 'system:serviceaccount:holdfast-system:holdfast-operator',
     groups: ['system:serviceaccounts', 'system:serviceaccounts:holdfast-system'],
   },
+  {
+    name: 'namespaced-operator',
+    username: 'system:serviceaccount:tenant-holdfast:holdfast-operator',
+    groups: ['system:serviceaccounts', 'system:serviceaccounts:tenant-holdfast'],
+  },
 ] as const
 
 export type UserName = (typeof users)[number]['name']

@@ -83,8 +83,19 @@ describe('settings', () => {
     for (const [name, row] of Object.entries(settings)) {
       expect(row.env, name).toMatch(/^(HOLDFAST_[A-Z0-9_]+|KUBECONFIG)$/)
       if (/secret|AccessKeyId/i.test(name)) expect(row.flag, name).toBeNull()
-      else expect(row.flag, name).toMatch(/^--[a-z0-9-]+$/)
+      else expect(row.flag, name).toMatch(/^(--[a-z0-9-]+|-f)$/)
       if (row.initial !== null) expect(() => row.parse(row.initial ?? '')).not.toThrow()
     }
+  })
+
+  test('watchNamespaces: names by commas, each a label, each once', () => {
+    const { parse } = settings.watchNamespaces
+    expect(parse('team-a, team-b')).toEqual(['team-a', 'team-b'])
+    for (const wrong of ['', 'a,', 'Team', 'a.b', '-a', 'a'.repeat(64)])
+      expect(() => parse(wrong), wrong).toThrow('is not the name of a namespace')
+    expect(() => parse('a,b,a')).toThrow('named twice')
+    const many = Array.from({ length: 101 }, (_, index) => `n${index}`)
+    expect(() => parse(many.join())).toThrow('at most 100 namespaces')
+    expect(parse(many.slice(1).join())).toHaveLength(100)
   })
 })
