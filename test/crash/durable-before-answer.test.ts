@@ -5,9 +5,10 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { applyDocument, sendAdmin } from '../support/admin.ts'
 import { type Exchange, judgeExchange } from '../support/crash/durable-order.ts'
 import { until, untilReady, workerPids } from '../support/crash/processes.ts'
-import { parseThread, recordSystemCalls, type SystemCall } from '../support/crash/strace.ts'
+import { recordSystemCalls, type SystemCall } from '../support/crash/strace.ts'
 import type { Answer, SendOptions } from '../support/s3-client.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -231,6 +232,22 @@ const rows: readonly Row[] = [
   },
 ]
 
+const lead = { method: 'POST', path: '/v1/leadership', document: { holder: 'test' } }
+
+const adminRows = [
+  {
+    ...{ name: 'POST /v1/leadership', status: 200, line: 'POST /v1/leadership', syncs: commit },
+    request: async () => lead,
+  },
+  {
+    ...{ name: 'PUT /v1/buckets/{name}', status: 200, line: 'PUT /v1/buckets/managed', syncs: commit },
+    request: async () => {
+      const epoch = Number((await sendAdmin(server, lead)).document['epoch'])
+      return { method: 'PUT', path: '/v1/buckets/managed', document: applyDocument({}), epoch }
+    },
+  },
+]
+
 describe('syncs and the first byte of the answer', () => {
   it.each(rows)('$name: all that it wrote is durable first', async ({ status, request, syncs }) => {
     const options = await request()
@@ -241,9 +258,25 @@ describe('syncs and the first byte of the answer', () => {
   })
 })
 
+describe('the admin API', () => {
+  it.each(adminRows)(
+    '$name: all that it wrote is durable first',
+    async ({ status, line, request, syncs }) => {
+      const send = await request()
+      const recording = await recordSystemCalls(workerPids(server))
+      const answer = await sendAdmin(server, send).catch(() => null)
+      const calls = await recording.stop()
+      expect(answer).toMatchObject({ status })
+      const exchange = judgeExchange(calls, line, server.dataDirectory)
+      expect(exchange.faults).toEqual([])
+      expect(exchange.syncs).toEqual(syncs)
+    },
+  )
+})
+
 it('docs/RELIABILITY.md: its table of requests is the one that is tested', () => {
   const text = readFileSync(new URL('../../docs/RELIABILITY.md', import.meta.url), 'utf8')
-  const table = rows.map(({ name, syncs }) => `| ${name} | ${syncs.join(', ')} |`)
+  const table = [...rows, ...adminRows].map(({ name, syncs }) => `| ${name} | ${syncs.join(', ')} |`)
   expect(text).toContain(`| request | flushes |\n|---|---|\n${table.join('\n')}\n`)
 })
 
@@ -352,28 +385,5 @@ describe('the judge of recordings', () => {
       const moved = calls.map((call) => (call === root ? { ...call, start, end: start } : call))
       expect([flush.target, judge(moved, options()).faults]).not.toEqual([flush.target, []])
     }
-  })
-
-  it('parseThread: calls on files, sockets and paths, cut lines left out', () => {
-    const lines = [
-      '17.5 fdatasync(23</d/kv/data.mdb>) = 0 (DELAYED) <0.300000>',
-      '18.0 write(26<TCP:[127.0.0.1:1->127.0.0.1:2]>, "HTTP/1.1 200 OK\\r\\n"..., 391) = 391 <0.5>',
-      '19.0 link("/d/stage/a", "/d/bodies/a") = -1 EIO (Input/output error) (INJECTED) <0.1>',
-      '20.0 read(26<TCP:[127.0.0.1:1->127.0.0.1:2]>,  <detached ...>',
-    ].join('\n')
-    const calls = parseThread(lines, 7, new Set([23]))
-    expect(calls).toMatchObject([
-      {
-        process: 7,
-        name: 'fdatasync',
-        start: 17.5,
-        end: 17.8,
-        target: '/d/kv/data.mdb',
-        isSynchronous: true,
-      },
-      { name: 'write', target: 'TCP:[127.0.0.1:1->127.0.0.1:2]', result: 391, isSynchronous: false },
-      { name: 'link', descriptor: null, target: '/d/bodies/a', result: -1 },
-    ])
-    expect(calls[1]?.text.startsWith('HTTP/1.1 200')).toBe(true)
   })
 })
