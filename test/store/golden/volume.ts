@@ -1,7 +1,8 @@
 /** The golden volumes: an archive and what is in it, for each format that was ever released. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Store, VersionRecord } from '../../../src/store/store.ts'
+import type { VersionRecord } from '../../../src/store/records.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { clientVersionId } from '../../../src/store/version-id.ts'
 
 export function archiveOf(format: number): { readonly archive: string; readonly contents: string } {
