@@ -1,7 +1,7 @@
 /** Who acts in a history, and what each may do, said a second time without a line of the server's authorization. */
 import type { SigningCredentials } from '../../src/sigv4/sign.ts'
 import { userPrincipal } from '../support/bucket-policy.ts'
-import { accessKey, accountId, type TestKey } from '../support/conformance.ts'
+import { accessKey, type TestKey } from '../support/conformance.ts'
 import { operatorCredentials, rootCredentials } from '../support/server.ts'
 
 export const whos = ['root', 'owner', 'writer', 'holder', 'reader', 'foreign', 'operator'] as const
@@ -43,7 +43,6 @@ export const credentialsOf: Readonly<Record<Who, SigningCredentials>> = {
   foreign,
   operator: operatorCredentials,
 }
-export const ownerAccountId = accountId
 
 /** Bucket policies by name: the statement, and whom its Allow lets in. */
 type Policy = {
