@@ -174,6 +174,7 @@ describe('a release', () => {
       environment: await keysOf(serverPod),
       flags: {
         '--data': join(folder, 'data'),
+        '--master-key-file': join(folder, 'master.key'),
         '--tls-cert': join(folder, 'tls.crt'),
         '--tls-key': join(folder, 'tls.key'),
         '--s3-listen': '127.0.0.1:0',

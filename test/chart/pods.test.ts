@@ -159,6 +159,16 @@ describe('the StatefulSet of the server', () => {
       { name: 'root-key', key: 'AWS_SECRET_ACCESS_KEY' },
       { name: 'operator-key', key: 'AWS_SECRET_ACCESS_KEY' },
     ])
+    for (const [name, secretName] of [
+      ['default', 'holdfast-master'],
+      ['own-secrets', 'master-key'],
+    ] as const) {
+      const pod = server(renderSet(name))
+      expect(flagsOf(pod).get('--master-key-file')).toBe('/etc/holdfast/master/master.key')
+      expect(pod.spec.volumes).toContainEqual(
+        expect.objectContaining({ name: 'master', secret: expect.objectContaining({ secretName }) }),
+      )
+    }
     expect(flagsOf(server(renderSet('own-secrets'))).get('--access-keys')).toBe(
       '/etc/holdfast/access-keys/access-keys.json',
     )

@@ -69,6 +69,12 @@ export const valueRows: readonly ValueRow[] = [
     'The same for the operator’s key; empty: the operator makes `<fullname>-operator` once.',
   ),
   text(
+    'auth.master.existingSecret',
+    '',
+    'Secret with `master.key`, 32 bytes in base64, by which access keys on the volume are sealed; empty: the operator makes ' +
+      '`<fullname>-master` once. Without this key those access keys are lost.',
+  ),
+  text(
     'auth.accessKeys.existingSecret',
     '',
     'Secret with `access-keys.json`, a list of further keys with their statements; read again when it changes.',

@@ -64,6 +64,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- default (printf "%s-operator" (include "holdfast.fullname" .)) .Values.auth.operator.existingSecret -}}
 {{- end }}
 
+{{- define "holdfast.masterSecretName" -}}
+{{- default (printf "%s-master" (include "holdfast.fullname" .)) .Values.auth.master.existingSecret -}}
+{{- end }}
+
 {{- define "holdfast.tlsSecretName" -}}
 {{- default (printf "%s-tls" (include "holdfast.fullname" .)) .Values.tls.existingSecret -}}
 {{- end }}

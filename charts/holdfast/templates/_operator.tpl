@@ -1,6 +1,6 @@
 {{/* "true" or nothing: does the operator make anything of the release. */}}
 {{- define "holdfast.isBootstrapped" -}}
-{{- if or (not .Values.auth.root.existingSecret) (not .Values.auth.operator.existingSecret) (eq .Values.tls.mode "auto") -}}true{{- end -}}
+{{- if or (not .Values.auth.root.existingSecret) (not .Values.auth.operator.existingSecret) (not .Values.auth.master.existingSecret) (eq .Values.tls.mode "auto") -}}true{{- end -}}
 {{- end }}
 
 {{/* "true" or nothing: does a client find the authority in the Secret with the certificate. */}}

@@ -36,6 +36,7 @@
 {{- define "holdfast.serverArgs" -}}
 - server
 - --data=/data
+- --master-key-file=/etc/holdfast/master/master.key
 - --s3-listen={{ if .Values.server.http.enabled }}{{ .Values.listenAddress }}:{{ .Values.server.http.port }}{{ else }}none{{ end }}
 {{- if include "holdfast.hasHttps" . }}
 - --s3-tls-listen={{ .Values.listenAddress }}:{{ .Values.server.https.port }}
