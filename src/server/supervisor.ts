@@ -42,6 +42,8 @@ const tickIntervalMs = 60_000
 /** How often free ports are drawn again. */
 const drawTriesMax = 4
 const garbageIntervalMs = 300_000
+/** How soon a scrub that is due begins, or goes on after a start. */
+const scrubLookMs = 600_000
 /** How soon what a policy asks for existing versions begins; a look at one empty range when there is nothing. */
 const applyIntervalMs = 2_000
 
@@ -244,12 +246,14 @@ function startChores(
   }
   const applyPolicies = oneAtATime('applyToExisting', () => store.applyToExisting(stopping.signal))
   const expire = oneAtATime('lifecycle', () => store.lifecycle.run(stopping.signal))
+  const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal))
   const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
   const timers = [
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
     setInterval(collect, garbageIntervalMs),
     setInterval(expire, lifecycleIntervalMs),
     setInterval(applyPolicies, applyIntervalMs),
+    setInterval(scrub, scrubLookMs),
   ]
   collect()
   expire()

@@ -2,7 +2,7 @@
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { MetricSet } from '../lib/metrics.ts'
-import type { Store } from '../store/store.ts'
+import type { ScrubReport, Store } from '../store/store.ts'
 
 type Totals = {
   buckets: number
@@ -24,6 +24,7 @@ export function volumeMetrics(metrics: MetricSet, store: Store, clock: Clock): (
   const free = metrics.gauge('holdfast_volume_free_bytes', 'Free space of the volume')
   const size = metrics.gauge('holdfast_volume_size_bytes', 'Size of the volume')
   const totals = totalGauges(metrics)
+  const scrub = scrubGauges(metrics)
   let countedMs: number | null = null
   return async () => {
     const report = await store.clock.report()
@@ -33,10 +34,26 @@ export function volumeMetrics(metrics: MetricSet, store: Store, clock: Clock): (
     const space = await store.space()
     free.set({}, space.availableBytes)
     size.set({}, space.totalBytes)
+    scrub(await store.scrub.report())
     // Reads every bucket's counters: not with each scrape.
     if (countedMs !== null && clock.uptimeMs() - countedMs < limits.bucketTotalsMs) return
     totals(await countTotals(store))
     countedMs = clock.uptimeMs()
+  }
+}
+
+function scrubGauges(metrics: MetricSet): (report: ScrubReport) => void {
+  const quarantined = metrics.gauge('holdfast_quarantined_lists', 'Damaged bytes whose reads are refused')
+  const unreadable = metrics.gauge('holdfast_scrub_unreadable_versions', 'Versions that cannot be read')
+  const versions = metrics.gauge('holdfast_scrub_versions', 'Versions that the scrub has looked at')
+  const bytes = metrics.gauge('holdfast_scrub_read_bytes', 'Bytes that the scrub has read')
+  const ended = metrics.gauge('holdfast_scrub_last_end_seconds', 'When the last scrub ended; 0: never')
+  return (report) => {
+    quarantined.set({}, report.quarantinedCount)
+    unreadable.set({}, report.unreadableCount)
+    versions.set({}, report.versionCount)
+    bytes.set({}, report.readBytes)
+    ended.set({}, (report.lastEndedMs ?? 0) / 1000)
   }
 }
 

@@ -22,6 +22,7 @@ import {
   readInline,
   readListChunk,
 } from './list-rows.ts'
+import { leaveQuarantine, refuseQuarantined } from './quarantine.ts'
 import type { ContentRef, ObjectPart } from './records.ts'
 import type { StagedBody } from './requests.ts'
 import { sealRow, unsealRow } from './row-codec.ts'
@@ -93,6 +94,7 @@ export async function detach(
   transaction.delete(own)
   // Asked again behind the delete: another detach of this list may run beside this one, and the later sees both.
   if (references.length > 1 && (await transaction.range({ ...all, limit: 1 })).length > 0) return
+  leaveQuarantine(transaction, content.listId)
   if (content.storage === 'inline') transaction.delete(listKey(content.listId, 0))
   else putGarbage(transaction, content.listId, { kind: 'list', bodyCount: content.bodyCount })
 }
@@ -110,6 +112,7 @@ export async function* openContent(
 ): AsyncIterable<Uint8Array> {
   const wanted = range ?? { startByte: 0, endByte: Number.MAX_SAFE_INTEGER }
   assert(wanted.startByte >= 0 && wanted.startByte <= wanted.endByte, 'a range begins before it ends')
+  await refuseQuarantined(reader, content.listId)
   switch (content.storage) {
     case 'inline':
       yield* openInline(reader, content, wanted)

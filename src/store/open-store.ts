@@ -14,6 +14,7 @@ import { type KeyValue, StoreFailedError } from './kv/contract.ts'
 import { createLeadership } from './leadership.ts'
 import { runLifecycle } from './lifecycle.ts'
 import { BucketPlaces } from './scenes.ts'
+import { createScrub } from './scrub.ts'
 import type { MasterKey } from './sealed-secret.ts'
 import type { Store, VolumeIdentity } from './store.ts'
 import { createClockStore } from './trusted-clock.ts'
@@ -65,6 +66,7 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey 
       run: (signal) =>
         runLifecycle({ context: { ...context, places: new BucketPlaces() }, buckets, uploads }, signal),
     },
+    scrub: createScrub({ kv, bodies, clock, log }),
     clock: createClockStore(kv, clock),
     leadership: createLeadership(kv, clock),
     audit: createAudit(kv, clock, denials),

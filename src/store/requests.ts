@@ -125,6 +125,16 @@ export type VersionAddress = {
   readonly versionId: string | null
 }
 
+/** A version whose bytes the scrub found damaged: the first it met of those that share them. */
+export type QuarantinedVersion = {
+  readonly bucketId: string
+  readonly key: string
+  readonly versionId: string
+  /** Wall time. */
+  readonly foundMs: EpochMs
+  readonly problem: string
+}
+
 export type ReadVersionResult =
   | {
       readonly kind: 'found'

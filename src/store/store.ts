@@ -44,6 +44,7 @@ import type {
   Precondition,
   PutVersion,
   PutVersionResult,
+  QuarantinedVersion,
   QuotaExceeded,
   ReadVersionResult,
   StagedBody,
@@ -253,6 +254,28 @@ export interface Lifecycle {
   run(signal: AbortSignal): Promise<LifecycleRun>
 }
 
+export type ScrubReport = {
+  /** Wall time; null: no pass has ended yet. */
+  readonly lastEndedMs: EpochMs | null
+  /** Of the pass that goes on, or of the last one. */
+  readonly versionCount: number
+  readonly readBytes: number
+  readonly unreadableCount: number
+  /** Lists of bodies, at most limits.quarantineListMax. */
+  readonly quarantinedCount: number
+  /** Those whose rows can be read. */
+  readonly quarantined: readonly QuarantinedVersion[]
+}
+
+export interface Scrub {
+  /**
+   * Reads all bytes again at a bounded pace, resumed where it was broken off; does nothing until the last pass is
+   * limits.scrubIntervalMs ago. False: by the signal, or not due.
+   */
+  run(signal: AbortSignal): Promise<boolean>
+  report(): Promise<ScrubReport>
+}
+
 export type ClockReport = TrustedNow & {
   readonly markMs: EpochMs
   readonly bootId: string
@@ -314,6 +337,7 @@ export interface Store {
   readonly versions: Versions
   readonly uploads: Uploads
   readonly lifecycle: Lifecycle
+  readonly scrub: Scrub
   readonly clock: ClockStore
   readonly leadership: Leadership
   readonly audit: Audit
