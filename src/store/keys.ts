@@ -303,12 +303,7 @@ function textPrefix(value: string): Uint8Array {
   assert(value.isWellFormed(), 'a string in a key is well-formed Unicode')
   const bytes = Buffer.from(value, 'utf8')
   if (!bytes.includes(0)) return bytes
-  const escaped: number[] = []
-  for (const byte of bytes) {
-    escaped.push(byte)
-    if (byte === 0) escaped.push(0xff)
-  }
-  return Uint8Array.from(escaped)
+  return Uint8Array.from([...bytes].flatMap((byte) => (byte === 0 ? [byte, 0xff] : [byte])))
 }
 
 function id(bucketId: BucketId): Uint8Array {
