@@ -41,16 +41,7 @@ async function start(mainModule?: string): Promise<TestServer> {
   const options = { dataDirectory: volume.directory, environment }
   server = await startTestServer(mainModule === undefined ? options : { ...options, mainModule })
   await createBuckets(server, rootCredentials)
-  await makeRoom(server)
   return server
-}
-
-/** Free pages inside the store's file: where a commit makes the file grow, its flush takes names of bodies along. */
-async function makeRoom({ client }: TestServer): Promise<void> {
-  const keys = Array.from({ length: 40 }, (_, index) => `/${buckets.plain}/room${index}`)
-  for (const path of keys)
-    expect((await client.send({ method: 'PUT', path, body: Buffer.alloc(30_000) })).status).toBe(200)
-  for (const path of keys) expect((await client.send({ method: 'DELETE', path })).status).toBe(204)
 }
 
 /** One after the other, the last in a file of its own; the power goes with the last answer. */

@@ -17,10 +17,6 @@ export const lostSyncs: readonly PlantedFault[] = [
     fault: { call: 'sync', place: '*/data/stage/*/*', action: { kind: 'swallow' } },
   },
   {
-    name: 'the name of a body is not flushed',
-    fault: { call: 'sync', place: '*/data/bodies/*', action: { kind: 'swallow' } },
-  },
-  {
     name: 'the pages of a commit are not flushed',
     fault: { call: 'sync', place: '*/data/kv/*', action: { kind: 'swallow' } },
   },
