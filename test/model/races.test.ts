@@ -255,8 +255,8 @@ describe('races on two workers', () => {
       }
       process.stdout.write(`races: ${count} of ${race.name}, HOLDFAST_SEED=${seed}\n`)
       // A handful may all go the same way.
-    const isMany = count >= 50
-    expect(firsts.size, 'who comes first is not always the same').toBeGreaterThan(isMany ? 1 : 0)
+      const isMany = count >= 50
+      expect(firsts.size, 'who comes first is not always the same').toBeGreaterThan(isMany ? 1 : 0)
     },
   )
 })
