@@ -48,7 +48,14 @@ async function withServer<T>(
   const { epoch } = await beginServerEpoch(kv)
   const bodies = await openBodies({ directory, epoch: String(epoch), worker: 'supervisor', clock })
   await recoverStages({ kv, bodies, log: silentLog })
-  const store = openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log: silentLog, volume, masterKey: null })
+  const store = openStore({
+    kv: fencedKeyValue(kv, epoch),
+    bodies,
+    clock,
+    log: silentLog,
+    volume,
+    masterKey: null,
+  })
   try {
     return await run({ store, kv })
   } finally {

@@ -18,7 +18,14 @@ const kv = await openLmdb({ directory: join(directory, 'kv') })
 const epoch = (await readServerEpoch(kv))?.epoch ?? 0
 const bodies = await openBodies({ directory, epoch: String(epoch), worker, clock })
 const volume = await readVolume(kv)
-const store = openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log: silentLog, volume, masterKey: null })
+const store = openStore({
+  kv: fencedKeyValue(kv, epoch),
+  bodies,
+  clock,
+  log: silentLog,
+  volume,
+  masterKey: null,
+})
 const say = (line: string) => writeSync(1, `${line}\n`)
 
 async function one(name: string): Promise<void> {
