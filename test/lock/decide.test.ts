@@ -114,3 +114,15 @@ describe('explain', () => {
     expect(denials.map(({ rule }) => rule)).toEqual(['LockStateKnown'])
   })
 })
+
+test('lockRules: their names are those of the audit log, which programs match', () => {
+  expect(lockRules.map(({ name }) => name).toSorted()).toEqual([
+    'BucketFrozen',
+    'ComplianceRetention',
+    'GovernanceRetention',
+    'LegalHold',
+    'LockStateKnown',
+    'MaximumRetention',
+    'MinimumRetention',
+  ])
+})
