@@ -28,7 +28,8 @@ export default defineConfig({
       tier('chart', ['chart'], { maxWorkers: 1, testTimeout: 120_000, hookTimeout: 120_000 }),
       tier('cluster', ['cluster'], {
         maxWorkers: 1,
-        testTimeout: 120_000,
+        // A request that nobody answers takes half a minute, and the pause after it may take as long.
+        testTimeout: 240_000,
         hookTimeout: 120_000,
         globalSetup: ['test/support/cluster/global-setup.ts'],
       }),

@@ -7,7 +7,7 @@ import type { RunningOperator } from './operator.ts'
 import { bucket, OperatorRig, policy } from './operator-rig.ts'
 import type { TestServer } from './server.ts'
 
-const waitMs = 100_000
+const waitMs = 200_000
 
 type AnyObject = {
   readonly kind: string

@@ -96,8 +96,9 @@ describe.runIf(inject('cluster') !== null)('the operator or the API server is ki
     expect(writes.filter(({ path }) => !path.includes('/leases/'))).toEqual([])
     expect(new Set(writes.map(({ method }) => method))).toEqual(new Set(['PUT']))
     expect(writes.length).toBeLessThanOrEqual(idleMs / 2000 + 1)
-    // Watches that ended by their own time are opened again; nothing is listed, nothing read.
-    expect(seen.filter(({ method, isWatch }) => method === 'GET' && !isWatch)).toEqual([])
+    // Watches that ended by their own time are opened again, after a look at the newest version; nothing else is read.
+    const reads = seen.filter(({ method, isWatch }) => method === 'GET' && !isWatch)
+    expect(reads.filter(({ path }) => !/[?&]limit=1$/.test(path))).toEqual([])
     expect(await versions()).toEqual(before)
     isSound(operator)
   })
