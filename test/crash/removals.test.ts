@@ -15,15 +15,19 @@ import { judgeRun } from '../support/removals/judge.ts'
 
 const root = join(import.meta.dirname, '../..')
 const isAll = process.env['HOLDFAST_LONG'] === '1'
+/**
+ * None with lifecycle rules: their run at a server's start removes versions while garbage is collected, and a body that
+ * becomes garbage and goes within one run has no facts of before to be judged by.
+ */
 const removingMost = [
   'AbortMultipartUpload',
   'attacks/races',
-  'entrances/removals',
-  'lifecycle-runs',
   'CopyObject.test',
+  'DeleteObject',
+  'UploadPart',
 ]
 /** Fewer bodies than these that went: the run has seen nothing. */
-const removedMin = { version: 80, upload: 1, unused: 10 }
+const removedMin = { version: 3, upload: 1, unused: 5 }
 
 type Counted = {
   readonly counts: Readonly<Record<'version' | 'upload' | 'replacedPart' | 'unused', number>>
