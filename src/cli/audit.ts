@@ -1,6 +1,7 @@
 import type { OfflineVolume } from '../server/open-volume.ts'
 import { readAuditHead, verifyChain } from '../store/audit-chain.ts'
 import { exportAudit } from '../store/audit-export.ts'
+import { hex } from '../store/hex.ts'
 import { readVolume } from '../store/volume.ts'
 import { commandSettings } from './command-settings.ts'
 import { printed, withOfflineVolume } from './offline-volume.ts'
@@ -53,8 +54,4 @@ async function exportLines({ kv }: OfflineVolume, afterSequence: number): Promis
   }
   await printed(`${JSON.stringify({ volumeId, head: { sequence: head.sequence, hash: hex(head.hash) } })}\n`)
   return 0
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }

@@ -3,7 +3,6 @@ import type { ServerTrust } from '../client/trust.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
-import { Backoff } from '../operator/backoff.ts'
 import {
   BootstrapError,
   type BootstrapOptions,
@@ -11,8 +10,8 @@ import {
   ensureSecrets,
 } from '../operator/bootstrap/secrets.ts'
 import { type KubeClient, KubeStatusError, KubeUnreachableError } from '../operator/kube.ts'
-import { sleep, systemTimers } from '../operator/timers.ts'
 import { type Credentials, CredentialsError, credentialsOf, generateCredentials } from './credentials.ts'
+import { persistently } from './persistently.ts'
 import { serverTrust } from './server-trust.ts'
 
 export type AccessSettings = {
@@ -41,7 +40,9 @@ export async function operatorAccess(
     )
   }
   const options = bootstrapOptions(values, values.release, parts)
-  const made = await persistently(parts.log, signal, () => ensureSecrets(options, signal))
+  const sentence = 'the Secrets of the release are not there yet'
+  const patience = { log: parts.log, signal, sentence, isPassing }
+  const made = await persistently(patience, () => ensureSecrets(options, signal))
   if (made === null) return null
   if (made.authority !== null) renewCertificates(options, signal)
   const isTrusted = values.serverCa === null && made.authority !== null
@@ -65,22 +66,8 @@ function bootstrapOptions(
   }
 }
 
-/** The API server may start after us, and the rights may be given after us. null: aborted meanwhile. */
-async function persistently<T>(log: Log, signal: AbortSignal, work: () => Promise<T>): Promise<T | null> {
-  const backoff = new Backoff({ delayMsMin: limits.kubeBackoffMsMin, delayMsMax: limits.kubeBackoffMsMax })
-  while (!signal.aborted) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isPassing(error)) throw error
-      log.warn({ error: error.message }, 'the Secrets of the release are not there yet; trying again')
-      await sleep(systemTimers, backoff.nextMs(), signal)
-    }
-  }
-  return null
-}
-
-function isPassing(error: unknown): error is Error {
+/** The API server may start after us, and the rights may be given after us. */
+function isPassing(error: unknown): boolean {
   if (error instanceof BootstrapError) return false
   return error instanceof KubeStatusError || error instanceof KubeUnreachableError
 }

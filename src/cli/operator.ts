@@ -6,10 +6,8 @@ import type { SettingValues } from '../config/settings.ts'
 import { SettingError } from '../config/values.ts'
 import { unreachable } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
-import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { AdmissionGuard } from '../operator/admission/guard.ts'
-import { Backoff } from '../operator/backoff.ts'
 import { type ElectionState, LeaseElection, leasePeriodsProblem } from '../operator/election.ts'
 import { type Readiness, startHealthServer } from '../operator/health.ts'
 import { connectKube, type KubeClient } from '../operator/kube.ts'
@@ -17,12 +15,13 @@ import { LeadershipLostError } from '../operator/leadership.ts'
 import { OperatorMetrics } from '../operator/metrics.ts'
 import { runOperator } from '../operator/run-operator.ts'
 import { KubeSource, readClusterId } from '../operator/sources/kube.ts'
-import { sleep, systemTimers } from '../operator/timers.ts'
+import { systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
 import { commandSettings } from './command-settings.ts'
 import { CredentialsError } from './credentials.ts'
 import { operatorAccess } from './operator-access.ts'
+import { persistently } from './persistently.ts'
 
 const names = [
   'kubeconfig',
@@ -198,20 +197,12 @@ function stateText(state: ElectionState): string {
 }
 
 /** The API server may start after us. Null: aborted meanwhile. */
-async function waitForClusterId(
+function waitForClusterId(
   { client, log }: { client: KubeClient; log: Log },
   signal: AbortSignal,
 ): Promise<string | null> {
-  const backoff = new Backoff({ delayMsMin: limits.kubeBackoffMsMin, delayMsMax: limits.kubeBackoffMsMax })
-  while (!signal.aborted) {
-    try {
-      return await readClusterId(client, signal)
-    } catch (error) {
-      log.warn({ error: textOf(error) }, 'the API server does not say which cluster it is; trying again')
-      await sleep(systemTimers, backoff.nextMs(), signal)
-    }
-  }
-  return null
+  const sentence = 'the API server does not say which cluster it is'
+  return persistently({ log, signal, sentence, isPassing: () => true }, () => readClusterId(client, signal))
 }
 
 function kubeConfigOrigin({ kubeconfig }: OperatorSettings): Parameters<typeof connectKube>[0] {

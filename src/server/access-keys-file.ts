@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { AccessKey } from '../lib/identity.ts'
 import type { Log } from '../lib/log.ts'
+import { fileStamp } from '../platform/files.ts'
 import { AccessKeysError, parseAccessKeys } from '../s3/auth/access-keys.ts'
 import { S3Error } from '../s3/s3-error.ts'
 
@@ -18,7 +19,7 @@ export function accessKeysFile(path: string, log: Log): () => ReadonlyMap<string
   let stamp = ''
   let loaded: Loaded = { kind: 'invalid', reason: 'it was not read yet' }
   return () => {
-    const current = stampOf(path)
+    const current = fileStamp(path)
     if (current !== stamp) {
       stamp = current
       loaded = load(path)
@@ -32,13 +33,6 @@ export function accessKeysFile(path: string, log: Log): () => ReadonlyMap<string
     }
     return loaded.byId
   }
-}
-
-/** Identity, size and times in nanoseconds: a link that was moved to another file is another file. */
-function stampOf(path: string): string {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-  if (found === undefined) return 'missing'
-  return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')
 }
 
 function load(path: string): Loaded {

@@ -2,10 +2,11 @@
  * The server's TLS certificate from two PEM files, followed as they change: cert-manager and Secrets replace them while
  * the server runs. A pair that cannot be used is never served: the last good one stays.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { fileStamp } from '../platform/files.ts'
 
 export type CertificateFiles = { readonly certificate: string; readonly key: string }
 
@@ -73,12 +74,7 @@ function readPem(path: string): string {
   }
 }
 
-/** Identity, size and times of both: a mounted Secret is a link that moves to another folder. */
-function stampOf(files: CertificateFiles): string {
-  return [files.certificate, files.key]
-    .map((path) => {
-      const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-      return found === undefined ? 'missing' : [found.dev, found.ino, found.size, found.mtimeNs].join(':')
-    })
-    .join(' ')
+/** Of both: a mounted Secret is a link that moves to another folder. */
+function stampOf({ certificate, key }: CertificateFiles): string {
+  return `${fileStamp(certificate)} ${fileStamp(key)}`
 }

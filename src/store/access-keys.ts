@@ -2,7 +2,6 @@
  * Access keys that the operator gives out: a row each, read at every request that is signed with one, so that a key
  * whose row is gone is refused by the next request of every worker. Secrets are sealed, and never shown or recorded.
  */
-import { createHash } from 'node:crypto'
 import type { AccessKey, Statement } from '../lib/identity.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { noRuleDenies } from '../lock/rules.ts'
@@ -11,6 +10,7 @@ import { appendAudit } from './audit-chain.ts'
 import type { AuditDetail, AuditFields } from './audit-record.ts'
 import { auditFields, type StoreContext } from './decision.ts'
 import { instant, listOf, matching, nullable, oneOf, shape, text } from './fields.ts'
+import { sha256Hex } from './hex.ts'
 import { keyAfter, metaKey, rangeOf } from './keys.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
 import { readLeadership } from './leadership.ts'
@@ -163,7 +163,7 @@ function putAccessKey(
     const secret = sealSecret(masterKey, contextOf(facts), secretAccessKey)
     transaction.put(row, codec.encode(row, { ...facts, secret }))
     const kind = current === null ? 'created' : 'updated'
-    const statementsSha256 = createHash('sha256').update(JSON.stringify(statements)).digest('hex')
+    const statementsSha256 = sha256Hex(JSON.stringify(statements))
     allow(job, { change: kind, accountId, statementCount: statements.length, statementsSha256 })
     return { answer: { kind: 'put', change: kind, accountId }, refusal: null }
   })

@@ -1,11 +1,11 @@
 /** The documents that a LockedBucket decides: written in the transaction that applies its policy. */
-import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Log } from '../lib/log.ts'
 import type { LifecycleRule } from '../lock/lifecycle.ts'
 import type { AuditDetail } from './audit-record.ts'
 import { readDocument, writeDocument } from './bucket-documents.ts'
 import { CorruptRecordError } from './fields.ts'
+import { sha256Hex } from './hex.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import { lifecycleCodec } from './lifecycle-document.ts'
 import type { BucketRecord } from './records.ts'
@@ -76,10 +76,7 @@ export function writeDocumentChanges(
 /** For the audit record: which documents, and the SHA-256 of what they are now; empty: removed. */
 export function documentDetail(changes: readonly DocumentChange[]): AuditDetail {
   return Object.fromEntries(
-    changes.map(({ kind, text }) => [
-      `${kind}Sha256`,
-      text === null ? '' : createHash('sha256').update(text).digest('hex'),
-    ]),
+    changes.map(({ kind, text }) => [`${kind}Sha256`, text === null ? '' : sha256Hex(text)]),
   )
 }
 

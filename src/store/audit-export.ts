@@ -2,6 +2,7 @@
 import { limits } from '../lib/limits.ts'
 import { auditLog } from './audit-chain.ts'
 import { parseAuditRecord } from './audit-record.ts'
+import { hex } from './hex.ts'
 import { type ChainHead, chainHash, logKey, parseChainValue } from './kv/chain.ts'
 import type { KeyValueReader } from './kv/contract.ts'
 
@@ -38,8 +39,4 @@ function lineOf(value: Uint8Array): AuditLine {
   return parsed.kind === 'record'
     ? { ...link, record: parsed.record }
     : { ...link, unreadableBytes: Buffer.from(record).toString('base64') }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }

@@ -4,6 +4,7 @@ import { limits } from '../lib/limits.ts'
 import { auditLog, readAuditHead } from './audit-chain.ts'
 import { parseAuditRecord } from './audit-record.ts'
 import type { DenialRecorder } from './denials.ts'
+import { hex } from './hex.ts'
 import { chainHash, logKey, parseChainValue } from './kv/chain.ts'
 import type { Entry, KeyValue } from './kv/contract.ts'
 import type { Audit, AuditEntry } from './store.ts'
@@ -49,8 +50,4 @@ function auditEntry({ value }: Entry): AuditEntry {
   // An export must go on past a damaged record; `verifyChain` says where the damage is.
   const fields = parsed.kind === 'record' ? parsed.record : { unreadable: parsed.cause }
   return { sequence, hash: hex(chainHash(value)), record: fields }
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }

@@ -1,5 +1,4 @@
 /** A bucket's policy, lifecycle, tags and CORS rules: texts of the S3 surface, each a row beside the bucket's record. */
-import { createHash } from 'node:crypto'
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import { noRuleDenies } from '../lock/rules.ts'
@@ -7,6 +6,7 @@ import { appendAudit } from './audit-chain.ts'
 import { writeBucket } from './bucket-rows.ts'
 import { auditFields, type StoreContext } from './decision.ts'
 import { shape, text } from './fields.ts'
+import { sha256Hex } from './hex.ts'
 import { documentKey } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketDocumentKind, BucketRecord } from './records.ts'
@@ -105,8 +105,4 @@ async function change(
     const scene = await openScene(transaction, context.clock, { bucket, actor })
     return scene === null ? { kind: 'noSuchBucket' } : work(scene)
   })
-}
-
-function sha256Hex(document: string): string {
-  return createHash('sha256').update(document).digest('hex')
 }

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { AssertionError } from '../lib/assert.ts'
 import { decodeVersion } from './codec.ts'
 import { CorruptRecordError } from './fields.ts'
+import { hex } from './hex.ts'
 import {
   expiryPrefix,
   histogramPrefix,
@@ -154,8 +155,4 @@ function causeOf(error: unknown): string {
 function add(counted: Map<string, number>, row: Uint8Array, delta: number): void {
   const name = hex(row)
   counted.set(name, (counted.get(name) ?? 0) + delta)
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }

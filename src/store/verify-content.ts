@@ -7,6 +7,7 @@ import { AssertionError } from '../lib/assert.ts'
 import { type Bodies, BodyCorruptError, BodyMissingError } from './bodies/contract.ts'
 import { checkInlineBlocks } from './content.ts'
 import { CorruptRecordError } from './fields.ts'
+import { sha256Hex } from './hex.ts'
 import type { KeyValueReader } from './kv/contract.ts'
 import { type FileBody, listChunkCount, readCrcs, readInline, readListChunk } from './list-rows.ts'
 import type { ObjectData } from './records.ts'
@@ -65,7 +66,7 @@ async function checkInline({ reader, onRead }: ContentSource, listId: string): P
   const { bytes, sha256 } = inline
   await onRead(bytes.length)
   checkInlineBlocks(listId, inline)
-  const digest = createHash('sha256').update(bytes).digest('hex')
+  const digest = sha256Hex(bytes)
   if (digest !== sha256) throw new BodyCorruptError(`list ${listId} has another SHA-256`)
   return bytes.length
 }

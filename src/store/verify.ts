@@ -7,6 +7,7 @@
 import { verifyChain } from './audit-chain.ts'
 import { readDocument } from './bucket-documents.ts'
 import { decodeBucket } from './codec.ts'
+import { hex } from './hex.ts'
 import {
   parseCurrentKey,
   parseNullKey,
@@ -187,8 +188,4 @@ async function verifyAudit({ reader, report, counts }: Verification): Promise<vo
     else report({ problem: `the audit chain is broken at record ${chain.sequence}: ${chain.cause}` })
   })
   if (problem !== null) report({ problem: `the audit chain: ${problem}` })
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
 }
