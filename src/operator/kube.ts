@@ -134,6 +134,7 @@ class RestClient implements KubeClient {
       isOpen = true
       yield* jsonLines(answer.chunks, silence.restart)
     } catch (error) {
+      if (silence.signal.aborted) this.#dropIdleConnections()
       if (isOpen && silence.signal.aborted) throw new KubeSilenceError(`${this.host}: ${silence.reason}`)
       throw mapFailure(error, this.host)
     } finally {
@@ -149,6 +150,7 @@ class RestClient implements KubeClient {
       if (answer.status < 200 || answer.status > 299) throw await statusError(answer)
       return JSON.parse(await collect(answer.chunks))
     } catch (error) {
+      if (deadline.signal.aborted) this.#dropIdleConnections()
       throw mapFailure(error, this.host)
     } finally {
       deadline.cancel()
@@ -178,6 +180,16 @@ class RestClient implements KubeClient {
     const response = await this.#counted(request.method, url, exchange(url, options, body))
     response.setEncoding('utf8')
     return { status: response.statusCode ?? 0, headers: response.headers, chunks: response }
+  }
+
+  /**
+   * What made one connection silent did so to the others that were open then: each of them would cost a
+   * request its whole deadline. What is in use finds out by itself.
+   */
+  #dropIdleConnections(): void {
+    for (const sockets of Object.values(this.#agent.freeSockets)) {
+      for (const socket of sockets ?? []) socket.destroy()
+    }
   }
 
   async #counted<T extends { readonly statusCode?: number | undefined }>(
