@@ -8,8 +8,8 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
 import { lockVolume } from '../platform/volume-lock.ts'
-import { StoreFailedError } from '../store/kv/contract.ts'
 import type { Store } from '../store/store.ts'
+import { startChores } from './chores.ts'
 import { type Health, listenHealth } from './health.ts'
 import type { ServerOptions, WorkerStart } from './messages.ts'
 import { openVolumeOwner, type VolumeOwner } from './open-volume.ts'
@@ -38,14 +38,8 @@ export type RunningServer = {
   readonly stop: () => Promise<void>
 }
 
-const tickIntervalMs = 60_000
 /** How often free ports are drawn again. */
 const drawTriesMax = 4
-const garbageIntervalMs = 300_000
-/** How soon a scrub that is due begins, or goes on after a start. */
-const scrubLookMs = 600_000
-/** How soon what a policy asks for existing versions begins; a look at one empty range when there is nothing. */
-const applyIntervalMs = 2_000
 
 /**
  * Starts everything and resolves when all workers listen. Errors: VolumeLockedError, VolumeFormatError,
@@ -207,63 +201,4 @@ async function readiness(store: Store, pool: WorkerPool): Promise<Health> {
   const listening = pool.listeningCount()
   if (listening < pool.workerCount) reasons.push(`${listening} of ${pool.workerCount} workers listen`)
   return reasons.length === 0 ? { kind: 'ready' } : { kind: 'notReady', reasons }
-}
-
-/**
- * The clock's mark every minute, left-over garbage every five, the lifecycle as often as it is set, what policies ask for
- * existing versions at once. A failure is logged and tried again next time, but a failed store is the end: what is on
- * the disk is known only after a new start.
- */
-function startChores(
-  store: Store,
-  log: Log,
-  lifecycleIntervalMs: number,
-): { failed: Promise<Error>; stop: () => Promise<void> } {
-  const stopping = new AbortController()
-  const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
-  const running = new Set<Promise<unknown>>()
-  const run = (name: string, work: () => Promise<unknown>) => {
-    const done = work()
-      .catch((error: unknown) => {
-        log.error({ chore: name, error }, 'a chore failed')
-        if (error instanceof StoreFailedError) fail(error)
-      })
-      .finally(() => running.delete(done))
-    running.add(done)
-  }
-  // A long run goes on; the next one comes when it has ended.
-  const oneAtATime = (name: string, work: () => Promise<unknown>) => {
-    let isRunning = false
-    return () => {
-      if (isRunning) return
-      isRunning = true
-      run(name, () =>
-        work().finally(() => {
-          isRunning = false
-        }),
-      )
-    }
-  }
-  const applyPolicies = oneAtATime('applyToExisting', () => store.applyToExisting(stopping.signal))
-  const expire = oneAtATime('lifecycle', () => store.lifecycle.run(stopping.signal))
-  const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal))
-  const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
-  const timers = [
-    setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
-    setInterval(collect, garbageIntervalMs),
-    setInterval(expire, lifecycleIntervalMs),
-    setInterval(applyPolicies, applyIntervalMs),
-    setInterval(scrub, scrubLookMs),
-  ]
-  collect()
-  expire()
-  applyPolicies()
-  return {
-    failed,
-    stop: async () => {
-      for (const timer of timers) clearInterval(timer)
-      stopping.abort()
-      await Promise.all(running)
-    },
-  }
 }

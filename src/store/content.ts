@@ -14,6 +14,7 @@ import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import {
   type FileBody,
   type InlineBody,
+  type ListChunk,
   listChunkCount,
   putFileRows,
   putInline,
@@ -112,7 +113,6 @@ export async function* openContent(
 ): AsyncIterable<Uint8Array> {
   const wanted = range ?? { startByte: 0, endByte: Number.MAX_SAFE_INTEGER }
   assert(wanted.startByte >= 0 && wanted.startByte <= wanted.endByte, 'a range begins before it ends')
-  await refuseQuarantined(reader, content.listId)
   switch (content.storage) {
     case 'inline':
       yield* openInline(reader, content, wanted)
@@ -162,7 +162,11 @@ async function* openInline(
   content: ContentRef,
   { startByte, endByte }: ContentRange,
 ): AsyncIterable<Uint8Array> {
-  const inline = await readInline(reader, content.listId)
+  // In one round of reads.
+  const [, inline] = await Promise.all([
+    refuseQuarantined(reader, content.listId),
+    readInline(reader, content.listId),
+  ])
   if (inline === null) throw gone(content)
   checkInlineBlocks(content.listId, inline)
   const { bytes } = inline
@@ -177,9 +181,13 @@ async function* openFiles(
   { startByte, endByte }: ContentRange,
 ): AsyncIterable<Uint8Array> {
   const chunkCount = listChunkCount(content.bodyCount)
-  for (let index = await findChunk(reader, content, startByte); index < chunkCount; index += 1) {
-    const chunk = await readListChunk(reader, content.listId, index)
-    if (chunk === null) throw gone(content)
+  // In one round of reads.
+  const [, first] = await Promise.all([
+    refuseQuarantined(reader, content.listId),
+    findChunk(reader, content, startByte),
+  ])
+  for (let index = first.index; index < chunkCount; index += 1) {
+    const chunk = index === first.index ? first.chunk : await readChunk(reader, content, index)
     let bodyStart = chunk.startByte
     for (const body of chunk.bodies) {
       if (bodyStart >= endByte) return
@@ -196,17 +204,29 @@ async function* openFiles(
 }
 
 /** The last chunk that begins at or before `startByte`. */
-async function findChunk(reader: KeyValueReader, content: ContentRef, startByte: number): Promise<number> {
+async function findChunk(
+  reader: KeyValueReader,
+  content: ContentRef,
+  startByte: number,
+): Promise<{ readonly index: number; readonly chunk: ListChunk }> {
   let low = 0
   let high = listChunkCount(content.bodyCount) - 1
+  let found: ListChunk | null = null
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)
-    const chunk = await readListChunk(reader, content.listId, middle)
-    if (chunk === null) throw gone(content)
-    if (chunk.startByte <= startByte) low = middle
-    else high = middle - 1
+    const chunk = await readChunk(reader, content, middle)
+    if (chunk.startByte <= startByte) {
+      low = middle
+      found = chunk
+    } else high = middle - 1
   }
-  return low
+  return { index: low, chunk: found ?? (await readChunk(reader, content, low)) }
+}
+
+async function readChunk(reader: KeyValueReader, content: ContentRef, index: number): Promise<ListChunk> {
+  const chunk = await readListChunk(reader, content.listId, index)
+  if (chunk === null) throw gone(content)
+  return chunk
 }
 
 function gone(content: ContentRef): BodyMissingError {

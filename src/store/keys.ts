@@ -1,15 +1,13 @@
 /**
  * Where every row of the store lies. A key is a one-byte table tag and a tuple: byte order of the keys is the
  * order of the tuples, and no two tuples share a key. The tag `a` belongs to the engine's hash chains
- * (kv/contract.ts).
- *
- * Strings are UTF-8 with 0x00 written as 0x00 0xff and ended by 0x00 0x01, so that a string sorts before all
- * longer ones that begin with it, and cutting the end off gives a prefix. Numbers are unsigned big-endian.
+ * (kv/contract.ts); how a tuple is spelled is tuple.ts'.
  */
 import { assert } from '../lib/assert.ts'
 import { concatBytes, prefixEnd } from '../lib/bytes.ts'
 import type { RetentionMode } from '../lock/types.ts'
 import type { BucketDocumentKind, BucketId, BucketStat, VersionId } from './records.ts'
+import { descending, id, TupleReader, text, textPrefix, uint32, uint64 } from './tuple.ts'
 
 const tags = {
   bucket: 0x62, // b
@@ -37,9 +35,6 @@ export type Table = keyof typeof tags
 /** What a histogram row of a UTC day counts: versions, their bytes, or those also under a legal hold. */
 export type HistogramMeasure = 'count' | 'bytes' | 'held'
 
-const terminator = Uint8Array.of(0x00, 0x01)
-const uint64Max = 0xffff_ffff_ffff_ffffn
-
 /** Every table, in the order of their names. */
 export const tables: readonly Table[] = Object.keys(tags) as Table[]
 
@@ -64,7 +59,7 @@ export function bucketKey(name: string): Uint8Array {
 }
 
 export function parseBucketKey(row: Uint8Array): string {
-  const reader = new TupleReader(row, 'bucket')
+  const reader = new TupleReader(row, tags.bucket)
   return reader.end(reader.text())
 }
 
@@ -100,7 +95,7 @@ export type VersionKeyParts = {
 }
 
 export function parseVersionKey(row: Uint8Array): VersionKeyParts {
-  const reader = new TupleReader(row, 'version')
+  const reader = new TupleReader(row, tags.version)
   const object = { bucketId: reader.id(), key: reader.text() }
   return reader.end({ ...object, order: reader.descending(), versionId: reader.text() })
 }
@@ -111,7 +106,7 @@ export function nullKey(bucketId: BucketId, key: string): Uint8Array {
 }
 
 export function parseNullKey(row: Uint8Array): { readonly bucketId: BucketId; readonly key: string } {
-  const reader = new TupleReader(row, 'null')
+  const reader = new TupleReader(row, tags.null)
   return reader.end({ bucketId: reader.id(), key: reader.text() })
 }
 
@@ -125,7 +120,7 @@ export function currentPrefix(bucketId: BucketId, keyPrefix: string): Uint8Array
 }
 
 export function parseCurrentKey(row: Uint8Array): { readonly bucketId: BucketId; readonly key: string } {
-  const reader = new TupleReader(row, 'current')
+  const reader = new TupleReader(row, tags.current)
   return reader.end({ bucketId: reader.id(), key: reader.text() })
 }
 
@@ -146,7 +141,7 @@ export function expiryFrom(bucketId: BucketId, retainUntilMs: number): Uint8Arra
 export type ExpiryKeyParts = { readonly retainUntilMs: number; readonly versionId: VersionId }
 
 export function parseExpiryKey(row: Uint8Array): ExpiryKeyParts {
-  const reader = new TupleReader(row, 'expiry')
+  const reader = new TupleReader(row, tags.expiry)
   reader.id()
   return reader.end({ retainUntilMs: reader.uint64(), versionId: reader.text() })
 }
@@ -177,7 +172,7 @@ export type HistogramKeyParts = {
 }
 
 export function parseHistogramKey(row: Uint8Array): HistogramKeyParts {
-  const reader = new TupleReader(row, 'histogram')
+  const reader = new TupleReader(row, tags.histogram)
   reader.id()
   const dayIndex = reader.uint32()
   const mode = reader.text()
@@ -198,7 +193,7 @@ export function statPrefix(bucketId: BucketId): Uint8Array {
 }
 
 export function parseStatKey(row: Uint8Array): { readonly bucketId: BucketId; readonly name: string } {
-  const reader = new TupleReader(row, 'stat')
+  const reader = new TupleReader(row, tags.stat)
   return reader.end({ bucketId: reader.id(), name: reader.text() })
 }
 
@@ -207,7 +202,7 @@ export function listKey(listId: string, chunkIndex: number): Uint8Array {
 }
 
 export function parseListKey(row: Uint8Array): { readonly listId: string; readonly chunkIndex: number } {
-  const reader = new TupleReader(row, 'list')
+  const reader = new TupleReader(row, tags.list)
   return reader.end({ listId: reader.text(), chunkIndex: reader.uint32() })
 }
 
@@ -220,7 +215,7 @@ export function listRefPrefix(listId: string): Uint8Array {
 }
 
 export function parseListRefKey(row: Uint8Array): { readonly listId: string; readonly versionId: VersionId } {
-  const reader = new TupleReader(row, 'listRef')
+  const reader = new TupleReader(row, tags.listRef)
   return reader.end({ listId: reader.text(), versionId: reader.text() })
 }
 
@@ -229,7 +224,7 @@ export function fileKey(bodyId: string, chunkIndex: number): Uint8Array {
 }
 
 export function parseFileKey(row: Uint8Array): { readonly bodyId: string; readonly chunkIndex: number } {
-  const reader = new TupleReader(row, 'file')
+  const reader = new TupleReader(row, tags.file)
   return reader.end({ bodyId: reader.text(), chunkIndex: reader.uint32() })
 }
 
@@ -250,7 +245,7 @@ export function uploadPrefix(bucketId: BucketId, key: string): Uint8Array {
 export type UploadKeyParts = { readonly bucketId: BucketId; readonly key: string; readonly uploadId: string }
 
 export function parseUploadKey(row: Uint8Array): UploadKeyParts {
-  const reader = new TupleReader(row, 'upload')
+  const reader = new TupleReader(row, tags.upload)
   return reader.end({ bucketId: reader.id(), key: reader.text(), uploadId: reader.text() })
 }
 
@@ -259,7 +254,7 @@ export function partKey(uploadId: string, partNumber: number): Uint8Array {
 }
 
 export function parsePartKey(row: Uint8Array): { readonly uploadId: string; readonly partNumber: number } {
-  const reader = new TupleReader(row, 'part')
+  const reader = new TupleReader(row, tags.part)
   return reader.end({ uploadId: reader.text(), partNumber: reader.uint32() })
 }
 
@@ -268,7 +263,7 @@ export function garbageKey(listId: string): Uint8Array {
 }
 
 export function parseGarbageKey(row: Uint8Array): string {
-  const reader = new TupleReader(row, 'garbage')
+  const reader = new TupleReader(row, tags.garbage)
   return reader.end(reader.text())
 }
 
@@ -283,7 +278,7 @@ export function existingKey(bucketId: BucketId): Uint8Array {
 }
 
 export function parseMetaKey(row: Uint8Array): readonly string[] {
-  const reader = new TupleReader(row, 'meta')
+  const reader = new TupleReader(row, tags.meta)
   const names: string[] = []
   while (!reader.isAtEnd()) names.push(reader.text())
   return names
@@ -291,110 +286,4 @@ export function parseMetaKey(row: Uint8Array): readonly string[] {
 
 function tuple(table: Table, ...parts: readonly Uint8Array[]): Uint8Array {
   return concatBytes([tablePrefix(table), ...parts])
-}
-
-function text(value: string): Uint8Array {
-  return concatBytes([textPrefix(value), terminator])
-}
-
-/** Without its end: what all strings that begin with `value` share. */
-function textPrefix(value: string): Uint8Array {
-  // A lone surrogate would become U+FFFD: two different keys, one row.
-  assert(value.isWellFormed(), 'a string in a key is well-formed Unicode')
-  const bytes = Buffer.from(value, 'utf8')
-  if (!bytes.includes(0)) return bytes
-  return Uint8Array.from([...bytes].flatMap((byte) => (byte === 0 ? [byte, 0xff] : [byte])))
-}
-
-function id(bucketId: BucketId): Uint8Array {
-  assert(/^[0-9a-f]{16}$/.test(bucketId), 'a bucket id is 16 hex digits')
-  return Buffer.from(bucketId, 'hex')
-}
-
-function uint32(value: number): Uint8Array {
-  assert(Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff, 'a number in a key fits 32 bits')
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, value)
-  return bytes
-}
-
-function uint64(value: number): Uint8Array {
-  assert(Number.isSafeInteger(value) && value >= 0, 'a number in a key is a whole number')
-  return bigUint64(BigInt(value))
-}
-
-function descending(value: number): Uint8Array {
-  assert(Number.isSafeInteger(value) && value >= 0, 'an order is a whole number')
-  return bigUint64(uint64Max - BigInt(value))
-}
-
-function bigUint64(value: bigint): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigUint64(0, value)
-  return bytes
-}
-
-class TupleReader {
-  readonly #bytes: Buffer
-  #offset = 1
-
-  constructor(row: Uint8Array, table: Table) {
-    assert(row[0] === tags[table], `a row of the table ${table} begins with its tag`)
-    this.#bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength)
-  }
-
-  id(): BucketId {
-    return this.#take(8).toString('hex')
-  }
-
-  uint32(): number {
-    return this.#take(4).readUInt32BE(0)
-  }
-
-  uint64(): number {
-    return this.#safe(this.#take(8).readBigUInt64BE(0))
-  }
-
-  descending(): number {
-    return this.#safe(uint64Max - this.#take(8).readBigUInt64BE(0))
-  }
-
-  text(): string {
-    const start = this.#offset
-    let isEscaped = false
-    for (;;) {
-      const zero = this.#bytes.indexOf(0, this.#offset)
-      assert(zero >= 0 && zero + 1 < this.#bytes.length, 'a string in a key has an end')
-      this.#offset = zero + 2
-      if (this.#bytes[zero + 1] === 0x01) {
-        const value = this.#bytes.toString('latin1', start, zero)
-        if (!isEscaped) return this.#bytes.toString('utf8', start, zero)
-        return Buffer.from(value.replaceAll('\u0000\u00ff', '\u0000'), 'latin1').toString('utf8')
-      }
-      assert(this.#bytes[zero + 1] === 0xff, 'a zero byte in a key is escaped')
-      isEscaped = true
-    }
-  }
-
-  isAtEnd(): boolean {
-    return this.#offset === this.#bytes.length
-  }
-
-  /** Asserts that nothing is left over, and passes `value` on. */
-  end<T>(value: T): T {
-    assert(this.#offset === this.#bytes.length, 'a key has nothing after its tuple')
-    return value
-  }
-
-  #take(byteCount: number): Buffer {
-    assert(this.#offset + byteCount <= this.#bytes.length, 'a key is as long as its tuple')
-    const bytes = this.#bytes.subarray(this.#offset, this.#offset + byteCount)
-    this.#offset += byteCount
-    return bytes
-  }
-
-  #safe(value: bigint): number {
-    assert(value <= BigInt(Number.MAX_SAFE_INTEGER), 'a number in a key is a safe integer')
-    return Number(value)
-  }
 }

@@ -156,8 +156,8 @@ describe.each(engines)('content on $name', (engine) => {
       openContent(reader, rig.bodies, content, range)[Symbol.asyncIterator]().next(),
     ).rejects.toThrow('gone')
     // The chunks, and whether the list is in quarantine.
-    expect(reads).toHaveLength(4)
     expect(new Set(reads).size).toBe(3)
+    expect(reads).toHaveLength(3)
     const parts = await readParts(rig.kv, content, { afterCount: 498, limit: 4 })
     expect(parts).toEqual(bodies.slice(498, 502).map(({ sizeBytes, checksum }) => ({ sizeBytes, checksum })))
   })

@@ -1,0 +1,78 @@
+/** What the owner of the volume does by itself, beside the workers that serve. */
+import type { Log } from '../lib/log.ts'
+import { BodyStoreFailedError } from '../store/bodies/contract.ts'
+import { StoreFailedError } from '../store/kv/contract.ts'
+import type { Store } from '../store/store.ts'
+
+const tickIntervalMs = 60_000
+const garbageIntervalMs = 300_000
+/** How soon a scrub that is due begins, or goes on after a start. */
+const scrubLookMs = 600_000
+/** How soon what a policy asks for existing versions begins; a look at one empty range when there is nothing. */
+const applyIntervalMs = 2_000
+
+export type Chores = {
+  /** Resolves when the volume failed: what is on the disk is known only after a new start. */
+  readonly failed: Promise<Error>
+  readonly stop: () => Promise<void>
+}
+
+type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
+  readonly clock: Pick<Store['clock'], 'tick'>
+  readonly lifecycle: Store['lifecycle']
+  readonly scrub: Pick<Store['scrub'], 'run'>
+}
+
+/**
+ * The clock's mark every minute, left-over garbage every five, the lifecycle as often as it is set, what policies ask for
+ * existing versions at once. A failure is logged and tried again next time, but a failed store is the end.
+ */
+export function startChores(store: ChoresStore, log: Log, lifecycleIntervalMs: number): Chores {
+  const stopping = new AbortController()
+  const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
+  const running = new Set<Promise<unknown>>()
+  const run = (name: string, work: () => Promise<unknown>) => {
+    const done = work()
+      .catch((error: unknown) => {
+        log.error({ chore: name, error }, 'a chore failed')
+        if (error instanceof StoreFailedError || error instanceof BodyStoreFailedError) fail(error)
+      })
+      .finally(() => running.delete(done))
+    running.add(done)
+  }
+  // A long run goes on; the next one comes when it has ended.
+  const oneAtATime = (name: string, work: () => Promise<unknown>) => {
+    let isRunning = false
+    return () => {
+      if (isRunning) return
+      isRunning = true
+      run(name, () =>
+        work().finally(() => {
+          isRunning = false
+        }),
+      )
+    }
+  }
+  const applyPolicies = oneAtATime('applyToExisting', () => store.applyToExisting(stopping.signal))
+  const expire = oneAtATime('lifecycle', () => store.lifecycle.run(stopping.signal))
+  const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal))
+  const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
+  const timers = [
+    setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
+    setInterval(collect, garbageIntervalMs),
+    setInterval(expire, lifecycleIntervalMs),
+    setInterval(applyPolicies, applyIntervalMs),
+    setInterval(scrub, scrubLookMs),
+  ]
+  collect()
+  expire()
+  applyPolicies()
+  return {
+    failed,
+    stop: async () => {
+      for (const timer of timers) clearInterval(timer)
+      stopping.abort()
+      await Promise.all(running)
+    },
+  }
+}
