@@ -2,11 +2,21 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeAdmission } from '../../src/operator/admission/policies.ts'
-import { at, type KubeObject, parseObjects, render, renderSet, root } from '../support/chart.ts'
+import {
+  at,
+  flagsOf,
+  type KubeObject,
+  parseObjects,
+  podOf,
+  render,
+  renderSet,
+  root,
+} from '../support/chart.ts'
 
 const example = (name: string) => parseObjects(readFileSync(join(root, 'examples/kubernetes', name), 'utf8'))
 const rulesOf = (object: KubeObject) => at(object, 'rules')
 const chart = renderSet('default')
+type Rule = { readonly resources: readonly string[] }
 
 describe('rights', () => {
   test('operator: the rights of examples/kubernetes/operator-rbac.yaml, and those that make the Secrets', () => {
@@ -35,6 +45,45 @@ describe('rights', () => {
     for (const account of chart.all('ServiceAccount')) {
       expect(account).toMatchObject({ automountServiceAccountToken: false })
     }
+  })
+
+  test('operator of some namespaces: a Role in each, nothing of the whole cluster', () => {
+    const { objects, all } = renderSet('namespaced')
+    const namespaces = new Set(objects.map(({ metadata }) => metadata.namespace))
+    expect(namespaces).toEqual(new Set([undefined, 'team-a', 'team-b']))
+    const kinds = objects.map(({ kind }) => kind)
+    const clusterKinds = ['ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']
+    expect(kinds.filter((kind) => clusterKinds.includes(kind) || kind.startsWith('Validating'))).toEqual([])
+
+    const whole = at(chart.one('ClusterRole', 'holdfast-operator'), 'rules') as readonly Rule[]
+    const outside = ['namespaces', 'validatingadmissionpolicies', 'validatingadmissionpolicybindings']
+    const wanted = whole.filter(({ resources }) => resources.every((one) => !outside.includes(one)))
+    expect(wanted.length).toBeGreaterThan(2)
+    for (const namespace of ['team-a', 'team-b']) {
+      const there = (kind: string) => all(kind).filter(({ metadata }) => metadata.namespace === namespace)
+      expect(there('Role').map(rulesOf)).toEqual([wanted])
+      expect(there('RoleBinding')).toMatchObject([
+        {
+          roleRef: { kind: 'Role', name: there('Role')[0]?.metadata.name },
+          subjects: [{ kind: 'ServiceAccount', name: 'holdfast-operator', namespace: 'holdfast-system' }],
+        },
+      ])
+    }
+    expect(flagsOf(podOf(renderSet('namespaced').one('Deployment')))).toEqual(
+      expect.objectContaining(
+        new Map([
+          ['--watch-namespaces', 'team-a,team-b'],
+          ['--cluster-id', 'tenant-1'],
+        ]),
+      ),
+    )
+    expect(flagsOf(podOf(chart.one('Deployment'))).has('--watch-namespaces')).toBe(false)
+  })
+
+  test('operator of some namespaces: the Roles that others write by hand are those of the chart', () => {
+    const documented = example('operator-namespaced-rbac.yaml').filter(({ kind }) => kind === 'Role')
+    const [ours] = renderSet('namespaced').all('Role')
+    expect(documented.slice(0, 2).map(rulesOf)).toEqual([at(ours, 'rules'), at(ours, 'rules')])
   })
 
   test('users: the roles of examples/kubernetes/user-roles.yaml, with their aggregation', () => {

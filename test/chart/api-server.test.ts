@@ -20,13 +20,18 @@ import {
   render,
   renderSet,
   root,
+  valueSets,
+  valuesFolder,
 } from '../support/chart.ts'
 import { type ControlPlane, startControlPlane } from '../support/cluster/control-plane.ts'
 import { freePort } from '../support/cluster/free-port.ts'
 import { until } from '../support/cluster/until.ts'
+import type { UserName } from '../support/cluster/users.ts'
 
 const { name, namespace } = release
 const waitMs = 90_000
+/** Of the operator of some namespaces. */
+const watched = ['team-a', 'team-b']
 const ledger = [
   {
     apiVersion: 'holdfast.dev/v1',
@@ -51,6 +56,12 @@ beforeAll(async () => {
     foreignKind('monitoring.coreos.com', 'ServiceMonitor'),
     foreignKind('monitoring.coreos.com', 'PrometheusRule'),
     foreignKind('cert-manager.io', 'Certificate'),
+    foreignKind('gateway.networking.k8s.io', 'HTTPRoute'),
+    ...watched.map((watchedName) => ({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: watchedName },
+    })),
   ])
   await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
   await until('the default ServiceAccount', waitMs, () => read('serviceaccounts', 'default'))
@@ -65,7 +76,10 @@ function foreignKind(group: string, kind: string): object {
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: `${plural}.${group}` },
+    metadata: {
+      name: `${plural}.${group}`,
+      annotations: { 'api-approved.kubernetes.io': 'unapproved, in place of the real one' },
+    },
     spec: {
       group,
       names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
@@ -101,21 +115,35 @@ async function namesOf(resource: string): Promise<string[]> {
 }
 
 function helmOn(args: readonly string[], values: object = {}): ReturnType<typeof helm> {
-  const flags = ['--kubeconfig', cluster.kubeconfigPath('cluster-admin'), '--namespace', namespace]
-  const given = ['install', 'upgrade'].includes(args[0] ?? '') ? ['--values', '-'] : []
-  return helm([...args, ...flags, ...given], JSON.stringify(values))
+  return helmAs('cluster-admin', [...args, '--namespace', namespace], values)
 }
 
-describe.each(['default', 'bare', 'full', 'cert-manager', 'own-secrets'])(
-  'the API server, with the values %s',
-  (set) => {
-    test('every object is accepted with strict validation', async () => {
-      const { objects } = renderSet(set)
-      expect(objects.length).toBeGreaterThan(8)
-      await apply(objects, ['--dry-run=server'])
-    })
+function helmAs(user: UserName, args: readonly string[], values: object = {}): ReturnType<typeof helm> {
+  const given = ['install', 'upgrade'].includes(args[0] ?? '') ? ['--values', '-'] : []
+  return helm([...args, '--kubeconfig', cluster.kubeconfigPath(user), ...given], JSON.stringify(values))
+}
+
+test.each(valueSets)(
+  'the API server, with the values %s: every object is accepted with strict validation',
+  async (set) => {
+    const { objects } = renderSet(set)
+    expect(objects.length).toBeGreaterThan(8)
+    const isElsewhere = (object: KubeObject) => watched.includes(object.metadata.namespace ?? '')
+    await apply(
+      objects.filter((object) => !isElsewhere(object)),
+      ['--dry-run=server'],
+    )
+    for (const object of objects.filter(isElsewhere)) {
+      await apply([object], ['--dry-run=server', '-n', object.metadata.namespace ?? ''])
+    }
   },
 )
+
+test('the API server, with the Kustomize overlay: every object is accepted with strict validation', async () => {
+  const overlay = join(root, 'examples/kustomize/overlay')
+  const stdout = await kubectl('apply', '-k', overlay, '--dry-run=server', '--validate=strict', '-o', 'name')
+  expect(stdout).toContain('statefulset.apps/holdfast-server')
+})
 
 test('the API server: a field that no kind has is refused, so the check is one', async () => {
   const [service] = render({}).all('Service')
@@ -123,6 +151,62 @@ test('the API server: a field that no kind has is refused, so the check is one',
   const args = ['apply', '-n', namespace, '--dry-run=server', '--validate=strict', '-f', '-']
   const { code, stderr } = await cluster.kubectl(args, { stdin })
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('unknown field "spec.portz"') })
+})
+
+describe('a release of some namespaces', () => {
+  const tenant = 'tenant-holdfast'
+  const values = ['--values', join(valuesFolder, 'namespaced.yaml')]
+  const mine = ['--namespace', tenant, ...values]
+
+  /** Whether RBAC lets the operator of the tenant do this. */
+  async function may(resourceAttributes: object): Promise<unknown> {
+    const spec = { user: `system:serviceaccount:${tenant}:${name}-operator`, resourceAttributes }
+    const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec }
+    const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews'
+    return at((await cluster.request({ method: 'POST', path, body })).json(), 'status', 'allowed')
+  }
+
+  test('helm install: somebody without any right in the whole cluster may', async () => {
+    await kubectl('create', 'namespace', tenant)
+    for (const namespaceOf of [tenant, ...watched]) {
+      const flags = ['--clusterrole=cluster-admin', '--user=developer', '-n', namespaceOf]
+      await kubectl('create', 'rolebinding', 'tenant', ...flags)
+    }
+    const { code, stderr } = helmAs('developer', ['install', name, chartFolder, ...mine])
+    expect(code, stderr).toBe(0)
+    for (const namespaceOf of watched) {
+      const there = { namespace: namespaceOf, group: 'holdfast.dev', resource: 'lockedbuckets' }
+      expect(await may({ ...there, verb: 'watch' })).toBe(true)
+      expect(await may({ ...there, verb: 'patch', subresource: 'status' })).toBe(true)
+      expect(await may({ namespace: namespaceOf, verb: 'list', resource: 'secrets' })).toBe(false)
+    }
+    const objects = { verb: 'list', group: 'holdfast.dev', resource: 'lockedbuckets' }
+    expect(await may({ ...objects, namespace })).toBe(false)
+    expect(await may(objects)).toBe(false)
+    const lease = { group: 'coordination.k8s.io', resource: 'leases', name: `${name}-operator` }
+    expect(await may({ ...lease, namespace: tenant, verb: 'update' })).toBe(true)
+  })
+
+  test('helm install of everything: the same person may not', () => {
+    const { code, stderr } = helmAs('developer', ['install', 'other', chartFolder, '--namespace', tenant])
+    expect(code).toBe(1)
+    expect(stderr).toContain('forbidden')
+  })
+
+  test('helm install of a second release of the same namespaces: refused by the Roles there', () => {
+    const second = ['install', 'second', chartFolder, '--namespace', namespace, ...values]
+    const { code, stderr } = helmAs('cluster-admin', second)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/Role "holdfast-objects" in namespace "team-a" .* cannot be imported/)
+  })
+
+  test('helm uninstall: the Roles go', async () => {
+    const { code, stderr } = helmAs('developer', ['uninstall', name, '--namespace', tenant])
+    expect(code, stderr).toBe(0)
+    for (const namespaceOf of watched) {
+      expect(await kubectl('get', 'roles', '-n', namespaceOf, '-o', 'name')).toBe('')
+    }
+  })
 })
 
 /** In this order: the life of a release. */

@@ -72,6 +72,11 @@ describe('what is generated of the chart', () => {
     expect(stdout).toContain("kubeVersion: '>=1.30.0-0'\n")
   })
 
+  test('Chart.yaml: its icon is icon.svg', () => {
+    const icon = Buffer.from(read('charts/holdfast/icon.svg')).toString('base64')
+    expect(read('charts/holdfast/Chart.yaml')).toContain(`\nicon: data:image/svg+xml;base64,${icon}\n`)
+  })
+
   test.each(valueSets)('helm lint --strict: nothing to say with the values %s', (name) => {
     const { code, stdout, stderr } = helm([
       'lint',
@@ -81,6 +86,6 @@ describe('what is generated of the chart', () => {
       join(valuesFolder, `${name}.yaml`),
     ])
     expect(code, stdout + stderr).toBe(0)
-    expect(stdout).not.toContain('[WARNING]')
+    expect(stdout).not.toMatch(/\[(WARNING|INFO)\]/)
   })
 })

@@ -20,8 +20,8 @@ function golden(objects: readonly KubeObject[]): string {
 }
 
 describe('golden renderings', () => {
-  test('golden: five sets of values have one', () => {
-    expect(valueSets).toEqual(['bare', 'cert-manager', 'default', 'full', 'own-secrets'])
+  test('golden: six sets of values have one', () => {
+    expect(valueSets).toEqual(['bare', 'cert-manager', 'default', 'full', 'namespaced', 'own-secrets'])
   })
 
   test.each(valueSets)('golden: %s renders as it did', async (name) => {

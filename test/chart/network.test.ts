@@ -94,7 +94,7 @@ describe('NetworkPolicies', () => {
   })
 })
 
-describe('Ingress and Certificate', () => {
+describe('Ingress, HTTPRoute and Certificate', () => {
   test('Ingress: every host leads to the chosen port', () => {
     const { spec } = renderSet('own-secrets').one('Ingress')
     expect(spec).toMatchObject({
@@ -109,6 +109,22 @@ describe('Ingress and Certificate', () => {
       })
     }
     expect(renderSet('default').all('Ingress')).toEqual([])
+  })
+
+  test('HTTPRoute: every host leads to plain HTTP, by the Gateways that are named', () => {
+    const rendering = renderSet('namespaced')
+    const route = rendering.one('HTTPRoute')
+    expect(route.apiVersion).toBe('gateway.networking.k8s.io/v1')
+    expect(route.metadata.annotations).toEqual({ 'example.org/team': 'storage' })
+    expect(route['spec']).toEqual({
+      parentRefs: [{ name: 'public', namespace: 'gateways', sectionName: 'https' }],
+      hostnames: ['s3.example.org', '*.s3.example.org'],
+      rules: [{ backendRefs: [{ name: 'holdfast-s3', port: 9000 }], timeouts: { request: '0s' } }],
+    })
+    expect(at(rendering.one('Service', '-s3'), 'spec', 'ports')).toContainEqual(
+      expect.objectContaining({ name: 's3', port: 9000 }),
+    )
+    expect(renderSet('default').all('HTTPRoute')).toEqual([])
   })
 
   test('Certificate: the names by which the operator asks, names and addresses of yours, virtual hosts', () => {

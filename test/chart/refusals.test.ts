@@ -33,6 +33,21 @@ const rows: readonly (readonly [string, object, string])[] = [
     'there is no HTTPS',
   ],
   [
+    'an HTTPRoute without a Gateway',
+    { httpRoute: { enabled: true, hostnames: ['a.example.org'] } },
+    'httpRoute.parentRefs',
+  ],
+  [
+    'an HTTPRoute to HTTP that is off',
+    { httpRoute: { enabled: true, parentRefs: [{ name: 'a' }] }, server: { http: { enabled: false } } },
+    'httpRoute leads to the port of plain HTTP, but server.http is off',
+  ],
+  [
+    'some namespaces without the identity of the cluster',
+    { operator: { watchNamespaces: ['team-a'] } },
+    'operator.watchNamespaces: say in cluster.id',
+  ],
+  [
     'a service account without a name',
     { operator: { serviceAccount: { create: false } } },
     'operator.serviceAccount.name',

@@ -8,11 +8,14 @@ import { renderReadme, renderSchema, renderValues } from './render.ts'
 import { valueRows } from './values.ts'
 
 const chart = 'charts/holdfast'
+const kustomize = 'examples/kustomize/base'
 
-/** Path below `root` and content of every generated file of the chart. */
+/** Path below `root` and content of every generated file of the chart, and of the Kustomize base what takes no Helm. */
 export function chartFiles(root: string): ReadonlyMap<string, string> {
   const readme = readFileSync(join(root, chart, 'README.md'), 'utf8')
-  const crds = readdirSync(join(root, 'crds')).filter((name) => name.endsWith('.yaml'))
+  const names = readdirSync(join(root, 'crds')).filter((name) => name.endsWith('.yaml'))
+  const crds = names.map((name) => ({ name, text: readFileSync(join(root, 'crds', name), 'utf8') }))
+  const admission = makeAdmission({ namespace: 'holdfast-system', serviceAccount: 'holdfast-operator' })
   return new Map([
     [`${chart}/values.yaml`, renderValues(valueRows)],
     [`${chart}/values.schema.json`, renderSchema(valueRows)],
@@ -20,10 +23,9 @@ export function chartFiles(root: string): ReadonlyMap<string, string> {
     [`${chart}/files/dashboard.json`, `${JSON.stringify(dashboard, null, 2)}\n`],
     [`${chart}/templates/admission.yaml`, admissionTemplate()],
     [`${chart}/templates/_rules.tpl`, rulesTemplate(root)],
-    ...crds.map((name): [string, string] => [
-      `${chart}/templates/crds/${name}`,
-      crdTemplate(readFileSync(join(root, 'crds', name), 'utf8')),
-    ]),
+    ...crds.map(({ name, text }): [string, string] => [`${chart}/templates/crds/${name}`, crdTemplate(text)]),
+    [`${kustomize}/crds.yaml`, crds.map(({ text }) => text).join('---\n')],
+    [`${kustomize}/admission.yaml`, admission.map((object) => formatYaml(object)).join('---\n')],
   ])
 }
 
@@ -44,19 +46,28 @@ function admissionTemplate(): string {
   return `{{- if .Values.admission.enabled }}\n${head}${text.trimEnd()}\n{{- end }}\n`
 }
 
-/** The rules of each ClusterRole of the examples as `holdfast.rules.<name>`: who uses no Helm has the same. */
+/** The rules of the roles of the examples as `holdfast.rules.<name>`: who uses no Helm has the same. */
 function rulesTemplate(root: string): string {
-  const defines = ['operator-rbac.yaml', 'user-roles.yaml'].flatMap((file) => {
-    const text = readFileSync(join(root, 'examples/kubernetes', file), 'utf8')
-    return [...parseAllDocuments(text)].flatMap((document) => {
-      if (document.get('kind') !== 'ClusterRole') return []
-      const rules = formatYaml(document.toJS().rules).trimEnd()
-      return [
-        `{{- define "holdfast.rules.${document.getIn(['metadata', 'name'])}" -}}\n${rules}\n{{- end }}\n`,
-      ]
-    })
-  })
+  const files = ['operator-rbac.yaml', 'user-roles.yaml'].map((file) => rolesOf(root, file, 'ClusterRole'))
+  // Of the operator of some namespaces, the Role in the first of them is like those in the others.
+  const [objects] = rolesOf(root, 'operator-namespaced-rbac.yaml', 'Role')
+  if (objects === undefined) throw new Error('the operator of some namespaces has no Role')
+  const roles = [...files.flat(), { ...objects, name: 'holdfast-objects' }]
+  const defines = roles.map(
+    ({ name, rules }) => `{{- define "holdfast.rules.${name}" -}}\n${rules}\n{{- end }}\n`,
+  )
   return `{{/* Generated from examples/kubernetes by npm run chart: edit there. */}}\n${defines.join('\n')}`
+}
+
+type NamedRules = { readonly name: string; readonly rules: string }
+
+function rolesOf(root: string, file: string, kind: 'ClusterRole' | 'Role'): readonly NamedRules[] {
+  const text = readFileSync(join(root, 'examples/kubernetes', file), 'utf8')
+  return [...parseAllDocuments(text)].flatMap((document) => {
+    if (document.get('kind') !== kind) return []
+    const rules = formatYaml(document.toJS().rules).trimEnd()
+    return [{ name: String(document.getIn(['metadata', 'name'])), rules }]
+  })
 }
 
 /** The chart's labels in place of its own, and whether it stays after an uninstall. Errors: the object would be run by Helm. */

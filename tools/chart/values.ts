@@ -171,6 +171,11 @@ export const valueRows: readonly ValueRow[] = [
   ...podRows('server', { cpu: '250m', memory: '512Mi', memoryLimit: '2Gi' }),
 
   choice('operator.replicas', [1, 2], 'One leads, another stands by.', 1),
+  list(
+    'operator.watchNamespaces',
+    'The only namespaces that it watches; empty: all. It then has a Role in each and no ClusterRole; needs `cluster.id`.',
+    { of: 'strings' },
+  ),
   text('operator.verifyInterval', '10m', 'How often every bucket is read back and compared.', {
     pattern: durationPattern,
   }),
@@ -214,6 +219,12 @@ export const valueRows: readonly ValueRow[] = [
     'Secret with the certificate of these hosts; empty: the Ingress serves no TLS.',
   ),
   choice('ingress.backend', ['http', 'https'], 'Which port of the S3 Service it leads to.'),
+
+  flag('httpRoute.enabled', false, 'An HTTPRoute of the Gateway API for S3, to the port of plain HTTP.'),
+  map('httpRoute.annotations', 'Its annotations.'),
+  list('httpRoute.parentRefs', 'The Gateways that it joins, as in an HTTPRoute: `{name: …, namespace: …}`.'),
+  list('httpRoute.hostnames', 'Host names that lead to S3.', { of: 'strings' }),
+  object('httpRoute.timeouts', 'Timeouts of its rule, as in an HTTPRoute: large uploads take long.'),
 
   flag(
     'helmTest.enabled',

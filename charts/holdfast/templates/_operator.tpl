@@ -27,6 +27,9 @@
 - --leader-elect-resource-name={{ include "holdfast.fullname" . }}-operator
 - --verify-interval={{ .Values.operator.verifyInterval }}
 - --log-level={{ .Values.operator.logLevel }}
+{{- with .Values.operator.watchNamespaces }}
+- --watch-namespaces={{ join "," . }}
+{{- end }}
 {{- with .Values.cluster.id }}
 - --cluster-id={{ . }}
 {{- end }}

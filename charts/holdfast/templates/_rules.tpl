@@ -102,3 +102,30 @@
     - bypassgovernance
     - orphan
 {{- end }}
+
+{{- define "holdfast.rules.holdfast-objects" -}}
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - retentionpolicies
+    - lockedbuckets
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - retentionpolicies/status
+    - lockedbuckets/status
+  verbs:
+    - get
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - events
+  verbs:
+    - create
+    - patch
+{{- end }}

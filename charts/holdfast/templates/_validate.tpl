@@ -36,6 +36,15 @@
 {{- if and .Values.ingress.enabled (eq .Values.ingress.backend "https") (not (include "holdfast.hasHttps" .)) -}}
 {{- fail "ingress.backend is https, but there is no HTTPS: see server.https and tls.mode" -}}
 {{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.enabled: say in httpRoute.parentRefs which Gateway it joins" -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.server.http.enabled) -}}
+{{- fail "httpRoute leads to the port of plain HTTP, but server.http is off" -}}
+{{- end -}}
+{{- if and .Values.operator.watchNamespaces (not .Values.cluster.id) -}}
+{{- fail "operator.watchNamespaces: say in cluster.id which cluster this is; the operator may not read the uid of kube-system then" -}}
+{{- end -}}
 {{- range $component := list "server" "operator" -}}
 {{- $account := (index $.Values $component).serviceAccount -}}
 {{- if and (not $account.create) (not $account.name) -}}
