@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { limits } from '../lib/limits.ts'
 import { profileNames } from '../lib/profile.ts'
+import { isSystemBucket, systemBucketPrefix } from '../lib/system-buckets.ts'
 import { handledFields } from './annotations.ts'
 import { tagListSchema } from './bucket-tags.ts'
 import { lifecycleSchema } from './lifecycle.ts'
@@ -16,17 +17,16 @@ const keptByS3 = {
   prefixes: ['xn--', 'sthree-', 'amzn-s3-demo-'],
   suffixes: ['-s3alias', '--ol-s3', '.mrap', '--x-s3', '--table-s3'],
 } as const
-const reservedPrefix = 'holdfast-'
 const ipv4Pattern = '^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$'
 
 const bucketNameRules: readonly ApiRule<string>[] = [
   {
     name: 'BucketNameReserved',
-    cel: `!self.startsWith('${reservedPrefix}')`,
-    message: `bucket names beginning ${reservedPrefix} are reserved for the lock server itself`,
+    cel: `!self.startsWith('${systemBucketPrefix}')`,
+    message: `bucket names beginning ${systemBucketPrefix} are reserved for the lock server itself`,
     reason: 'FieldValueForbidden',
     fieldPath: [],
-    holds: (name) => !name.startsWith(reservedPrefix),
+    holds: (name) => !isSystemBucket(name),
   },
   {
     name: 'BucketNameForm',

@@ -12,7 +12,8 @@ export const conditionTypes = {
   Stalled: 'Trying again cannot help: somebody has to act. Present only while True.',
   Paused: 'The annotation holdfast.dev/paused is "true". Present only while True.',
   ObjectLockEnforced:
-    'GetObjectLockConfiguration, read back from the server, shows Object Lock with the rule of the policy.',
+    'GetObjectLockConfiguration, read back from the server, shows Object Lock with the rule of the policy; and the ' +
+    'server refuses to delete a locked version of its own, the canary.',
   DeletionProtected:
     'Deleting the object would leave locked data behind, or leave buckets without their policy.',
   Drifted: 'What the server has differs from what the spec asks for.',
@@ -41,6 +42,8 @@ export const conditionReasons = {
   ServerRefused: 'The lock server refused the request; its answer is in the message.',
   VolumeReplaced:
     'The lock server does not have the bucket of this object: its volume is another one, or was set back.',
+  CanaryDeleted:
+    'The lock server deleted the canary, a version under COMPLIANCE that it had to keep: its locks cannot be believed.',
   PolicyInvalid: 'The RetentionPolicy breaks a rule of its kind; correct it.',
   SpecInvalid: 'The spec breaks a rule of its kind; correct it.',
 
@@ -52,6 +55,8 @@ export const conditionReasons = {
   RuleDiffers: 'GetObjectLockConfiguration answers another rule than that of the policy.',
   ObjectLockMissing: 'The bucket has no Object Lock.',
   BucketMissing: 'The bucket does not exist on the lock server.',
+  CanaryUntried:
+    'The rule was read back, but the canary could not be written or tried: see the log of the operator for why.',
   Frozen: 'The bucket is frozen: existing locks hold, new ones are not made.',
 
   /** DeletionProtected */
@@ -90,6 +95,7 @@ export const eventReasons = {
   ServerUnreachable: { type: 'Warning', sentence: 'The lock server does not answer.' },
   ServerRefused: { type: 'Warning', sentence: 'The lock server refused a request.' },
   VolumeReplaced: { type: 'Warning', sentence: 'The lock server does not have the bucket any more.' },
+  CanaryDeleted: { type: 'Warning', sentence: 'The lock server deleted a version that it had locked.' },
   BucketOrphaned: { type: 'Warning', sentence: 'The object was deleted; the bucket and its locks stay.' },
   ManifestRefused: {
     type: 'Warning',

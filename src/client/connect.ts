@@ -56,6 +56,7 @@ export function connectLockServer(options: ConnectOptions): LockServer {
       return understand(call, documents.bucketFactsAnswer, text)
     },
     observeObjectLock: evidence.observeObjectLock,
+    tryCanary: evidence.tryCanary,
     explainDelete: ({ bucket, key, versionId }) =>
       ask(
         {

@@ -154,6 +154,18 @@ export type ServerInfo = {
   }
 }
 
+/**
+ * `refused`: the deletion was answered with AccessDenied and the version is there, with its lock. `deleted`: the deletion
+ * succeeded, or the version is gone or less locked than it was. `untried`: nothing is proved; `cause` says why.
+ */
+export type CanaryOutcome =
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'deleted'; readonly versionId: string; readonly answer: string }
+  | { readonly kind: 'untried'; readonly cause: string }
+
+/** By the server's own clocks. */
+export type CanaryTime = { readonly trustedMs: number; readonly wallMs: number }
+
 export interface LockServer {
   info(): Promise<ServerInfo>
   acquireLeadership(holder: string): Promise<{ epoch: number }>
@@ -171,6 +183,8 @@ export interface LockServer {
     after: string | null,
   ): Promise<{ readonly accessKeys: readonly AccessKeyFactsAnswer[]; readonly next: string | null }>
   observeObjectLock(name: string): Promise<ObservedObjectLock | null>
+  /** Tries to delete a locked version of the system's own, through S3. What hinders it is `untried`, no error. */
+  tryCanary(now: CanaryTime): Promise<CanaryOutcome>
   /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
   explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>
   acceptClock(input: { until: string; reason: string }): Promise<ServerInfo['clock']>

@@ -5,12 +5,20 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import type { DefaultRetention, RetentionPeriod } from '../lock/types.ts'
-import { type ObservedObjectLock, ServerRefusedError } from './lock-server.ts'
+import { tryCanary } from './canary.ts'
+import {
+  type CanaryOutcome,
+  type CanaryTime,
+  type ObservedObjectLock,
+  ServerRefusedError,
+} from './lock-server.ts'
 import { openS3Client, type S3ClientOptions, s3Answer } from './s3-client.ts'
 
 export type S3Evidence = {
   /** null: the bucket does not exist. Errors: ServerUnreachableError, ServerRefusedError. */
   readonly observeObjectLock: (bucket: string) => Promise<ObservedObjectLock | null>
+  /** Errors: none; see CanaryOutcome. */
+  readonly tryCanary: (now: CanaryTime) => Promise<CanaryOutcome>
   readonly close: () => void
 }
 
@@ -18,6 +26,7 @@ export function openS3Evidence(options: S3ClientOptions): S3Evidence {
   const client = openS3Client(options)
   return {
     observeObjectLock: (bucket) => observeObjectLock(client, bucket),
+    tryCanary: (now) => tryCanary(client, now),
     close: () => client.destroy(),
   }
 }

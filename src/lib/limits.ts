@@ -278,6 +278,10 @@ export const limits = {
    * A policy counts its buckets this long after the first of them changed: a thousand new ones are one write.
    */
   bucketCountDelayMs: 200,
+  /** The canary is locked for an hour, renewed when half of that is left; a list of its versions is a page of so many. */
+  canaryLockMs: 3_600_000,
+  canaryRenewMs: 1_800_000,
+  canaryVersionsMax: 16,
   /** How long the operator's start waits to know whether the admission policies are installed. */
   admissionGuardWaitMs: 5000,
 

@@ -2,6 +2,7 @@
  * What the operator counts, under the names and labels of controller-runtime and client-go, so that existing dashboards
  * read it. A value that the command makes: no global.
  */
+import type { CanaryOutcome } from '../client/lock-server.ts'
 import { type Counter, type Gauge, type Histogram, MetricSet, renderMetrics } from '../lib/metrics.ts'
 
 /** `terminal` counts as an error and by itself, as there. */
@@ -57,6 +58,7 @@ export class OperatorMetrics {
   constructor(leaseName = 'none') {
     this.#leaseName = leaseName
     this.leading(0)
+    for (const outcome of ['refused', 'deleted', 'untried']) this.#families.canaryAttempts.add({ outcome }, 0)
   }
 
   /** 1 while this replica leads. */
@@ -67,6 +69,10 @@ export class OperatorMetrics {
   /** 1 while the admission policies are as they should be. */
   guardInstalled(status: 0 | 1): void {
     this.#families.guard.set({}, status)
+  }
+
+  canaryTried(outcome: CanaryOutcome['kind']): void {
+    this.#families.canaryAttempts.add({ outcome })
   }
 
   countRequest({ code, method, host }: RestAnswer): void {
@@ -142,7 +148,7 @@ export class OperatorMetrics {
 
 type Families = Readonly<
   Record<'reconciles' | 'errors' | 'terminal' | 'panics' | 'timeouts' | 'adds' | 'retries', Counter> &
-    Record<'restRequests', Counter> &
+    Record<'restRequests' | 'canaryAttempts', Counter> &
     Record<'active' | 'workers' | 'depth' | 'unfinished' | 'longest' | 'leading' | 'guard', Gauge> &
     Record<'seconds' | 'queueSeconds' | 'workSeconds', Histogram>
 >
@@ -173,6 +179,10 @@ function makeFamilies(set: MetricSet): Families {
     longest: gauge('workqueue_longest_running_processor_seconds', 'How long the longest of them has been.'),
     restRequests: counter('rest_client_requests_total', 'Requests to the API server, by answer.'),
     leading: gauge('leader_election_master_status', 'Whether this replica is the leader.'),
+    canaryAttempts: counter(
+      'holdfast_canary_attempts_total',
+      'Attempts to delete a locked version of the system, by outcome: refused is as it must be.',
+    ),
     guard: gauge(
       'holdfast_admission_guard_installed',
       'Whether the admission policies are as they should be.',

@@ -2,6 +2,7 @@ import type { LockServer } from '../client/lock-server.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { Canary } from './canary.ts'
 import { makeReconciler, type Reconciler, type StatusListener } from './controller.ts'
 import { lockedBucketController } from './controllers/LockedBucket.ts'
 import { retentionPolicyController } from './controllers/RetentionPolicy.ts'
@@ -82,7 +83,7 @@ async function lead(options: OperatorOptions, term: Term): Promise<void> {
     if (loss !== null) throw loss
   }
   const abandoned = AbortSignal.any([term.signal, abandon.signal])
-  const reconcilers = makeReconcilers(options, { epoch, assertHeld, lost })
+  const reconcilers = makeReconcilers({ ...options, metrics }, { epoch, assertHeld, lost })
   const stop = AbortSignal.any([signal, abandoned])
   const cancelDrain = onAbort(signal, () =>
     timers.after(limits.drainMsMax, () => abandon.abort(new Error('the running reconciles took too long'))),
@@ -117,9 +118,13 @@ function onAbort(signal: AbortSignal, start: () => () => void): () => void {
   }
 }
 
-function makeReconcilers(options: OperatorOptions, leadership: Leadership): readonly Reconciler[] {
-  const { source, lockServer, clock, log, clusterId, onStatus = () => undefined } = options
+function makeReconcilers(
+  options: OperatorOptions & { readonly metrics: OperatorMetrics },
+  leadership: Leadership,
+): readonly Reconciler[] {
+  const { source, lockServer, clock, log, clusterId, metrics, onStatus = () => undefined } = options
   const serverFacts = new ServerFacts({ lockServer, clock, leadership })
+  const canary = new Canary({ lockServer, clock, log, metrics, intervalMs: options.verifyIntervalMs })
   const recordEvent = (event: EventRecord) => {
     onStatus({ kind: 'event', event })
     return source.recordEvent(event)
@@ -128,7 +133,16 @@ function makeReconcilers(options: OperatorOptions, leadership: Leadership): read
   return [
     makeReconciler(retentionPolicyController(source), parts),
     makeReconciler(
-      lockedBucketController({ source, lockServer, serverFacts, leadership, clusterId, recordEvent, log }),
+      lockedBucketController({
+        source,
+        lockServer,
+        serverFacts,
+        canary,
+        leadership,
+        clusterId,
+        recordEvent,
+        log,
+      }),
       parts,
     ),
   ]

@@ -13,6 +13,3 @@ export function addressedKey(request: S3Request): string {
   assert(request.key !== null, 'an object operation has its key')
   return request.key
 }
-
-/** Names that are reserved for the system's own buckets. */
-export const systemBucketPrefix = 'holdfast-'

@@ -1,7 +1,8 @@
-/** What only the owner of the volume can say: clock, disk, and the totals over all buckets. */
+/** What only the owner of the volume can say: clock, disk, and the totals over all buckets but the system's own. */
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { MetricSet } from '../lib/metrics.ts'
+import { isSystemBucket } from '../lib/system-buckets.ts'
 import type { ScrubReport, Store } from '../store/store.ts'
 
 type Totals = {
@@ -78,6 +79,7 @@ async function countTotals(store: Store): Promise<Totals> {
   for (;;) {
     const page = await store.buckets.list({ accountId: null, after, limit: bucketsPerPage })
     for (const { name } of page) {
+      if (isSystemBucket(name)) continue
       const facts = await store.buckets.facts(name)
       // Deleted meanwhile.
       if (facts === null) continue

@@ -20,6 +20,13 @@ export const remedies: Readonly<Record<string, string>> = {
   ServerRefused:
     'The message holds the server’s answer. 401 and 403: the operator’s key is not the server’s; compare the two Secrets and restart ' +
     'the one that is behind. Anything else: the operator and the server are of releases that do not understand each other; upgrade the server first.',
+  VolumeReplaced:
+    'The server runs on another volume than before, or on an older copy of it. Nothing was changed and nothing is made anew. Bring ' +
+    'the right volume back. If it is lost, delete the object (its status is the record of what is missing: keep a copy) and make it again.',
+  CanaryDeleted:
+    'The operator tried to delete a locked version of the system’s own, and it was deleted: the server, its volume, or what lies between ' +
+    'is not what it should be. Stop clients, keep the volume, compare the image’s digest, run `holdfast verify` on a copy. The next attempt ' +
+    'that is refused makes the objects Ready again; the counter `holdfast_canary_attempts_total{outcome="deleted"}` stays.',
   PolicyInvalid:
     'The policy was stored before a rule of its kind was there. It stays enforced as it was applied last; correct the policy.',
   SpecInvalid:

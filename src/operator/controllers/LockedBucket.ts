@@ -6,6 +6,7 @@ import {
   ServerUnreachableError,
 } from '../../client/lock-server.ts'
 import type { Log } from '../../lib/log.ts'
+import type { Canary } from '../canary.ts'
 import type { Controller } from '../controller.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
@@ -24,6 +25,7 @@ export type LockedBucketParts = {
   readonly source: Source
   readonly lockServer: LockServer
   readonly serverFacts: ServerFacts
+  readonly canary: Canary
   readonly leadership: Leadership
   readonly clusterId: string
   readonly recordEvent: (event: EventRecord) => Promise<void>
@@ -108,9 +110,10 @@ async function viewServer(
   try {
     const { serverFacts } = parts
     const info = verify === 'open' ? await serverFacts.readNow() : await serverFacts.read()
+    const canary = verify === 'open' ? await parts.canary.readNow(info) : await parts.canary.read(info)
     const facts = await parts.lockServer.readBucket(bucketName)
     const observed = facts === null ? null : await parts.lockServer.observeObjectLock(bucketName)
-    return { kind: 'seen', info, facts, observed }
+    return { kind: 'seen', info, facts, observed, canary }
   } catch (error) {
     return { kind: 'failed', error: serverError(error) }
   }

@@ -8,11 +8,13 @@ import { formatRetention } from '../../api/periods.ts'
 import {
   type ApplyBucketAnswer,
   type BucketFactsAnswer,
+  type CanaryOutcome,
   type ObservedObjectLock,
   ServerRefusedError,
 } from '../../client/lock-server.ts'
 import { unreachable } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'
+import { canaryBucket } from '../../lib/system-buckets.ts'
 import type { BucketRetention } from '../../lock/types.ts'
 import type { WantedCondition } from '../conditions.ts'
 import type { Next } from '../controller.ts'
@@ -61,6 +63,35 @@ export const ownsNothing = 'This object owns no bucket on the lock server.'
 export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutcome): Assessment | null {
   const { answer, server } = outcome
   if (answer?.kind === 'staleEpoch') return null
+  const assessment = assessBucket(snapshot, outcome)
+  return server.kind === 'failed' ? assessment : withCanary(assessment, server.canary)
+}
+
+/** What a server says of a bucket is worth as much as what it does with the canary. */
+function withCanary(assessment: Assessment, canary: CanaryOutcome): Assessment {
+  const type = 'ObjectLockEnforced'
+  const { enforced, drifted, view } = assessment
+  switch (canary.kind) {
+    case 'refused':
+      return assessment
+    case 'untried':
+      if (enforced.status !== 'True') return assessment
+      return { ...assessment, enforced: { type, status: 'Unknown', reason: 'CanaryUntried', message: null } }
+    case 'deleted': {
+      const message =
+        `The deletion of a version under COMPLIANCE in bucket ${canaryBucket} was answered with ${canary.answer}. ` +
+        'What this lock server says of its locks cannot be believed. Stop clients, keep the volume as it is, and look ' +
+        "into the operator's log and the server's audit log."
+      const broken: WantedCondition = { type, status: 'False', reason: 'CanaryDeleted', message }
+      return { ...stalled('CanaryDeleted', message, view), enforced: broken, drifted }
+    }
+    default:
+      return unreachable(canary, 'every outcome of the canary is told')
+  }
+}
+
+function assessBucket(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutcome): Assessment {
+  const { answer, server } = outcome
   if (snapshot.server.kind === 'seen' && isReplaced(snapshot))
     return assessReplaced(snapshot.object, snapshot.server)
   const view = ownedView(snapshot, outcome)
@@ -110,7 +141,7 @@ function assessReplaced(
     `${status?.bucket?.uid ?? 'unknown'}. Nothing is changed. Bring its volume back, or delete this object and ` +
     'make it again to begin with what the server has.'
   return {
-    ...stalled(reason, message, { kind: 'unknown' }),
+    ...stalled('VolumeReplaced', message, { kind: 'unknown' }),
     enforced: { type: 'ObjectLockEnforced', status: 'Unknown', reason, message },
     drifted: { type: 'Drifted', status: 'True', reason, message },
   }

@@ -11,6 +11,7 @@ import {
 import type {
   ApplyBucketRequest,
   BucketFactsAnswer,
+  CanaryOutcome,
   ObservedObjectLock,
   OwnerRef,
   ServerInfo,
@@ -30,6 +31,7 @@ export type ServerView =
       readonly info: ServerInfo
       readonly facts: BucketFactsAnswer | null
       readonly observed: ObservedObjectLock | null
+      readonly canary: CanaryOutcome
     }
   | { readonly kind: 'failed'; readonly error: Error }
 

@@ -4,6 +4,7 @@
  */
 import { unreachable } from '../../lib/assert.ts'
 import type { Principal, Statement } from '../../lib/identity.ts'
+import { canaryBucket, isSystemBucket } from '../../lib/system-buckets.ts'
 import type { Action } from '../operation.ts'
 import { evaluatePolicy, type PolicyVerdict } from '../policy/evaluate.ts'
 import type { PolicyFacts } from '../policy/facts.ts'
@@ -36,13 +37,14 @@ export type Authorization =
         | 'ExplicitDeny'
         | 'NoStatement'
         | 'OperatorScope'
+        | 'SystemBucket'
         | 'BucketPolicyDeny'
         | 'BucketPolicyUnreadable'
     }
 
 /**
- * What the operator reads back as evidence, through S3 like any client. It never writes, deletes or bypasses
- * here, and no bucket policy takes its evidence away or gives it more.
+ * What the operator reads back as evidence, through S3 like any client. In buckets of users it never writes, deletes or
+ * bypasses, and no bucket policy takes its evidence away or gives it more.
  */
 const operatorActions: ReadonlySet<string> = new Set<Action>([
   's3:GetBucketLocation',
@@ -51,6 +53,22 @@ const operatorActions: ReadonlySet<string> = new Set<Action>([
   's3:ListAllMyBuckets',
   's3:ListBucket',
   's3:ListBucketVersions',
+])
+
+/**
+ * And what it does in the bucket of its canary besides: make it, write a version with a lock, see it, try to delete it. The
+ * lock rules judge that as anybody's: it has no bypass here either.
+ */
+const canaryActions: ReadonlySet<string> = new Set<Action>([
+  's3:CreateBucket',
+  's3:DeleteObjectVersion',
+  's3:GetObject',
+  's3:GetObjectRetention',
+  's3:GetObjectVersion',
+  's3:PutBucketObjectLockConfiguration',
+  's3:PutBucketVersioning',
+  's3:PutObject',
+  's3:PutObjectRetention',
 ])
 
 /** Root and the owner of the bucket's account keep these, so that nobody locks himself out by a policy (as AWS). */
@@ -64,12 +82,12 @@ const policyActions: ReadonlySet<string> = new Set<Action>([
 const bypass: Action = 's3:BypassGovernanceRetention'
 
 export function authorize(principal: Principal, request: AuthorizationRequest): Authorization {
+  if (isClosed(principal, request)) return { kind: 'deny', rule: 'SystemBucket' }
   switch (principal.kind) {
     case 'root':
       return refusalByPolicy(principal, request) ?? { kind: 'allow', rule: 'Root' }
     case 'operator':
-      if (operatorActions.has(request.action)) return { kind: 'allow', rule: 'OperatorScope' }
-      return { kind: 'deny', rule: 'OperatorScope' }
+      return { kind: isOperators(request) ? 'allow' : 'deny', rule: 'OperatorScope' }
     case 'user':
       return authorizeUser(principal, request)
     default:
@@ -91,6 +109,17 @@ export function mayForSomeKey(principal: Principal, request: Omit<AuthorizationR
   return principal.statements.some(
     (statement) => statement.effect === 'Allow' && covers({ ...statement, prefixes: null }, keyed),
   )
+}
+
+/** Root may look into the system's own buckets, users may not; CreateBucket, of one that is not there, judges the name. */
+function isClosed({ kind }: Principal, { action, bucket, bucketAccountId }: AuthorizationRequest): boolean {
+  if (kind === 'operator' || bucket === null || bucketAccountId === null || !isSystemBucket(bucket))
+    return false
+  return kind === 'user' || !/^s3:(Get|List)/.test(action)
+}
+
+function isOperators({ action, bucket }: AuthorizationRequest): boolean {
+  return operatorActions.has(action) || (bucket === canaryBucket && canaryActions.has(action))
 }
 
 function authorizeUser(principal: Principal, request: AuthorizationRequest): Authorization {

@@ -1,6 +1,6 @@
 import { assert } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'
-import { systemBucketPrefix } from '../addressed.ts'
+import { isSystemBucket } from '../../lib/system-buckets.ts'
 import { emptyAnswer } from '../answers.ts'
 import { headerNotImplemented, refuseAccessControl } from '../object-description.ts'
 import { type Action, defineOperation, type OperationContext } from '../operation.ts'
@@ -35,7 +35,7 @@ export const CreateBucket = defineOperation<Input>({
     assert(name !== null, 'CreateBucket has a bucket name')
     checkLocation(context, location)
     // The system's own buckets are the operator's: nobody else takes their names.
-    if (name.startsWith(systemBucketPrefix) && context.principal.kind !== 'operator') {
+    if (isSystemBucket(name) && context.principal.kind !== 'operator') {
       throw new S3Error('InvalidBucketName', { extra: { BucketName: name } })
     }
     const { accountId } = context.principal

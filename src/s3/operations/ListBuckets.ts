@@ -1,7 +1,7 @@
 import { limits } from '../../lib/limits.ts'
+import { isSystemBucket } from '../../lib/system-buckets.ts'
 import { formatIso } from '../../lib/units.ts'
 import type { BucketRecord } from '../../store/records.ts'
-import { systemBucketPrefix } from '../addressed.ts'
 import { xmlAnswer } from '../answers.ts'
 import { continuationToken, parseContinuationToken } from '../continuation-token.ts'
 import { parsePageSize } from '../listing-input.ts'
@@ -83,7 +83,7 @@ async function readPage(context: OperationContext, input: Input): Promise<Page> 
 }
 
 function matches(bucket: BucketRecord, input: Input): boolean {
-  if (bucket.name.startsWith(systemBucketPrefix)) return false
+  if (isSystemBucket(bucket.name)) return false
   return bucket.name.startsWith(input.prefix) && (input.region === null || bucket.region === input.region)
 }
 

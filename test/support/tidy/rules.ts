@@ -53,7 +53,12 @@ export const folderRules: readonly FolderRule[] = [
 
 /** Packages and the only files or folders that may import them: one door each. */
 export const packageDoors: Readonly<Record<string, readonly string[]>> = {
-  '@aws-sdk/client-s3': ['client/s3-client.ts', 'client/s3-evidence.ts', 'client/hold-proof.ts'],
+  '@aws-sdk/client-s3': [
+    'client/s3-client.ts',
+    'client/s3-evidence.ts',
+    'client/hold-proof.ts',
+    'client/canary.ts',
+  ],
   '@kubernetes/client-node': ['operator/kube.ts'],
   '@node-rs/crc32': ['store/bodies/', 's3/checksums.ts'],
   'fast-xml-parser': ['s3/xml.ts'],

@@ -99,7 +99,7 @@ export function seen(facts: BucketFactsAnswer | null): ServerView {
   const retention = facts?.objectLock?.retention ?? null
   const none: ObservedObjectLock = { versioning: null, objectLockEnabled: false, defaultRetention: null }
   const observed = facts === null ? null : retention === null ? none : observedOf(retention)
-  return { kind: 'seen', info, facts, observed }
+  return { kind: 'seen', info, facts, observed, canary: { kind: 'refused' } }
 }
 
 export function snapshotOf(

@@ -39,7 +39,8 @@ function snapshotOf({
 }: Parts): LockedBucketSnapshot {
   const facts = served === null ? null : factsOf(served)
   const observed = served === null ? null : observedOf(toBucketRetention(served.spec))
-  return { object, policy, server: { kind: 'seen', info, facts, observed }, clusterId, epoch: 7, guard: null }
+  const server = { kind: 'seen', info, facts, observed, canary: { kind: 'refused' } } as const
+  return { object, policy, server, clusterId, epoch: 7, guard: null }
 }
 
 function statusOf(snapshot: LockedBucketSnapshot): LockedBucketStatus | null {

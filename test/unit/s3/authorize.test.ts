@@ -112,6 +112,48 @@ describe('authorize', () => {
     ])
   })
 
+  test("Authorize: the operator in the canary's bucket, the lock is written and its deletion tried, without bypass", () => {
+    const operator = operatorKey('O', 'x').principal
+    const own = { bucket: 'holdfast-canary', bucketAccountId: operator.accountId }
+    const more: readonly Action[] = ['s3:BypassGovernanceRetention', 's3:PutObjectRetention', 's3:PutObject']
+    const actions = operations.flatMap(({ permission, versionPermission = permission }) => [
+      permission,
+      versionPermission,
+    ])
+    const allowedIn = (bucket: string) =>
+      [...new Set([...actions, ...more])]
+        .filter((action) => verdict(operator, request(action, { ...own, bucket })).startsWith('allow'))
+        .sort()
+    const elsewhere = allowedIn('holdfast-other')
+    expect(allowedIn('holdfast-canary-2')).toEqual(elsewhere)
+    expect(allowedIn('holdfast-canary').filter((action) => !elsewhere.includes(action))).toEqual([
+      's3:CreateBucket',
+      's3:DeleteObjectVersion',
+      's3:GetObject',
+      's3:GetObjectRetention',
+      's3:GetObjectVersion',
+      's3:PutBucketObjectLockConfiguration',
+      's3:PutBucketVersioning',
+      's3:PutObject',
+      's3:PutObjectRetention',
+    ])
+  })
+
+  test('Authorize: a bucket of the system, root looks, users do nothing, whoever owns it', () => {
+    const root = rootKey('R', 'x').principal
+    const system = { bucket: 'holdfast-canary', bucketAccountId: account }
+    for (const action of ['s3:PutObject', 's3:DeleteObjectVersion', 's3:PutBucketPolicy'] as const) {
+      expect(verdict(root, request(action, system))).toBe('deny SystemBucket')
+      expect(verdict(user(null), request(action, system))).toBe('deny SystemBucket')
+    }
+    expect(verdict(root, request('s3:GetObjectVersion', system))).toBe('allow Root')
+    expect(verdict(root, request('s3:ListBucketVersions', system))).toBe('allow Root')
+    expect(verdict(user(null), request('s3:GetObject', system))).toBe('deny SystemBucket')
+    // The name is refused where buckets are made, with S3's own code.
+    const create = { ...system, bucketAccountId: null, key: null }
+    expect(verdict(user(null), request('s3:CreateBucket', create))).toBe('allow AccountOwner')
+  })
+
   test('Authorize: an account owner, everything on its buckets and the bypass, nothing on others', () => {
     const owner = user(null)
     expect(verdict(owner, request('s3:BypassGovernanceRetention'))).toBe('allow AccountOwner')
