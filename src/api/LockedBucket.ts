@@ -131,6 +131,7 @@ export const lockedBucketSpecSchema = withRules(baseSpecSchema, lockedBucketRule
 
 const countSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 const nameSchema = z.string().max(253)
+const statusText = z.string().max(limits.statusTextLengthMax)
 const timeSchema = z.string().meta({ format: 'date-time' })
 
 const retentionFields = {
@@ -207,6 +208,47 @@ export const lockedBucketStatusSchema = z.object({
     })
     .optional()
     .describe("How far the policy's applyToExisting has come in this bucket; it goes on after a restart."),
+  lastLifecycleRun: z
+    .object({
+      startTime: timeSchema.describe('When the run began, by trusted time.'),
+      completionTime: timeSchema.describe('When it ended.'),
+      expired: countSchema.describe('How many current versions it expired.'),
+      removed: countSchema.describe('How many noncurrent versions and delete markers it removed.'),
+      abortedUploads: countSchema.describe('How many uploads it aborted.'),
+      locked: countSchema.describe('How many were due, and kept by their locks.'),
+      unreadable: countSchema.describe('How many it left alone, because their records cannot be read.'),
+    })
+    .optional()
+    .describe("What the last run of the bucket's lifecycle rules did. Absent: none ended yet."),
+  lastDenials: z
+    .array(
+      z.object({
+        time: timeSchema.describe('When, by trusted time.'),
+        operation: statusText.describe("The operation, by S3's or the admin API's name."),
+        rule: statusText.describe('The rule that denied it.'),
+        accessKeyId: statusText.describe('The access key that asked. `*`: several.'),
+        key: statusText.optional().describe('The key of the object. Absent: the bucket, or several keys.'),
+        versionId: statusText.optional().describe('The version, if one was named.'),
+        count: countSchema.describe('How many requests alike it stands for.'),
+      }),
+    )
+    .max(limits.lastDenialsMax)
+    .optional()
+    .describe(
+      'The last few requests that would have changed something in the bucket and were denied, newest first; all are ' +
+        'in the audit log. Coarse: written with other changes, or after five minutes.',
+    ),
+  integrity: z
+    .object({
+      lastScrubTime: timeSchema
+        .optional()
+        .describe('When the last scrub of the volume ended. Absent: none did.'),
+      quarantinedVersions: countSchema.describe(
+        'How many versions have damaged bytes; reads of them are refused.',
+      ),
+    })
+    .optional()
+    .describe('What the scrub found, which reads all bytes of the volume once a week.'),
   policy: z
     .object({
       name: nameSchema.describe('The name of the RetentionPolicy.'),

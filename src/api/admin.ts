@@ -104,6 +104,25 @@ const lifecycleRun = z.object({
   unreadableCount: z.int(),
 })
 
+/** Refused requests that would have changed something; `count`: of how many alike. Trusted time. */
+const denial = z.object({
+  time: z.string(),
+  operation: z.string(),
+  accessKeyId: z.string(),
+  key: z.string().nullable(),
+  versionId: z.string().nullable(),
+  rule: z.string(),
+  count: z.int(),
+})
+
+/** What the scrub of the volume found; `unreadableCount` is of the whole volume. */
+const integrity = z.object({
+  lastScrub: z.string().nullable(),
+  unreadableCount: z.int(),
+  quarantinedCount: z.int(),
+  quarantined: z.array(z.object({ key: z.string(), versionId: z.string(), problem: z.string() })),
+})
+
 /** GET /v1/buckets/{name} */
 export const bucketFactsAnswer = z.object({
   name: z.string(),
@@ -126,6 +145,8 @@ export const bucketFactsAnswer = z.object({
   legalHoldCount: z.int(),
   lockedUntil: z.string().nullable(),
   lastLifecycleRun: lifecycleRun.nullable(),
+  lastDenials: z.array(denial),
+  integrity,
 })
 
 const clockAnswer = z.object({

@@ -17,6 +17,9 @@ export const conditionTypes = {
   DeletionProtected:
     'Deleting the object would leave locked data behind, or leave buckets without their policy.',
   Drifted: 'What the server has differs from what the spec asks for.',
+  ClockSuspect:
+    'The wall clock of the lock server jumped and is not believed: locks end by trusted time, which is behind it.',
+  IntegrityVerified: 'The last scrub read all bytes of the bucket and found them as they were written.',
   AdmissionGuardInstalled: 'The API server refuses by itself what the operator asks it to: print-admission.',
 } as const
 export type ConditionType = keyof typeof conditionTypes
@@ -73,6 +76,21 @@ export const conditionReasons = {
     'The server has another profile, quota, checksum rule, lifecycle or tags than the spec; the operator corrects it.',
   ServerWeaker: 'The server enforces less than the policy asks for; the operator corrects it.',
 
+  /** ClockSuspect */
+  ClockTrusted: 'The wall clock of the lock server is believed.',
+  ClockJumped:
+    'The wall clock of the lock server is ahead of its trusted time. Nothing ends early; far ahead, locks by period are refused. Set the clock ' +
+    'right, or vouch for it: holdfast clock accept.',
+
+  /** IntegrityVerified */
+  Scrubbed: 'The last scrub found no damage in the bucket.',
+  NotScrubbed:
+    'No scrub of the volume has ended yet; the first begins some minutes after the start of the server.',
+  Quarantined:
+    'The bytes of versions are not those that were written: their reads are refused, nothing is removed. Bring them back from a copy of the volume.',
+  UnreadableVersions:
+    'The scrub met versions whose records cannot be read, and may be of this bucket; they count as locked. holdfast verify names them.',
+
   /** AdmissionGuardInstalled */
   GuardInstalled: 'Every ValidatingAdmissionPolicy and its binding are as they should be.',
   GuardMissing: 'A policy or a binding is missing; apply the output of holdfast print-admission.',
@@ -96,6 +114,14 @@ export const eventReasons = {
   ServerRefused: { type: 'Warning', sentence: 'The lock server refused a request.' },
   VolumeReplaced: { type: 'Warning', sentence: 'The lock server does not have the bucket any more.' },
   CanaryDeleted: { type: 'Warning', sentence: 'The lock server deleted a version that it had locked.' },
+  ClockSuspect: {
+    type: 'Warning',
+    sentence: 'The wall clock of the lock server jumped and is not believed.',
+  },
+  VersionsQuarantined: {
+    type: 'Warning',
+    sentence: 'Bytes of versions are damaged; their reads are refused.',
+  },
   BucketOrphaned: { type: 'Warning', sentence: 'The object was deleted; the bucket and its locks stay.' },
   ManifestRefused: {
     type: 'Warning',

@@ -129,6 +129,39 @@ export type BucketFactsAnswer = {
   readonly legalHoldCount: number
   /** RFC 3339; null: no active retention. */
   readonly lockedUntil: string | null
+  /** null: none ended yet. */
+  readonly lastLifecycleRun: {
+    readonly started: string
+    readonly ended: string
+    readonly expiredCount: number
+    readonly removedCount: number
+    readonly abortedUploadCount: number
+    /** Due by a rule, and kept by their locks. */
+    readonly lockedCount: number
+    readonly unreadableCount: number
+  } | null
+  /** Newest first: a few, from the audit log. */
+  readonly lastDenials: readonly {
+    readonly time: string
+    readonly operation: string
+    readonly accessKeyId: string
+    readonly key: string | null
+    readonly versionId: string | null
+    readonly rule: string
+    readonly count: number
+  }[]
+  readonly integrity: {
+    /** When the last scrub of the volume ended; null: none did. */
+    readonly lastScrub: string | null
+    /** Versions of the whole volume that cannot be read. */
+    readonly unreadableCount: number
+    readonly quarantinedCount: number
+    readonly quarantined: readonly {
+      readonly key: string
+      readonly versionId: string
+      readonly problem: string
+    }[]
+  }
 }
 
 /** GetObjectLockConfiguration and GetBucketVersioning over S3, as any client sees them. */

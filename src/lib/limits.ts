@@ -260,6 +260,8 @@ export const limits = {
   eventMessageLengthMax: 1024,
   /** Conditions: metav1.Condition allows 32,768 characters; a message is for people. */
   conditionMessageLengthMax: 1024,
+  /** Text of others in a status: keys may have 1024 bytes, five of them would be most of it. */
+  statusTextLengthMax: 256,
   /** Verification of a bucket against the server, and the least time between writes of counts alone. */
   verifyIntervalMsMin: 100,
   verifyIntervalMsMax: 24 * 3_600_000,
@@ -300,6 +302,11 @@ export const limits = {
   auditDenialWindowMs: 1000,
   /** Sources of denials told apart at a time; those beyond share one counted record a second. */
   auditDenialSourcesMax: 10_000,
+  /** The last refusals of a bucket: rows that are kept, and how many of them a status shows. */
+  denialSlots: 8,
+  lastDenialsMax: 5,
+  /** Damaged versions that an answer about a bucket names. */
+  quarantinedNamedMax: 5,
   /** Records that verification reads at once. */
   auditPageMax: 500,
   /** Ids that verify holds in memory at a time (some 40 MB), and versions of shared bytes that a finding names. */

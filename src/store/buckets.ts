@@ -6,6 +6,7 @@ import type { DefaultRetention } from '../lock/types.ts'
 import { applyBucket } from './apply-bucket.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditDetail, AuditFields } from './audit-record.ts'
+import { deleteLastDenials } from './bucket-denials.ts'
 import { deleteDocuments } from './bucket-documents.ts'
 import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
 import { decodeBucket } from './codec.ts'
@@ -158,6 +159,7 @@ async function deleteBucket(scene: Scene, actor: Actor): Promise<Attempt<DeleteA
   deleteDocuments(transaction, bucket)
   deleteExisting(transaction, bucket.id)
   transaction.delete(lifecycleKey(bucket.id))
+  deleteLastDenials(transaction, bucket.id)
   appendAudit(transaction, allowed(scene, actor, { bucketId: bucket.id }))
   return { answer: { kind: 'deleted' }, refusal: null }
 }

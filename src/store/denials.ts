@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditFields } from './audit-record.ts'
+import { DenialSlots } from './bucket-denials.ts'
 import type { KeyValue } from './kv/contract.ts'
 
 export interface DenialRecorder {
@@ -62,6 +63,7 @@ class FloodLimitedRecorder implements DenialRecorder {
   readonly #sourcesMax: number
   readonly #sources = new Map<string, Source>()
   readonly #batches = new Set<Batch>()
+  readonly #slots = new DenialSlots()
   readonly #onDenied: (rule: string) => void
   #isClosed = false
 
@@ -154,7 +156,10 @@ class FloodLimitedRecorder implements DenialRecorder {
   }
 
   async #write(fields: AuditFields): Promise<void> {
-    await this.#kv.transact(async (transaction) => appendAudit(transaction, fields))
+    await this.#kv.transact(async (transaction) => {
+      appendAudit(transaction, fields)
+      await this.#slots.note(transaction, fields)
+    })
   }
 }
 

@@ -3,6 +3,7 @@
 import { limits } from '../lib/limits.ts'
 import { dayMs, type EpochMs, epochMs } from '../lib/units.ts'
 import { findLifecycle, findTags } from './apply-documents.ts'
+import { readLastDenials } from './bucket-denials.ts'
 import type { StoreContext } from './decision.ts'
 import { findExisting } from './existing-rows.ts'
 import {
@@ -19,6 +20,7 @@ import { parseCounter } from './kv/counter.ts'
 import { readLifecycleState } from './lifecycle-state.ts'
 import type { BucketId } from './records.ts'
 import type { BucketFacts } from './requests.ts'
+import { readIntegrity } from './scrub.ts'
 import { dayIndexOf, expiryCodec, readStat, walkRange } from './stats.ts'
 import { readTrustedNow } from './trusted-clock.ts'
 import { readBucket } from './version-rows.ts'
@@ -31,15 +33,18 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
   return context.kv.snapshot(async (reader) => {
     const [bucket, now] = await Promise.all([readBucket(reader, name), readTrustedNow(reader, context.clock)])
     if (bucket === null) return null
-    const [stat, lockedUntilMs, active, state, existing, lifecycle, tags] = await Promise.all([
-      readStat(reader, bucket.id),
-      latestActive(reader, bucket.id, now.trustedMs),
-      countActive(reader, bucket.id, now.trustedMs),
-      readLifecycleState(reader, bucket.id, context.log),
-      findExisting(reader, bucket.id, context.log),
-      findLifecycle(reader, bucket, context.log),
-      findTags(reader, bucket, context.log),
-    ])
+    const [stat, lockedUntilMs, active, state, existing, lifecycle, tags, lastDenials, integrity] =
+      await Promise.all([
+        readStat(reader, bucket.id),
+        latestActive(reader, bucket.id, now.trustedMs),
+        countActive(reader, bucket.id, now.trustedMs),
+        readLifecycleState(reader, bucket.id, context.log),
+        findExisting(reader, bucket.id, context.log),
+        findLifecycle(reader, bucket, context.log),
+        findTags(reader, bucket, context.log),
+        readLastDenials(reader, bucket.id, context.log),
+        readIntegrity(reader, bucket.id),
+      ])
     const heldOnly = stat.legalHoldCount - active.held
     return {
       bucket,
@@ -50,6 +55,8 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
       tags,
       lastLifecycleRun: state.lastRun,
       applyToExisting: existing,
+      lastDenials,
+      integrity,
       now,
     }
   })

@@ -282,7 +282,34 @@ export type BucketFacts = {
   readonly lockedUntilMs: EpochMs | null
   /** null: none ended yet. */
   readonly lastLifecycleRun: LifecycleRunFacts | null
+  /** Newest first, at most limits.lastDenialsMax. */
+  readonly lastDenials: readonly BucketDenial[]
+  readonly integrity: BucketIntegrity
   readonly now: TrustedNow
+}
+
+/** A refusal of a request that would have changed something in the bucket, or of many like it. */
+export type BucketDenial = {
+  readonly trustedMs: EpochMs
+  /** S3's or the admin API's name. */
+  readonly operation: string
+  readonly accessKeyId: string
+  /** null: the bucket itself, or several keys. */
+  readonly key: string | null
+  readonly versionId: string | null
+  readonly rule: string
+  /** How many refusals it stands for. */
+  readonly count: number
+}
+
+/** What the scrub found of a bucket. */
+export type BucketIntegrity = {
+  /** Wall time of the end of the last pass over the volume; null: none has ended yet. */
+  readonly lastScrubMs: EpochMs | null
+  /** Versions anywhere on the volume whose records cannot be read: whose they are is not known for all. */
+  readonly unreadableCount: number
+  /** Of this bucket, among the first limits.quarantineListMax of the volume. */
+  readonly quarantined: readonly QuarantinedVersion[]
 }
 
 /** What a run of the lifecycle did in one bucket; a run that a crash broke may have done a page more. */

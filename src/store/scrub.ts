@@ -14,7 +14,8 @@ import { CorruptRecordError, count, instant, matching, nullable, shape } from '.
 import { keyAfter, metaKey, rangeOf, tablePrefix } from './keys.ts'
 import type { Entry, KeyValue, KeyValueReader } from './kv/contract.ts'
 import { isQuarantined, leaveQuarantine, quarantine, readQuarantine } from './quarantine.ts'
-import type { ObjectData, VersionRecord } from './records.ts'
+import type { BucketId, ObjectData, VersionRecord } from './records.ts'
+import type { BucketIntegrity } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
 import type { Scrub } from './store.ts'
 import { contentProblem, problemOf } from './verify-content.ts'
@@ -67,6 +68,14 @@ export function createScrub(options: ScrubOptions): Scrub {
       return { ...counts, quarantinedCount: listCount, quarantined: versions }
     },
   }
+}
+
+/** What the passes found of one bucket. */
+export async function readIntegrity(reader: KeyValueReader, bucketId: BucketId): Promise<BucketIntegrity> {
+  const { lastEndedMs, unreadableCount } = await readScrub(reader)
+  const { versions } = await readQuarantine(reader, limits.quarantineListMax)
+  const quarantined = versions.filter((version) => version.bucketId === bucketId)
+  return { lastScrubMs: lastEndedMs, unreadableCount, quarantined }
 }
 
 /** Unreadable is as good as none: nothing is decided by it. */

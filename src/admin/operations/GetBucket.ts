@@ -1,5 +1,6 @@
+import { limits } from '../../lib/limits.ts'
 import { formatIso } from '../../lib/units.ts'
-import type { ExistingFacts, LifecycleRunFacts } from '../../store/store.ts'
+import type { BucketDenial, BucketIntegrity, ExistingFacts, LifecycleRunFacts } from '../../store/store.ts'
 import { AdminError, type AdminOperation } from '../operation.ts'
 
 function existingDocument({ policy, startedMs, endedMs, ...facts }: ExistingFacts) {
@@ -52,6 +53,8 @@ export const GetBucket: AdminOperation = {
         legalHoldCount: stat.legalHoldCount,
         lockedUntil: facts.lockedUntilMs === null ? null : formatIso(facts.lockedUntilMs),
         lastLifecycleRun: lifecycleDocument(facts.lastLifecycleRun),
+        lastDenials: facts.lastDenials.map(denialDocument),
+        integrity: integrityDocument(facts.integrity),
       },
     }
   },
@@ -61,4 +64,20 @@ function lifecycleDocument(run: LifecycleRunFacts | null) {
   if (run === null) return null
   const { startedMs, endedMs, ...counts } = run
   return { started: formatIso(startedMs), ended: formatIso(endedMs), ...counts }
+}
+
+function denialDocument({ trustedMs, ...denial }: BucketDenial) {
+  return { time: formatIso(trustedMs), ...denial }
+}
+
+/** Names a few of the damaged versions, and counts all that are known. */
+function integrityDocument({ lastScrubMs, unreadableCount, quarantined }: BucketIntegrity) {
+  return {
+    lastScrub: lastScrubMs === null ? null : formatIso(lastScrubMs),
+    unreadableCount,
+    quarantinedCount: quarantined.length,
+    quarantined: quarantined
+      .slice(0, limits.quarantinedNamedMax)
+      .map(({ key, versionId, problem }) => ({ key, versionId, problem })),
+  }
 }

@@ -20,6 +20,7 @@ import {
   pausedBy,
   type ServerView,
 } from './locked-bucket-decide.ts'
+import { clockSuspect, evidenceEvents, evidenceFields, integrityVerified } from './locked-bucket-evidence.ts'
 import { differentSettings, settingsOf } from './locked-bucket-settings.ts'
 
 export function lockedBucketReport(
@@ -54,6 +55,7 @@ function makeStatus(
       assessment.enforced,
       protectedCondition,
       assessment.drifted,
+      ...evidenceConditions(assessment, outcome),
       ...guardConditions(snapshot.guard),
     ],
     object.status?.conditions,
@@ -66,6 +68,13 @@ function makeStatus(
     ...handled(snapshot, outcome),
     deletionProtected: protectedCondition.status === 'True',
   }
+}
+
+function evidenceConditions(
+  { view }: Assessment,
+  { server }: LockedBucketOutcome,
+): readonly WantedCondition[] {
+  return [clockSuspect(server), integrityVerified(view)]
 }
 
 /** A request is handled when the server answered; one to reconcile not while a pause holds it back. */
@@ -152,6 +161,7 @@ function serverPart(
     ...(facts.quotaBytes === null ? {} : { quotaBytes: facts.quotaBytes }),
     profile: facts.profile,
     requireChecksum: facts.requireChecksum,
+    ...evidenceFields(facts),
     ...(facts.applyToExisting === null ? {} : { applyToExisting: existingFields(facts.applyToExisting) }),
     ...(facts.policy === null
       ? {}
@@ -199,9 +209,9 @@ function wholeSeconds(instant: string): string {
 }
 
 /**
- * A status is written when something in it means something new. Counts and dates of locks alone wait five
- * minutes after the last write, and the time of verification alone six hours: a busy bucket must not keep
- * etcd busy.
+ * A status is written when something in it means something new. Counts, dates of locks and refusals alone wait five
+ * minutes after the last write, and times of verification, scrub and lifecycle alone six hours: a busy bucket must not
+ * keep etcd busy.
  */
 function isWorthWriting(
   nowMs: EpochMs,
@@ -223,6 +233,9 @@ function withoutCounts(status: LockedBucketStatus): object {
     versions: _versionCount,
     sizeBytes: _size,
     lastVerifiedTime: _time,
+    lastDenials: _denials,
+    lastLifecycleRun: _run,
+    integrity: _integrity,
     applyToExisting,
     ...rest
   } = status
@@ -232,16 +245,19 @@ function withoutCounts(status: LockedBucketStatus): object {
 }
 
 function countsOf(status: LockedBucketStatus): object {
-  const { lockedUntil, lockedVersions, legalHolds, versions, sizeBytes, applyToExisting } = status
-  return { lockedUntil, lockedVersions, legalHolds, versions, sizeBytes, applyToExisting }
+  const { lockedUntil, lockedVersions, legalHolds, versions, sizeBytes, applyToExisting, lastDenials } =
+    status
+  const { startTime: _start, completionTime: _end, ...did } = status.lastLifecycleRun ?? {}
+  return { lockedUntil, lockedVersions, legalHolds, versions, sizeBytes, applyToExisting, lastDenials, did }
 }
 
 /** What was done, and what turned bad since the last status; a state that lasts is told once. */
 function eventsOf(
   { object, server }: LockedBucketSnapshot,
-  { step, answer }: LockedBucketOutcome,
+  outcome: LockedBucketOutcome,
   assessment: Assessment,
 ): readonly EventRecord[] {
+  const { step, answer } = outcome
   const { namespace, name, uid, resourceVersion } = object.metadata
   const regarding = { kind: 'LockedBucket', namespace, name, uid, resourceVersion } as const
   const say = (reason: EventReason, message: string): EventRecord => ({ reason, message, regarding })
@@ -262,6 +278,8 @@ function eventsOf(
   if (assessment.ready === 'True' && drifted.status === 'True' && driftedBefore?.status !== 'True') {
     events.push(say('DriftDetected', drifted.message ?? eventReasons.DriftDetected.sentence))
   }
+  for (const { reason, message } of evidenceEvents(object.status, evidenceConditions(assessment, outcome)))
+    events.push(say(reason, message ?? eventReasons[reason].sentence))
   return events
 }
 

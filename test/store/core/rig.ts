@@ -56,7 +56,7 @@ export type Rig = {
   readonly remove: (input: Partial<DeleteObject> & { key: string }) => ReturnType<Versions['delete']>
   /** Trusted now plus so many days. */
   readonly inDays: (days: number) => EpochMs
-  /** All rows but the audit log, as text. */
+  /** All rows but the audit log and its view for statuses, as text. */
   readonly rows: () => Promise<readonly string[]>
   readonly audit: () => Promise<readonly Record<string, unknown>[]>
   readonly close: () => Promise<void>

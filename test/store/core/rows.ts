@@ -1,14 +1,21 @@
 import { parseAuditRecord } from '../../../src/store/audit-record.ts'
-import { rangeOf, tablePrefix } from '../../../src/store/keys.ts'
+import { metaKey, rangeOf, tablePrefix } from '../../../src/store/keys.ts'
 import { logKeyTag, parseChainValue } from '../../../src/store/kv/chain.ts'
 import type { KeyValueReader } from '../../../src/store/kv/contract.ts'
 import { type CountDifference, countDifferences } from '../../../src/store/recount.ts'
 import { entries, sealed } from '../base/support.ts'
 
-/** All rows but the audit log, as text. */
+const lastDenials = metaKey('denials')
+
+/** All rows but the audit log and its view for statuses, as text. */
 export async function storedRows(reader: KeyValueReader): Promise<readonly string[]> {
   const rows = await entries(reader)
-  return rows.filter(({ key }) => key[0] !== logKeyTag).map(({ key, value }) => `${hex(key)}=${hex(value)}`)
+  return rows
+    .filter(
+      ({ key }) =>
+        key[0] !== logKeyTag && !Buffer.from(key).subarray(0, lastDenials.length).equals(lastDenials),
+    )
+    .map(({ key, value }) => `${hex(key)}=${hex(value)}`)
 }
 
 export async function readAudit(reader: KeyValueReader): Promise<readonly Record<string, unknown>[]> {

@@ -87,6 +87,23 @@ for (const engine of engines) {
       expect(await readText(rig.versions, file)).toBe(large)
     })
 
+    test('the facts of a bucket: what the passes found of it, and nothing of another one', async () => {
+      const integrity = async (bucket: string) => (await rig.buckets.facts(bucket))?.integrity
+      await rig.buckets.create(actor, {
+        name: 'whole',
+        accountId: '1'.repeat(12),
+        region: 'r',
+        objectLock: 'enabled',
+      })
+      expect(await integrity('ledger')).toEqual({ lastScrubMs: null, unreadableCount: 0, quarantined: [] })
+      await damage()
+      await scrub().run(never)
+      const lastScrubMs = rig.clock.wallMs()
+      const { key, versionId } = file
+      expect(await integrity('ledger')).toMatchObject({ lastScrubMs, quarantined: [{ key, versionId }] })
+      expect(await integrity('whole')).toEqual({ lastScrubMs, unreadableCount: 0, quarantined: [] })
+    })
+
     test('a quarantined version that is removed: its row goes with it', async () => {
       await damage()
       await scrub().run(never)

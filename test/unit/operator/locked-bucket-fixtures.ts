@@ -86,6 +86,14 @@ export function factsOf(
     lockedVersionCount: 0,
     legalHoldCount: 0,
     lockedUntil: null,
+    lastLifecycleRun: null,
+    lastDenials: [],
+    integrity: {
+      lastScrub: '2026-11-20T03:00:00.000Z',
+      unreadableCount: 0,
+      quarantinedCount: 0,
+      quarantined: [],
+    },
     ...different,
   }
 }
@@ -135,10 +143,24 @@ export const applied = (change: 'created' | 'adopted' | 'updated' | 'unchanged')
   change,
 })
 
-/** Conditions as `Type=Status Reason`, which is what everything that reads them looks at. */
+/**
+ * Conditions as `Type=Status Reason`, which is what everything that reads them looks at; without those that follow from
+ * nothing but the server's health.
+ */
 export function shown(status: LockedBucketStatus | null): readonly string[] {
+  return conditionLines(status).filter((line) => !isOfHealth(line))
+}
+
+/** ClockSuspect and IntegrityVerified. */
+export function shownHealth(status: LockedBucketStatus | null): readonly string[] {
+  return conditionLines(status).filter(isOfHealth)
+}
+
+function conditionLines(status: LockedBucketStatus | null): readonly string[] {
   return (status?.conditions ?? []).map(({ type, status: value, reason }) => `${type}=${value} ${reason}`)
 }
+
+const isOfHealth = (line: string) => /^(ClockSuspect|IntegrityVerified)=/.test(line)
 
 /** The status after one reconcile, as the next one finds it. */
 export function settled(snapshot: LockedBucketSnapshot): LockedBucketStatus {
