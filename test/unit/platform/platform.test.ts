@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, open, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { readBootId, systemClock } from '../../../src/platform/clock.ts'
 import {
   createFileWhole,
@@ -46,6 +46,19 @@ describe('systemClock', () => {
     const uptimeMs = Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0]) * 1000
     // /proc/uptime counts suspended time too and has 10 ms steps: never behind ours.
     expect(uptimeMs).toBeGreaterThanOrEqual(before - 10)
+  })
+
+  test('systemClock: a library that sets the monotonic clock ten years ahead, moves uptime by less than 20 ms', () => {
+    const clock = systemClock()
+    const honest = process.hrtime.bigint
+    const aheadNs = 10n * 366n * 86_400n * 1_000_000_000n
+    const before = clock.uptimeMs()
+    const set = vi.spyOn(process.hrtime, 'bigint').mockImplementation(() => honest() + aheadNs)
+    onTestFinished(() => set.mockRestore())
+    const faked = clock.uptimeMs()
+    const after = Number(honest() / 1_000_000n)
+    expect(faked).toBeGreaterThanOrEqual(before - 10)
+    expect(faked).toBeLessThanOrEqual(after + 20)
   })
 })
 
