@@ -2,6 +2,7 @@
 # Builds what the cluster tier needs and npm cannot install, and prints the path of the binary:
 #   tools/build.sh                 the control plane: kube-apiserver and the other processes in one binary
 #   tools/build.sh helm            Helm
+#   tools/build.sh dns             CoreDNS with the plugins that a cluster's names need
 #   tools/build.sh --print [NAME]  tools/paths.sh: prints paths, builds nothing, exit 1 if something is missing
 # A second call finds the binary and ends at once; of two calls at the same time one builds and one waits.
 # With KUBEBUILDER_ASSETS (a folder with kube-apiserver and etcd) the control plane is not built. etcd is
@@ -96,9 +97,18 @@ build_helm() {
   cache_path helm
 }
 
+build_dns() {
+  if [[ ! -x $(cache_path coredns) ]]; then
+    require_go coredns 24
+    build coredns "$tools_dir/dns" . ''
+  fi
+  cache_path coredns
+}
+
 case "${1:-control-plane}" in
   control-plane) build_control_plane ;;
   helm) build_helm ;;
+  dns) build_dns ;;
   --print) print_paths "${2:-control-plane}" ;;
-  *) fail "unknown tool $1; usage: tools/build.sh [control-plane | helm | --print [control-plane | helm]]" ;;
+  *) fail "unknown tool $1; usage: tools/build.sh [control-plane | helm | dns | --print [control-plane | helm | dns]]" ;;
 esac

@@ -3,7 +3,7 @@
 #   control-plane=…   the binary of tools/build.sh: its first argument names the process (kube-apiserver, …)
 #   kube-apiserver=…  instead of control-plane, with KUBEBUILDER_ASSETS; kube-controller-manager=… if it has one
 #   etcd=…  kubectl=…  openssl=…
-# `tools/paths.sh helm` prints helm=… instead. Exit 1, with one line on stderr for each program that is missing
+# `tools/paths.sh helm` prints helm=… instead, `tools/paths.sh dns` coredns=…. Exit 1, with one line on stderr for each program that is missing
 # and what to do about it. tools/build.sh sources this file, so that both agree on where things are.
 set -euo pipefail
 
@@ -15,6 +15,7 @@ cache_path() {
   case "$1" in
     control-plane) sources=("$tools_dir/go.sum" "$tools_dir/control-plane/main.go") ;;
     helm) sources=("$tools_dir/helm/go.sum") ;;
+    coredns) sources=("$tools_dir/dns/go.sum" "$tools_dir/dns/main.go") ;;
   esac
   key=$(cat "${sources[@]}" | sha256sum | cut -c1-16)
   printf '%s/tools-%s/%s\n' "${HOLDFAST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/holdfast}" "$key" "$1"
@@ -33,6 +34,7 @@ advice() {
   case "$1" in
     control-plane) echo 'run npm run setup:cluster (tools/build.sh): about 10 min, needs Go 1.24 or later' ;;
     helm) echo 'run tools/build.sh helm: about 3 min, needs Go 1.26 or later' ;;
+    coredns) echo 'run tools/build.sh dns: about 2 min, needs Go 1.24 or later' ;;
     kube-apiserver) echo 'KUBEBUILDER_ASSETS is set but has none: put it there, or unset the variable' ;;
     etcd) echo 'Debian and Ubuntu: apt-get install etcd-server; elsewhere put etcd 3.4 or later on the PATH' ;;
     kubectl) echo 'put kubectl 1.31 to 1.35 on the PATH, or into the folder of KUBEBUILDER_ASSETS' ;;
@@ -70,7 +72,8 @@ print_paths() {
   case "${1:-control-plane}" in
     control-plane) print_cluster_paths ;;
     helm) print_path helm "$(cache_path helm)" ;;
-    *) printf 'tools: unknown tool %s; give control-plane or helm\n' "$1" >&2; return 1 ;;
+    dns) print_path coredns "$(cache_path coredns)" ;;
+    *) printf 'tools: unknown tool %s; give control-plane, helm or dns\n' "$1" >&2; return 1 ;;
   esac
 }
 
