@@ -38,6 +38,7 @@ export default defineConfig({
         hookTimeout: 120_000,
         globalSetup: ['test/support/cluster/global-setup.ts'],
       }),
+      tier('e2e', ['e2e'], { maxWorkers: 1, testTimeout: 400_000, hookTimeout: 120_000 }),
     ],
   },
 })

@@ -31,6 +31,7 @@ const tiers: readonly Tier[] = [
   { name: 'image', missing: imageToolsMissing },
   { name: 'chart', missing: chartToolsMissing },
   { name: 'cluster', missing: controlPlaneMissing },
+  { name: 'e2e', missing: nodeMissing },
 ]
 
 function need(command: string, remedy: string): string | null {
@@ -61,6 +62,21 @@ function chartToolsMissing(): string | null {
 
 function controlPlaneMissing(): string | null {
   return isBuilt('control-plane') ? null : 'npm run setup:cluster (about 10 min, needs Go)'
+}
+
+function nodeMissing(): string | null {
+  if (process.getuid?.() !== 0) return 'only root can start a node'
+  if (!isBuilt('helm')) return 'bash tools/build.sh helm (about 3 min, needs Go)'
+  if (!isBuilt('dns')) return 'bash tools/build.sh dns (about 2 min, needs Go)'
+  return (
+    need('containerd', 'apt-get install containerd runc') ??
+    need('iptables', 'apt-get install iptables conntrack ethtool socat') ??
+    need('/usr/lib/cni/bridge', 'apt-get install containernetworking-plugins') ??
+    need('faketime', 'apt-get install faketime') ??
+    need('gcc', 'apt-get install gcc libc6-dev') ??
+    imageToolsMissing() ??
+    controlPlaneMissing()
+  )
 }
 
 /** With --all what is missing is built, or waited for where another call builds it. */

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
+import { toolPath } from './cluster/binaries.ts'
 
 export const root = join(import.meta.dirname, '../..')
 export const chartFolder = join(root, 'charts/holdfast')
@@ -34,16 +35,9 @@ export const release = { name: 'holdfast', namespace: 'holdfast-system' } as con
 let helmPath: string | null = null
 
 export function helm(args: readonly string[], stdin = ''): { code: number; stdout: string; stderr: string } {
-  helmPath ??= findHelm()
+  helmPath ??= toolPath('helm', 'helm')
   const { status, stdout, stderr } = spawnSync(helmPath, [...args], { input: stdin, encoding: 'utf8' })
   return { code: status ?? -1, stdout, stderr }
-}
-
-function findHelm(): string {
-  const { stdout, stderr } = spawnSync('bash', [join(root, 'tools/paths.sh'), 'helm'], { encoding: 'utf8' })
-  const path = /^helm=(.+)$/m.exec(stdout)?.[1]
-  if (path === undefined) throw new Error(stderr)
-  return path
 }
 
 /** Values over the defaults; `args` are further ones of `helm template`. */

@@ -7,6 +7,8 @@ export type Command = { readonly file: string; readonly leading: readonly string
 /** The programs of the cluster tier. KUBEBUILDER_ASSETS may lack a controller manager: then it is null. */
 export type Binaries = {
   readonly kind: 'found'
+  /** The one binary of every Kubernetes process; null with KUBEBUILDER_ASSETS, which has no processes of a node. */
+  readonly controlPlane: string | null
   readonly apiServer: Command
   readonly controllerManager: Command | null
   readonly etcd: string
@@ -36,7 +38,17 @@ export function findBinaries(): Binaries | BinariesMissing {
     return { kind: 'missing', advice: result.stderr.trim() }
   }
   const controllerManager = command(paths, 'kube-controller-manager')
-  return { kind: 'found', apiServer, controllerManager, etcd, kubectl, openssl }
+  const controlPlane = paths.get('control-plane') ?? null
+  return { kind: 'found', controlPlane, apiServer, controllerManager, etcd, kubectl, openssl }
+}
+
+/** Where tools/build.sh TOOL put `program`. Throws with what to do if it is not there. */
+export function toolPath(tool: string, program: string): string {
+  const script = join(import.meta.dirname, '../../../tools/paths.sh')
+  const { stdout, stderr } = spawnSync('bash', [script, tool], { encoding: 'utf8' })
+  const path = parsePaths(stdout).get(program)
+  if (path === undefined) throw new Error(stderr)
+  return path
 }
 
 function parsePaths(output: string): ReadonlyMap<string, string> {

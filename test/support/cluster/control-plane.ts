@@ -13,6 +13,7 @@ import { generateTokens, kubeconfigPath, writeKubeconfigs, writeTokenFile } from
 const READY_TIMEOUT_MS = 90_000
 const PROBE_TIMEOUT_MS = 5_000
 const SERVICE_CLUSTER_IP_RANGE = '10.96.0.0/16'
+const LOOPBACK = '127.0.0.1'
 const ISSUER = 'https://kubernetes.default.svc'
 const DEFAULT_NAMESPACE = '/api/v1/namespaces/default'
 
@@ -21,6 +22,8 @@ export type ControlPlaneOptions = {
   readonly controllerManager?: 'run' | 'omit'
   /** Further flags of kube-apiserver, for example an audit policy. */
   readonly apiServerFlags?: readonly string[]
+  /** A node joins: the API server listens on this address of the machine, which the node reaches; a scheduler runs. */
+  readonly nodeGateway?: string
 }
 
 /** A control plane of one's own: only its owner may stop parts of it. */
@@ -47,6 +50,7 @@ type Layout = {
   readonly etcdPort: number
   readonly etcdPeerPort: number
   readonly apiServerPort: number
+  readonly address: string
   readonly options: ControlPlaneOptions
 }
 
@@ -89,7 +93,7 @@ async function startProcesses(start: Start): Promise<ControlPlane> {
   const { binaries, directory, options, running, stop } = start
   const tokens = generateTokens()
   const layout = await prepare(binaries, directory, options, writeTokenFile(directory, tokens))
-  const endpoint = `https://127.0.0.1:${layout.apiServerPort}`
+  const endpoint = `https://${layout.address}:${layout.apiServerPort}`
   const { caPath } = layout.pki
   writeKubeconfigs(directory, { endpoint, caPath }, tokens)
   const cluster = connectCluster({ endpoint, caPath, directory, kubectl: binaries.kubectl, tokens })
@@ -149,6 +153,7 @@ async function startProcesses(start: Start): Promise<ControlPlane> {
     const what = 'kube-controller-manager has made the default ServiceAccount'
     await becomes(what, `${DEFAULT_NAMESPACE}/serviceaccounts/default`)
   }
+  if (options.nodeGateway !== undefined) await launch(schedulerSpec(layout))
   return { ...cluster, killApiServer, startApiServer, saveEtcd, restoreEtcd, assertRunning, stop }
 }
 
@@ -159,11 +164,13 @@ async function prepare(
   tokenFilePath: string,
 ): Promise<Layout> {
   mkdirSync(join(directory, 'etcd'), { mode: 0o700 })
-  const pki = await createPki(binaries.openssl, directory)
+  const address = options.nodeGateway ?? LOOPBACK
+  const pki = await createPki(binaries.openssl, directory, address)
   const etcdPort = await freePort([])
   const etcdPeerPort = await freePort([etcdPort])
   const apiServerPort = await freePort([etcdPort, etcdPeerPort])
-  return { binaries, directory, pki, tokenFilePath, etcdPort, etcdPeerPort, apiServerPort, options }
+  const ports = { etcdPort, etcdPeerPort, apiServerPort }
+  return { binaries, directory, pki, tokenFilePath, ...ports, address, options }
 }
 
 function etcdSpec(layout: Layout): ProcessSpec {
@@ -189,10 +196,13 @@ function apiServerSpec(layout: Layout): ProcessSpec {
   const { pki } = layout
   return processSpec(layout, 'kube-apiserver', layout.binaries.apiServer, [
     `--etcd-servers=http://127.0.0.1:${layout.etcdPort}`,
-    '--bind-address=127.0.0.1',
-    '--advertise-address=127.0.0.1',
-    // A loopback address is refused in the Endpoints of the kubernetes Service, and nothing here uses that Service.
-    '--endpoint-reconciler-type=none',
+    `--bind-address=${layout.address}`,
+    `--advertise-address=${layout.address}`,
+    // A loopback address is refused in the Endpoints of the kubernetes Service, and without a node nothing uses it.
+    `--endpoint-reconciler-type=${layout.address === LOOPBACK ? 'none' : 'lease'}`,
+    `--kubelet-client-certificate=${pki.clientCertificatePath}`,
+    `--kubelet-client-key=${pki.clientKeyPath}`,
+    '--kubelet-preferred-address-types=InternalIP',
     `--secure-port=${layout.apiServerPort}`,
     `--tls-cert-file=${pki.serverCertificatePath}`,
     `--tls-private-key-file=${pki.serverKeyPath}`,
@@ -221,6 +231,17 @@ function controllerManagerSpec(layout: Layout): ProcessSpec {
     '--leader-elect=false',
     `--root-ca-file=${layout.pki.caPath}`,
     `--service-account-private-key-file=${layout.pki.serviceAccountPrivateKeyPath}`,
+  ])
+}
+
+/** Of the one binary: a node needs that anyway. */
+function schedulerSpec(layout: Layout): ProcessSpec {
+  const { controlPlane } = layout.binaries
+  if (controlPlane === null) throw new Error('a node needs tools/build.sh: unset KUBEBUILDER_ASSETS')
+  return processSpec(layout, 'kube-scheduler', { file: controlPlane, leading: ['kube-scheduler'] }, [
+    `--kubeconfig=${kubeconfigPath(layout.directory, 'cluster-admin')}`,
+    '--secure-port=0',
+    '--leader-elect=false',
   ])
 }
 

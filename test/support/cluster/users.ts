@@ -21,6 +21,7 @@ const users = [
     username: 'system:serviceaccount:tenant-holdfast:holdfast-operator',
     groups: ['system:serviceaccounts', 'system:serviceaccounts:tenant-holdfast'],
   },
+  { name: 'node', username: 'system:node:holdfast-node', groups: ['system:nodes'] },
 ] as const
 
 export type UserName = (typeof users)[number]['name']
