@@ -195,6 +195,8 @@ export const putAccessKeyDocument = z.strictObject({
   owner: accessKeyOwner,
   secretAccessKey: z.string().regex(/^[\x21-\x7e]{8,128}$/, { error: '8 to 128 printable characters' }),
   statements,
+  /** Of a key that is there already with another secret. */
+  otherSecret: z.enum(['replace', 'refuse']),
 })
 
 export const putAccessKeyAnswer = z.discriminatedUnion('kind', [
@@ -202,9 +204,11 @@ export const putAccessKeyAnswer = z.discriminatedUnion('kind', [
     kind: z.literal('put'),
     change: z.enum(['created', 'updated', 'unchanged']),
     accountId: z.string(),
+    created: z.string(),
   }),
   z.object({ kind: z.literal('taken') }),
   z.object({ kind: z.literal('noMasterKey') }),
+  z.object({ kind: z.literal('secretDiffers') }),
   z.object({ kind: z.literal('staleEpoch'), epoch: z.int() }),
 ])
 

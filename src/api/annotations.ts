@@ -9,11 +9,13 @@ export const annotations = {
   reconcileNow: 'holdfast.dev/reconcile-now',
   /** A new value reads everything back from the lock server at once. */
   verifyNow: 'holdfast.dev/verify-now',
+  /** On a BucketAccess: a new value makes a new key at once. */
+  rotateNow: 'holdfast.dev/rotate-now',
   /** `"true"`: deleting the object is meant, although it is protected; counts for holders of the verb orphan. */
   orphan: 'holdfast.dev/orphan',
 } as const
 
-const handledSchema = z.string().max(limits.annotationEchoLengthMax).optional()
+export const handledSchema = z.string().max(limits.annotationEchoLengthMax).optional()
 
 /** Part of every kind's status: the last value of an annotation that was handled, as Flux echoes its own. */
 export const handledFields = {

@@ -28,12 +28,18 @@ export type ConditionType = keyof typeof conditionTypes
 export const conditionReasons = {
   /** Ready=True */
   Enforced: 'The lock server enforces the policy; read back.',
+  Granted: 'The keys are valid at the lock server, with the role on every bucket that is named.',
   Accepted: 'The policy is valid and can be used by LockedBuckets.',
 
   /** Ready=False, Reconciling=True: goes on by itself */
   Applying: 'The change is being applied to the lock server.',
   PolicyNotFound: 'The RetentionPolicy that the spec names does not exist in this namespace; create it.',
   ServerUnreachable: 'The lock server does not answer; the operator tries again by itself.',
+  LockedBucketNotFound:
+    'A LockedBucket that the spec names does not exist in this namespace; create it. The others are granted.',
+  LockedBucketNotReady:
+    'A LockedBucket that the spec names has no bucket at the lock server yet. The others are granted.',
+  SecretNotFound: 'The existingSecret does not exist in this namespace; create it.',
   NotVerified: 'The lock server applied the policy, but what it enforces could not be read back yet.',
 
   /** Ready=False, Stalled=True: somebody has to act */
@@ -49,6 +55,17 @@ export const conditionReasons = {
     'The lock server deleted the canary, a version under COMPLIANCE that it had to keep: its locks cannot be believed.',
   PolicyInvalid: 'The RetentionPolicy breaks a rule of its kind; correct it.',
   SpecInvalid: 'The spec breaks a rule of its kind; correct it.',
+
+  SecretInvalid:
+    'The existingSecret has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY that S3 clients could use; correct it.',
+  SecretConflict:
+    'A Secret of this name exists and was not made for this BucketAccess: it is never overwritten.',
+  SecretForbidden:
+    'The operator may not read or write the Secret; give it the rights on Secrets in this namespace.',
+  AccessKeyTaken: 'The access key id of the existingSecret belongs to another BucketAccess; use another one.',
+  MasterKeyMissing:
+    'The lock server has no master key, so it takes no access keys; give it --master-key-file.',
+  NoSecretsHere: 'There are no Secrets without Kubernetes; give access keys by --access-keys.',
 
   /** Paused=True; Ready=False, Stalled=True when a change is held back */
   Paused: 'The operator observes and changes nothing until the annotation holdfast.dev/paused is removed.',
@@ -123,6 +140,17 @@ export const eventReasons = {
     sentence: 'Bytes of versions are damaged; their reads are refused.',
   },
   BucketOrphaned: { type: 'Warning', sentence: 'The object was deleted; the bucket and its locks stay.' },
+  CredentialsCreated: { type: 'Normal', sentence: 'A first access key was made and written to the Secret.' },
+  CredentialsRotated: { type: 'Normal', sentence: 'A new access key was made and written to the Secret.' },
+  CredentialsRevoked: { type: 'Normal', sentence: 'The lock server refuses an access key from now on.' },
+  SecretRestored: {
+    type: 'Warning',
+    sentence: 'The Secret was deleted or changed by somebody else, and was written again.',
+  },
+  SecretConflict: { type: 'Warning', sentence: 'The Secret belongs to something else.' },
+  SecretForbidden: { type: 'Warning', sentence: 'The operator has no rights on the Secret.' },
+  MasterKeyMissing: { type: 'Warning', sentence: 'The lock server takes no access keys.' },
+  AccessKeyTaken: { type: 'Warning', sentence: 'The access key id belongs to another BucketAccess.' },
   ManifestRefused: {
     type: 'Warning',
     sentence: 'A changed manifest breaks a rule; the object stays as it was.',

@@ -1,6 +1,7 @@
 /** The CustomResourceDefinitions, made from the schemas: one object per kind, ready to be written as YAML. */
 import { z } from 'zod'
 import { assert } from '../lib/assert.ts'
+import { bucketAccessSpecSchema, bucketAccessStatusSchema } from './BucketAccess.ts'
 import { lockedBucketSpecSchema, lockedBucketStatusSchema } from './LockedBucket.ts'
 import { apiGroup, servedVersion } from './metadata.ts'
 import { retentionPolicySpecSchema, retentionPolicyStatusSchema } from './RetentionPolicy.ts'
@@ -133,7 +134,36 @@ const lockedBucketSource: CrdSource = {
   ],
 }
 
-const sources: readonly CrdSource[] = [retentionPolicySource, lockedBucketSource]
+const bucketAccessSource: CrdSource = {
+  kind: 'BucketAccess',
+  plural: 'bucketaccesses',
+  shortName: 'lbacc',
+  description:
+    'Access keys for LockedBuckets of the same namespace, in a Secret. Deleting the object revokes them at once: ' +
+    'the next request that is signed with one is refused.',
+  spec: bucketAccessSpecSchema,
+  status: bucketAccessStatusSchema,
+  columns: [
+    readyColumn,
+    { name: 'Role', type: 'string', jsonPath: '.spec.role', description: 'What the keys may do.' },
+    {
+      name: 'Secret',
+      type: 'string',
+      jsonPath: '.status.secretName',
+      description: 'The Secret that has the keys.',
+    },
+    {
+      name: 'Rotated',
+      type: 'date',
+      jsonPath: '.status.lastRotatedTime',
+      description: 'When the current key was made.',
+    },
+    ...reasonColumns,
+    ageColumn,
+  ],
+}
+
+const sources: readonly CrdSource[] = [retentionPolicySource, lockedBucketSource, bucketAccessSource]
 
 /** One CRD with the name of its file below crds/. */
 export type CrdFile = { readonly fileName: string; readonly crd: JsonObject }

@@ -2,6 +2,13 @@
 import { z } from 'zod'
 import { unreachable } from '../lib/assert.ts'
 import {
+  type BucketAccess,
+  type BucketAccessSpec,
+  bucketAccessSchema,
+  bucketAccessSpecSchema,
+  validateBucketAccess,
+} from './BucketAccess.ts'
+import {
   type LockedBucket,
   type LockedBucketSpec,
   lockedBucketSchema,
@@ -24,7 +31,10 @@ import {
 import { unknownFields, type Violation, violationsOf } from './rules.ts'
 
 /** A kind that this API group has. */
-export type ApiKind = 'RetentionPolicy' | 'LockedBucket'
+export type ApiKind = (typeof apiKinds)[number]
+const apiKinds = ['RetentionPolicy', 'LockedBucket', 'BucketAccess'] as const
+/** An object of one of them. */
+export type ApiObject = RetentionPolicy | LockedBucket | BucketAccess
 
 /** What a user wrote: without what a server adds (uid, generation, status). */
 export type Manifest =
@@ -40,25 +50,37 @@ export type Manifest =
       readonly metadata: ManifestMetadata
       readonly spec: LockedBucketSpec
     }
+  | {
+      readonly apiVersion: typeof apiVersion
+      readonly kind: 'BucketAccess'
+      readonly metadata: ManifestMetadata
+      readonly spec: BucketAccessSpec
+    }
 
 export type ManifestResult =
   | { readonly kind: 'manifest'; readonly manifest: Manifest }
   | { readonly kind: 'invalid'; readonly violations: readonly Violation[] }
 
 export type ObjectResult =
-  | { readonly kind: 'object'; readonly object: RetentionPolicy | LockedBucket }
+  | { readonly kind: 'object'; readonly object: ApiObject }
   | { readonly kind: 'invalid'; readonly violations: readonly Violation[] }
+
+const objectSchemas: Readonly<Record<ApiKind, z.ZodType<ApiObject>>> = {
+  RetentionPolicy: retentionPolicySchema,
+  LockedBucket: lockedBucketSchema,
+  BucketAccess: bucketAccessSchema,
+}
 
 const headSchema = z.object({
   apiVersion: z.literal(apiVersion),
-  kind: z.enum(['RetentionPolicy', 'LockedBucket']),
+  kind: z.enum(apiKinds),
   metadata: manifestMetadataSchema,
 })
 
 /**
  * Reads one manifest. Unknown fields are refused, as by `kubectl apply`; `status` and what only a server sets
  * are ignored, so that the output of `kubectl get -o yaml` can be applied. The rules that compare with the
- * object that exists are `validateRetentionPolicy` and `validateLockedBucket`.
+ * object that exists are `validateManifest`'s.
  */
 export function parseManifest(document: unknown): ManifestResult {
   const head = headSchema.safeParse(document)
@@ -85,6 +107,11 @@ export function parseManifest(document: unknown): ManifestResult {
       if (spec === null) return { kind: 'invalid', violations }
       return { kind: 'manifest', manifest: { apiVersion, kind, metadata, spec } }
     }
+    case 'BucketAccess': {
+      const { spec, violations } = readSpec(bucketAccessSpecSchema, givenSpec, strange)
+      if (spec === null) return { kind: 'invalid', violations }
+      return { kind: 'manifest', manifest: { apiVersion, kind, metadata, spec } }
+    }
     default:
       return unreachable(kind, 'the kinds of the group')
   }
@@ -95,17 +122,16 @@ export function parseManifest(document: unknown): ManifestResult {
  * over the whole spec are not judged again: the object exists.
  */
 export function parseObject(document: unknown): ObjectResult {
-  const kind = z.object({ kind: z.enum(['RetentionPolicy', 'LockedBucket']) }).safeParse(document)
+  const kind = z.object({ kind: z.enum(apiKinds) }).safeParse(document)
   if (!kind.success) return { kind: 'invalid', violations: violationsOf(kind, []) }
-  const schema = kind.data.kind === 'RetentionPolicy' ? retentionPolicySchema : lockedBucketSchema
-  const parsed = schema.safeParse(document)
+  const parsed = objectSchemas[kind.data.kind].safeParse(document)
   if (!parsed.success) return { kind: 'invalid', violations: violationsOf(parsed, []) }
   return { kind: 'object', object: parsed.data }
 }
 
 /** What is wrong with applying a manifest over the object that it names (null: creation); empty: nothing. */
 export function validateManifest(
-  held: Manifest | RetentionPolicy | LockedBucket | null,
+  held: Manifest | ApiObject | null,
   manifest: Manifest,
 ): readonly Violation[] {
   switch (manifest.kind) {
@@ -113,6 +139,8 @@ export function validateManifest(
       return validateRetentionPolicy(held?.kind === 'RetentionPolicy' ? held : null, manifest)
     case 'LockedBucket':
       return validateLockedBucket(held?.kind === 'LockedBucket' ? held : null, manifest)
+    case 'BucketAccess':
+      return validateBucketAccess(held?.kind === 'BucketAccess' ? held : null, manifest)
     default:
       return unreachable(manifest, 'a manifest is of a known kind')
   }

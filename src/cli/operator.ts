@@ -19,7 +19,7 @@ import { systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
 import { commandSettings } from './command-settings.ts'
-import { CredentialsError } from './credentials.ts'
+import { CredentialsError, generateCredentials } from './credentials.ts'
 import { operatorAccess } from './operator-access.ts'
 import { persistently } from './persistently.ts'
 
@@ -153,6 +153,7 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
       signal,
       metrics,
       onReady,
+      secrets: { client, makeKey: generateCredentials },
     })
     await source.stopped()
   } finally {

@@ -59,17 +59,25 @@ export type PutAccessKeyRequest = {
   readonly owner: AccessKeyOwnerRef
   /** Actions and buckets by name, without wildcards. */
   readonly statements: readonly Statement[]
+  /** Of a key that is there already with another secret. */
+  readonly otherSecret: 'replace' | 'refuse'
 }
 
-/** `taken`: the id is another owner's. `noMasterKey`: the server has no --master-key-file. */
+/**
+ * `taken`: the id is another owner's. `noMasterKey`: the server has no --master-key-file. `secretDiffers`: the key is
+ * there with another secret, and is not to get this one.
+ */
 export type PutAccessKeyAnswer =
   | {
       readonly kind: 'put'
       readonly change: 'created' | 'updated' | 'unchanged'
       readonly accountId: string
+      /** RFC 3339. */
+      readonly created: string
     }
   | { readonly kind: 'taken' }
   | { readonly kind: 'noMasterKey' }
+  | { readonly kind: 'secretDiffers' }
   | { readonly kind: 'staleEpoch'; readonly epoch: number }
 
 export type DeleteAccessKeyAnswer =

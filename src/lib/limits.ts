@@ -80,6 +80,8 @@ export const limits = {
   keyStatementsMax: 16,
   statementActionsMax: 64,
   accessBucketsMax: 64,
+  /** A BucketAccess makes a new key no more often: each is a change of a Secret that programs must take up. */
+  keyRotationMsMin: 3_600_000,
   /** Stored access keys in one answer of the admin API. */
   accessKeysPageMax: 500,
   /** Signing keys remembered by a worker: one a key, day and region. */

@@ -16,15 +16,14 @@ export type Next =
   | { readonly kind: 'retry'; readonly error: Error; readonly delayMsMax?: number }
   | { readonly kind: 'terminal'; readonly error: Error }
 
-/**
- * Objects of another kind whose changes concern objects of this controller. Our own status writes are not
- * told.
- */
+/** Objects of another kind whose changes concern objects of this controller. */
 export type Watch = {
   readonly kind: ObjectKind
   /** How long to wait for more changes of the same kind: many are then one piece of work. */
   readonly delayMs: number
   readonly keys: (changed: ObjectRef) => readonly ObjectKey[]
+  /** Of our own status writes nothing is told without it. */
+  readonly ownStatus?: 'told'
 }
 
 /** `status: null` leaves the written status alone: nothing that matters has changed. */
@@ -49,7 +48,9 @@ export type Controller<
   readonly name: string
   readonly kind: Kind
   readonly watches: readonly Watch[]
-  /** Gathers everything. Null: the object is gone, and `read` has said what there was to say. */
+  /** Keys of objects that are gone and have left something at the server; `read` is called with each. */
+  readonly leftovers?: (signal: AbortSignal) => Promise<readonly ObjectKey[]>
+  /** Gathers everything. Null: the object is gone, and `read` has said and done what there was to. */
   readonly read: (key: ObjectKey, signal: AbortSignal) => Promise<Snapshot | null>
   readonly decide: (nowMs: EpochMs, snapshot: Snapshot) => readonly Step[]
   readonly act: (snapshot: Snapshot, steps: readonly Step[], signal: AbortSignal) => Promise<Outcome>
@@ -61,6 +62,8 @@ export type Reconciler = {
   readonly name: string
   readonly kind: ObjectKind
   readonly watches: readonly Watch[]
+  /** null: objects of this kind leave nothing. */
+  readonly leftovers: ((signal: AbortSignal) => Promise<readonly ObjectKey[]>) | null
   readonly reconcile: (key: ObjectKey, signal: AbortSignal) => Promise<Next>
 }
 
@@ -112,7 +115,8 @@ export function makeReconciler<
     for (const event of events) await recordEvent(event)
     return next
   }
-  return { name: controller.name, kind: controller.kind, watches: controller.watches, reconcile }
+  const { name, kind, watches, leftovers = null } = controller
+  return { name, kind, watches, leftovers, reconcile }
 }
 
 /** Our cache is behind the writer of a status: no failure, but the cache needs a moment. */

@@ -1,15 +1,21 @@
+import type { BucketAccess, BucketAccessStatus } from '../api/BucketAccess.ts'
 import type { LockedBucket, LockedBucketStatus } from '../api/LockedBucket.ts'
 import type { RetentionPolicy, RetentionPolicyStatus } from '../api/RetentionPolicy.ts'
 
 /** The kinds that the controllers reconcile; a new kind is a row here and a file in controllers/. */
-export type ObjectByKind = { readonly LockedBucket: LockedBucket; readonly RetentionPolicy: RetentionPolicy }
+export type ObjectByKind = {
+  readonly BucketAccess: BucketAccess
+  readonly LockedBucket: LockedBucket
+  readonly RetentionPolicy: RetentionPolicy
+}
 export type StatusByKind = {
+  readonly BucketAccess: BucketAccessStatus
   readonly LockedBucket: LockedBucketStatus
   readonly RetentionPolicy: RetentionPolicyStatus
 }
 export type ObjectKind = keyof ObjectByKind
 
-export const objectKinds: readonly ObjectKind[] = ['RetentionPolicy', 'LockedBucket']
+export const objectKinds: readonly ObjectKind[] = ['RetentionPolicy', 'LockedBucket', 'BucketAccess']
 
 /** Names an object whether or not it exists. */
 export type ObjectKey = { readonly namespace: string; readonly name: string }

@@ -45,6 +45,11 @@ export function handledRequests(
   }
 }
 
+/** What is asked for by an annotation, as much of it as a status keeps; null: nothing. */
+export function requestedBy({ metadata }: Annotated, name: keyof typeof annotations): string | null {
+  return echo(metadata, annotations[name])
+}
+
 /** Present only while True. */
 export function pausedConditions(object: Annotated): readonly WantedCondition[] {
   return isPaused(object) ? [{ type: 'Paused', status: 'True', reason: 'Paused', message: null }] : []

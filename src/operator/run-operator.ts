@@ -4,12 +4,15 @@ import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Canary } from './canary.ts'
 import { makeReconciler, type Reconciler, type StatusListener } from './controller.ts'
+import { bucketAccessController, type SecretParts } from './controllers/BucketAccess.ts'
 import { lockedBucketController } from './controllers/LockedBucket.ts'
 import { retentionPolicyController } from './controllers/RetentionPolicy.ts'
 import { type Election, soleCandidate, type Term } from './election.ts'
 import { acquireLeadership, type Leadership, LeadershipLostError, ServerFacts } from './leadership.ts'
 import { OperatorMetrics } from './metrics.ts'
+import type { ObjectKind } from './objects.ts'
 import { runController } from './runner.ts'
+import { ServerKeys } from './server-keys.ts'
 import type { EventRecord, Source } from './sources/source.ts'
 import { systemTimers, type Timers } from './timers.ts'
 
@@ -33,10 +36,15 @@ export type OperatorOptions = {
   readonly election?: Election
   readonly metrics?: OperatorMetrics
   readonly timers?: Timers
+  /** Where the keys of BucketAccesses are written; absent: there are no Secrets. */
+  readonly secrets?: SecretParts
 }
 
-export const lockedBucketWorkers = 4
-export const retentionPolicyWorkers = 1
+const workersOf: Readonly<Record<ObjectKind, number>> = {
+  BucketAccess: 2,
+  LockedBucket: 4,
+  RetentionPolicy: 1,
+}
 
 /**
  * Reads the source, waits to be elected, acquires the leadership of the lock server and runs the controllers,
@@ -89,7 +97,7 @@ async function lead(options: OperatorOptions, term: Term): Promise<void> {
     timers.after(limits.drainMsMax, () => abandon.abort(new Error('the running reconciles took too long'))),
   )
   const running = reconcilers.map((reconciler) => {
-    const workers = reconciler.kind === 'LockedBucket' ? lockedBucketWorkers : retentionPolicyWorkers
+    const workers = workersOf[reconciler.kind]
     const runnerOptions = { ...options, timers, metrics, workers, reconcileMsMax: limits.reconcileMsMax }
     return runController(reconciler, runnerOptions, { stop, abandon: abandoned })
   })
@@ -122,28 +130,20 @@ function makeReconcilers(
   options: OperatorOptions & { readonly metrics: OperatorMetrics },
   leadership: Leadership,
 ): readonly Reconciler[] {
-  const { source, lockServer, clock, log, clusterId, metrics, onStatus = () => undefined } = options
+  const { source, lockServer, clock, log, clusterId, metrics } = options
+  const { onStatus = () => undefined, secrets = null } = options
   const serverFacts = new ServerFacts({ lockServer, clock, leadership })
   const canary = new Canary({ lockServer, clock, log, metrics, intervalMs: options.verifyIntervalMs })
   const recordEvent = (event: EventRecord) => {
     onStatus({ kind: 'event', event })
     return source.recordEvent(event)
   }
+  const serverKeys = new ServerKeys({ lockServer, clock, clusterId })
+  const shared = { source, lockServer, serverFacts, leadership, log }
   const parts = { source, leadership, wallMs: () => clock.wallMs(), onStatus, recordEvent }
   return [
     makeReconciler(retentionPolicyController(source), parts),
-    makeReconciler(
-      lockedBucketController({
-        source,
-        lockServer,
-        serverFacts,
-        canary,
-        leadership,
-        clusterId,
-        recordEvent,
-        log,
-      }),
-      parts,
-    ),
+    makeReconciler(lockedBucketController({ ...shared, canary, clusterId, recordEvent }), parts),
+    makeReconciler(bucketAccessController({ ...shared, serverKeys, secrets }), parts),
   ]
 }

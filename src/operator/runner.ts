@@ -5,11 +5,11 @@ import type { Log } from '../lib/log.ts'
 import { jittered } from './backoff.ts'
 import { type Next, type Reconciler, StatusConflictError } from './controller.ts'
 import type { ControllerMetrics, OperatorMetrics } from './metrics.ts'
-import { formatKey, keyOf, parseKey } from './objects.ts'
+import { formatKey, keyOf, type ObjectKey, parseKey } from './objects.ts'
 import { TokenBucket } from './rate-limit.ts'
 import { revisionOf } from './requests.ts'
 import type { Change, Source } from './sources/source.ts'
-import type { Timers } from './timers.ts'
+import { sleep, type Timers } from './timers.ts'
 import { Workqueue } from './workqueue.ts'
 
 export type RunnerOptions = {
@@ -79,6 +79,8 @@ class ControllerRunner {
     const unsubscribe = source.subscribe((changed) => this.#changed(changed))
     for (const object of source.list(this.#reconciler.kind)) this.#queue.add(formatKey(keyOf(object)))
     const running = Array.from({ length: workers }, () => this.#work(abandon))
+    const { leftovers } = this.#reconciler
+    if (leftovers !== null) running.push(this.#lookFor(leftovers, AbortSignal.any([stop, abandon])))
     await aborted(AbortSignal.any([stop, abandon]))
     unsubscribe()
     await this.#queue.shutDown()
@@ -88,7 +90,8 @@ class ControllerRunner {
   #changed(changed: Change): void {
     if (changed.kind === this.#reconciler.kind && this.#isWork(changed)) this.#queue.add(formatKey(changed))
     for (const watch of this.#reconciler.watches) {
-      if (watch.kind !== changed.kind || changed.cause === 'ownStatus') continue
+      if (watch.kind !== changed.kind) continue
+      if (changed.cause === 'ownStatus' && watch.ownStatus !== 'told') continue
       for (const key of watch.keys(changed)) this.#queue.addAfter(formatKey(key), watch.delayMs)
     }
   }
@@ -141,14 +144,15 @@ class ControllerRunner {
   #settle(text: string, next: Next): void {
     const { source, log, verifyIntervalMs } = this.#options
     const object = source.get(this.#reconciler.kind, parseKey(text))
-    if (object === null) {
+    // What a gone object leaves to do is done: it is tried again until it is.
+    if (object === null && next.kind !== 'retry') {
       this.#forgetObject(text)
       return
     }
-    if (next.kind === 'terminal') this.#terminal.set(text, revisionOf(object.metadata))
+    if (next.kind === 'terminal' && object !== null) this.#terminal.set(text, revisionOf(object.metadata))
     else this.#terminal.delete(text)
     // A steady verify even while retrying: the longest retry delay must not delay it.
-    this.#queue.addAfter(text, Math.max(1, jittered(verifyIntervalMs)))
+    if (object !== null) this.#queue.addAfter(text, Math.max(1, jittered(verifyIntervalMs)))
     const fields = { controller: this.#reconciler.name, object: text }
     switch (next.kind) {
       case 'done':
@@ -177,6 +181,27 @@ class ControllerRunner {
         return
       default:
         unreachable(next, 'a reconcile ends in one of four ways')
+    }
+  }
+
+  /** At the start and at each verification: of what went while nobody watched, nobody is told. */
+  async #lookFor(
+    leftovers: (signal: AbortSignal) => Promise<readonly ObjectKey[]>,
+    stop: AbortSignal,
+  ): Promise<void> {
+    const { timers, log, verifyIntervalMs } = this.#options
+    while (!stop.aborted) {
+      let delayMs = Math.max(1, jittered(verifyIntervalMs))
+      try {
+        for (const key of await leftovers(stop)) this.#queue.add(formatKey(key))
+      } catch (error) {
+        delayMs = Math.min(delayMs, limits.serverRetryMsMax)
+        log.warn(
+          { controller: this.#reconciler.name, error: toError(error).message },
+          'looking for leftovers failed',
+        )
+      }
+      await sleep(timers, delayMs, stop)
     }
   }
 

@@ -42,6 +42,8 @@ export type PutAccessKey = {
   readonly secretAccessKey: string
   readonly owner: AccessKeyOwner
   readonly statements: readonly Statement[]
+  /** Of a key that is there: `refuse` when the given secret is another than its own, as far as that can be opened. */
+  readonly otherSecret: 'replace' | 'refuse'
 }
 type StaleEpoch = { readonly kind: 'staleEpoch'; readonly epoch: number }
 /** The id is another owner's: whose it is, is not told. */
@@ -51,10 +53,12 @@ export type PutAccessKeyResult =
       readonly kind: 'put'
       readonly change: 'created' | 'updated' | 'unchanged'
       readonly accountId: string
+      readonly createdMs: EpochMs
     }
   | Taken
   | StaleEpoch
   | { readonly kind: 'noMasterKey' }
+  | { readonly kind: 'secretDiffers' }
 export type DeleteAccessKeyResult =
   | { readonly kind: 'deleted'; readonly change: 'deleted' | 'unchanged' }
   | Taken
@@ -154,18 +158,22 @@ function putAccessKey(
     const accountId = await accountOf(transaction, { clusterId, namespace })
     const createdMs = current?.createdMs ?? now.wallMs
     const facts = { accessKeyId, accountId, owner, statements, createdMs }
-    const isSame =
-      current !== null &&
-      contextOf(withoutSecret(current)) === contextOf(facts) &&
-      openSecret(masterKey, contextOf(facts), current.secret) === secretAccessKey
-    if (isSame) return { answer: { kind: 'put', change: 'unchanged', accountId }, refusal: null }
+    const put = (kind: 'created' | 'updated' | 'unchanged'): Attempt<PutAccessKeyResult> => {
+      return { answer: { kind: 'put', change: kind, accountId, createdMs }, refusal: null }
+    }
+    const opened =
+      current === null ? null : openSecret(masterKey, contextOf(withoutSecret(current)), current.secret)
+    if (input.otherSecret === 'refuse' && opened !== null && opened !== secretAccessKey)
+      return refused(job, 'SecretDiffers', { kind: 'secretDiffers' })
+    const isSame = current !== null && contextOf(withoutSecret(current)) === contextOf(facts)
+    if (isSame && opened === secretAccessKey) return put('unchanged')
     const row = rowOf(accessKeyId)
     const secret = sealSecret(masterKey, contextOf(facts), secretAccessKey)
     transaction.put(row, codec.encode(row, { ...facts, secret }))
     const kind = current === null ? 'created' : 'updated'
     const statementsSha256 = sha256Hex(JSON.stringify(statements))
     allow(job, { change: kind, accountId, statementCount: statements.length, statementsSha256 })
-    return { answer: { kind: 'put', change: kind, accountId }, refusal: null }
+    return put(kind)
   })
 }
 

@@ -22,7 +22,7 @@ describe('rights', () => {
   test('operator: the rights of examples/kubernetes/operator-rbac.yaml, and those that make the Secrets', () => {
     const documented = example('operator-rbac.yaml')
     const find = (kind: string) => {
-      const object = documented.find((one) => one.kind === kind)
+      const object = documented.find((one) => one.kind === kind && one.metadata.name === 'holdfast-operator')
       if (object === undefined) throw new Error(`the example has no ${kind}`)
       return object
     }
@@ -35,6 +35,21 @@ describe('rights', () => {
       { apiGroups: [''], resources: ['secrets'], resourceNames: ['holdfast-tls'], verbs: ['update'] },
       { apiGroups: [''], resources: ['configmaps'], resourceNames: ['holdfast-ca'], verbs: ['patch'] },
     ])
+  })
+
+  test('operator: Secrets of users by name only, and nowhere unless it is bound or asked for', () => {
+    const name = 'holdfast-operator-secrets'
+    const documented = example('operator-rbac.yaml').find(({ metadata }) => metadata.name === name)
+    expect(documented).toBeDefined()
+    expect(rulesOf(chart.one('ClusterRole', name))).toEqual([
+      { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'create', 'patch'] },
+    ])
+    if (documented !== undefined) expect(rulesOf(chart.one('ClusterRole', name))).toEqual(rulesOf(documented))
+    expect(chart.all('ClusterRoleBinding').map(({ metadata }) => metadata.name)).toEqual([
+      'holdfast-operator',
+    ])
+    const full = renderSet('full').all('ClusterRoleBinding')
+    expect(full.map(({ metadata }) => metadata.name)).toEqual(['holdfast-operator', name])
   })
 
   test('operator: bound to its own service account, and nobody else to anything', () => {
@@ -59,9 +74,10 @@ describe('rights', () => {
     const outside = ['namespaces', 'validatingadmissionpolicies', 'validatingadmissionpolicybindings']
     const wanted = whole.filter(({ resources }) => resources.every((one) => !outside.includes(one)))
     expect(wanted.length).toBeGreaterThan(2)
+    const secrets = at(chart.one('ClusterRole', 'holdfast-operator-secrets'), 'rules') as readonly Rule[]
     for (const namespace of ['team-a', 'team-b']) {
       const there = (kind: string) => all(kind).filter(({ metadata }) => metadata.namespace === namespace)
-      expect(there('Role').map(rulesOf)).toEqual([wanted])
+      expect(there('Role').map(rulesOf)).toEqual([[...wanted, ...secrets]])
       expect(there('RoleBinding')).toMatchObject([
         {
           roleRef: { kind: 'Role', name: there('Role')[0]?.metadata.name },
@@ -95,7 +111,10 @@ describe('rights', () => {
       expect(aggregation(ours)).toEqual(aggregation(role))
     }
     const bare = renderSet('bare').all('ClusterRole')
-    expect(bare.map(({ metadata }) => metadata.name)).toEqual(['holdfast-operator'])
+    expect(bare.map(({ metadata }) => metadata.name)).toEqual([
+      'holdfast-operator',
+      'holdfast-operator-secrets',
+    ])
   })
 })
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { validateBucketAccess } from '../../src/api/BucketAccess.ts'
 import type { LockedBucketStatus } from '../../src/api/LockedBucket.ts'
 import { validateLockedBucket } from '../../src/api/LockedBucket.ts'
 import type { ApiKind } from '../../src/api/manifest.ts'
@@ -13,6 +14,7 @@ const root = join(import.meta.dirname, '../..')
 const plurals: Readonly<Record<ApiKind, string>> = {
   RetentionPolicy: 'retentionpolicies',
   LockedBucket: 'lockedbuckets',
+  BucketAccess: 'bucketaccesses',
 }
 
 type StatusCause = { readonly field: string; readonly message: string }
@@ -236,8 +238,12 @@ describe.runIf(address !== null)('the CRDs on a real API server', () => {
 /** The sentence that the twin gives for the same case: both refuse with the same words. */
 function sentenceOf({ kind, old, next }: Omit<RuleCase, 'title' | 'expected'>, rule: string): string {
   const before = old === null ? null : { spec: old as never }
-  const validate = kind === 'RetentionPolicy' ? validateRetentionPolicy : validateLockedBucket
-  const violation = validate(before, { spec: next }).find((each) => each.rule === rule)
+  const validators = {
+    RetentionPolicy: validateRetentionPolicy,
+    LockedBucket: validateLockedBucket,
+    BucketAccess: validateBucketAccess,
+  }
+  const violation = validators[kind](before, { spec: next }).find((each) => each.rule === rule)
   if (violation === undefined) throw new Error(`the twin does not refuse by ${rule}`)
   return violation.message
 }

@@ -31,6 +31,23 @@ export const remedies: Readonly<Record<string, string>> = {
     'The policy was stored before a rule of its kind was there. It stays enforced as it was applied last; correct the policy.',
   SpecInvalid:
     'The object was stored before a rule of its kind was there. Correct it; the message names the field.',
+  NoSecretsHere:
+    'Standalone has no Secrets to write keys to. List keys with their statements in a file and start with `--access-keys FILE`.',
+  SecretConflict:
+    'Somebody else made a Secret of this name, or another BucketAccess has it. It is never overwritten, and the keys are revoked: make ' +
+    'another BucketAccess with a free secretName, or delete that Secret if nobody needs it.',
+  SecretInvalid:
+    'Give the existingSecret AWS_ACCESS_KEY_ID (3 to 128 letters, digits, dots, `_` or `-`) and AWS_SECRET_ACCESS_KEY (8 to 128 printable ' +
+    'characters without spaces). It is looked at every half minute; until then no key is valid.',
+  SecretForbidden:
+    'Rights on Secrets are given namespace by namespace: `kubectl create rolebinding holdfast-operator-secrets -n NAMESPACE ' +
+    '--clusterrole=holdfast-operator-secrets --serviceaccount=HOLDFAST-NAMESPACE:OPERATOR-ACCOUNT`. Nothing else is needed; keys that are ' +
+    'valid stay so, unless the spec gives them other rights now.',
+  MasterKeyMissing:
+    'Keys on the volume are sealed by a key that is never on it. Give the server `--master-key-file` (the chart does so by itself), then ' +
+    'annotate the object with `holdfast.dev/reconcile-now`, or wait for the next verification.',
+  AccessKeyTaken:
+    'The id in the existingSecret is already that of another BucketAccess, perhaps of another namespace: whose is not told. Use a new pair.',
   Paused:
     'A change waits for the end of a pause: remove the annotation `holdfast.dev/paused` from the object or its policy.',
 }
@@ -116,6 +133,10 @@ function speaking(): string {
     [
       `\`${annotations.verifyNow}\``,
       'a new value reads everything back at once; echoed in `status.lastHandledVerifyAt`',
+    ],
+    [
+      `\`${annotations.rotateNow}\``,
+      'on a BucketAccess: a new value makes a new key at once; echoed in `status.lastHandledRotateAt`',
     ],
     [
       `\`${annotations.orphan}: "true"\``,

@@ -63,6 +63,7 @@ export async function prepareCluster(cluster: Cluster): Promise<void> {
       '--for=condition=Established',
       'crd/retentionpolicies.holdfast.dev',
       'crd/lockedbuckets.holdfast.dev',
+      'crd/bucketaccesses.holdfast.dev',
       '--timeout=60s',
     ],
   ]

@@ -146,7 +146,39 @@ const bucketRows: readonly Omit<Weakening, 'kind'>[] = [
   })),
 ]
 
+const accessRows: readonly Omit<Weakening, 'kind'>[] = [
+  {
+    field: 'spec.role',
+    change: 'RetentionOfficer, without the verb bypassgovernance: its keys bypass GOVERNANCE',
+    cel: null,
+    admission: 'retention-officer.holdfast.dev',
+    floor: 'kept',
+  },
+  {
+    field: 'spec.buckets',
+    change: 'another bucket for a RetentionOfficer, without the verb bypassgovernance',
+    cel: null,
+    admission: 'retention-officer.holdfast.dev',
+    floor: 'kept',
+  },
+  {
+    field: 'spec.secretName',
+    change: 'another name, or none',
+    cel: 'SecretNameImmutable',
+    admission: null,
+    floor: 'not a matter of retention',
+  },
+  ...['spec.existingSecret', 'spec.rotation'].map((field) => ({
+    field,
+    change: 'any',
+    cel: null,
+    admission: null,
+    floor: 'not a matter of retention' as const,
+  })),
+]
+
 export const weakenings: readonly Weakening[] = [
   ...policyRows.map((row) => ({ kind: 'RetentionPolicy', ...row }) as const),
   ...bucketRows.map((row) => ({ kind: 'LockedBucket', ...row }) as const),
+  ...accessRows.map((row) => ({ kind: 'BucketAccess', ...row }) as const),
 ]

@@ -58,6 +58,12 @@ export const valueRows: readonly ValueRow[] = [
     'Make the ClusterRole `holdfast-retention-officer`: who may delete policies and give buckets up.',
   ),
 
+  flag(
+    'rbac.allSecrets',
+    false,
+    'Give the operator Secrets of all namespaces for BucketAccesses; else bind `holdfast-operator-secrets` where they are used.',
+  ),
+
   text(
     'auth.root.existingSecret',
     '',

@@ -5,6 +5,7 @@
   resources:
     - retentionpolicies
     - lockedbuckets
+    - bucketaccesses
   verbs:
     - get
     - list
@@ -14,6 +15,7 @@
   resources:
     - retentionpolicies/status
     - lockedbuckets/status
+    - bucketaccesses/status
   verbs:
     - get
     - patch
@@ -42,12 +44,24 @@
     - watch
 {{- end }}
 
+{{- define "holdfast.rules.holdfast-operator-secrets" -}}
+- apiGroups:
+    - ""
+  resources:
+    - secrets
+  verbs:
+    - get
+    - create
+    - patch
+{{- end }}
+
 {{- define "holdfast.rules.holdfast-view" -}}
 - apiGroups:
     - holdfast.dev
   resources:
     - retentionpolicies
     - lockedbuckets
+    - bucketaccesses
   verbs:
     - get
     - list
@@ -67,6 +81,7 @@
     - holdfast.dev
   resources:
     - lockedbuckets
+    - bucketaccesses
   verbs:
     - create
     - patch
@@ -91,6 +106,7 @@
   resources:
     - retentionpolicies
     - lockedbuckets
+    - bucketaccesses
   verbs:
     - get
     - list
@@ -109,6 +125,7 @@
   resources:
     - retentionpolicies
     - lockedbuckets
+    - bucketaccesses
   verbs:
     - get
     - list
@@ -118,6 +135,7 @@
   resources:
     - retentionpolicies/status
     - lockedbuckets/status
+    - bucketaccesses/status
   verbs:
     - get
     - patch
@@ -126,6 +144,14 @@
   resources:
     - events
   verbs:
+    - create
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - secrets
+  verbs:
+    - get
     - create
     - patch
 {{- end }}

@@ -1,4 +1,5 @@
 import { accessKeyIdPattern, parseDocument, putAccessKeyDocument } from '../../api/admin.ts'
+import { formatIso } from '../../lib/units.ts'
 import { AdminError, type AdminOperation } from '../operation.ts'
 
 /** Makes an access key of a namespace's account valid, or gives it other statements or another secret. */
@@ -14,6 +15,8 @@ export const PutAccessKey: AdminOperation = {
     const parsed = parseDocument(putAccessKeyDocument, body)
     if (parsed.kind === 'bad') throw new AdminError(400, 'InvalidDocument', parsed.message)
     const result = await store.accessKeys.put(actor, { epoch, accessKeyId: pathName, ...parsed.value })
-    return { status: result.kind === 'put' ? 200 : 409, document: result }
+    if (result.kind !== 'put') return { status: 409, document: result }
+    const { createdMs, ...answer } = result
+    return { status: 200, document: { ...answer, created: formatIso(createdMs) } }
   },
 }

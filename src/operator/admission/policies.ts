@@ -66,6 +66,7 @@ function makeGuards(operatorUserName: string): readonly Guard[] {
     deletion(),
     governance(),
     bucketReference(),
+    retentionOfficer(),
     finalizer(isOperator),
     status(isOperator),
     definitions(),
@@ -138,6 +139,27 @@ function bucketReference(): Guard {
         message:
           'another policy for a bucket in GOVERNANCE mode might be a shorter one: that takes the verb bypassgovernance ' +
           'on the LockedBucket. Lengthening the policy that it has takes none',
+        reason: 'Forbidden',
+      },
+    ],
+  }
+}
+
+/** Its keys carry s3:BypassGovernanceRetention: whoever may not bypass here is not to get them made there. */
+function retentionOfficer(): Guard {
+  return {
+    name: `retention-officer.${apiGroup}`,
+    actions: deny,
+    targets: [{ apiGroups: [apiGroup], operations: ['CREATE', 'UPDATE'], resources: ['bucketaccesses'] }],
+    condition:
+      "object.spec.role == 'RetentionOfficer' && " +
+      "(request.operation == 'CREATE' || object.spec != oldObject.spec)",
+    checks: [
+      {
+        expression: celMay('bypassgovernance', 'object'),
+        message:
+          'the keys of the role RetentionOfficer bypass GOVERNANCE: making or changing such a BucketAccess takes the verb ' +
+          'bypassgovernance on it',
         reason: 'Forbidden',
       },
     ],

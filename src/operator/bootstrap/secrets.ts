@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
+import { readSecret, secretPath, secretsPath } from '../kube-secrets.ts'
 import { type CertifiedKey, createAuthority, issueServerCertificate, needsRenewal } from './certificates.ts'
 
 export type AccessKeyPair = { readonly accessKeyId: string; readonly secretAccessKey: string }
@@ -36,10 +37,6 @@ export class BootstrapError extends Error {
 }
 
 type Data = Readonly<Record<string, string>>
-type SecretDocument = {
-  readonly data: Data
-  readonly metadata: { readonly resourceVersion: string }
-}
 
 /** Errors: BootstrapError, KubeStatusError, KubeUnreachableError. */
 export async function ensureSecrets(options: BootstrapOptions, signal: AbortSignal): Promise<Bootstrapped> {
@@ -101,15 +98,16 @@ async function ensureServerCertificate(
     'ca.crt': authority.certificate,
   })
   await ensure(options, { name, type: 'kubernetes.io/tls', make }, signal)
-  const found = await readSecret(options, name, signal)
+  const { client, namespace } = options
+  const found = await readSecret(client, { namespace, name }, signal)
   if (found === null) return
   const served = certifiedKey(found.data, name)
   if (!needsRenewal(served, authority, serverNames, clock.wallMs())) return
-  const { resourceVersion } = found.metadata
+  const { resourceVersion } = found
   const body = secretBody(options, { name, type: 'kubernetes.io/tls', data: make(), resourceVersion })
   // A conflict means that another operator has just renewed it.
-  const path = `${secretsPath(options)}/${name}`
-  await tolerating(409, options.client.send({ method: 'PUT', path, body }, signal))
+  const path = secretPath({ namespace, name })
+  await tolerating(409, client.send({ method: 'PUT', path, body }, signal))
   log.info({ secret: name }, 'the certificate of the server was renewed')
 }
 
@@ -141,50 +139,21 @@ type Wanted = { readonly name: string; readonly type?: string; readonly make: ()
 
 /** The Secret's data: as it is, or as it was just made. */
 async function ensure(options: BootstrapOptions, wanted: Wanted, signal: AbortSignal): Promise<Data> {
-  const found = await readSecret(options, wanted.name, signal)
+  const { client, namespace } = options
+  const key = { namespace, name: wanted.name }
+  const found = await readSecret(client, key, signal)
   if (found !== null) return found.data
   const data = wanted.make()
   const body = secretBody(options, { ...wanted, data })
-  const request = options.client.send({ method: 'POST', path: secretsPath(options), body }, signal)
+  const request = client.send({ method: 'POST', path: secretsPath(namespace), body }, signal)
   if ((await tolerating(409, request)) === 'done') {
     options.log.info({ secret: wanted.name }, 'made a Secret')
     return data
   }
   // Another operator was faster: theirs is the one.
-  const theirs = await readSecret(options, wanted.name, signal)
+  const theirs = await readSecret(client, key, signal)
   if (theirs === null) throw new BootstrapError(`the Secret ${wanted.name} came and went; trying again helps`)
   return theirs.data
-}
-
-function secretsPath({ namespace }: BootstrapOptions): string {
-  return `/api/v1/namespaces/${namespace}/secrets`
-}
-
-async function readSecret(
-  options: BootstrapOptions,
-  name: string,
-  signal: AbortSignal,
-): Promise<SecretDocument | null> {
-  const path = `${secretsPath(options)}/${name}`
-  try {
-    const answer = await options.client.send({ method: 'GET', path }, signal)
-    return parseSecret(answer, name)
-  } catch (error) {
-    if (error instanceof KubeStatusError && error.status === 404) return null
-    throw error
-  }
-}
-
-function parseSecret(answer: unknown, name: string): SecretDocument {
-  const { data, metadata } = answer as {
-    readonly data?: Data
-    readonly metadata?: { readonly resourceVersion?: string }
-  }
-  const entries = Object.entries(data ?? {})
-  const resourceVersion = metadata?.resourceVersion
-  if (resourceVersion === undefined) throw new BootstrapError(`the Secret ${name} has no resourceVersion`)
-  const decoded = entries.map(([key, value]) => [key, Buffer.from(value, 'base64').toString('utf8')])
-  return { data: Object.fromEntries(decoded), metadata: { resourceVersion } }
 }
 
 type NewSecret = {

@@ -57,7 +57,11 @@ export class DirectorySource implements Source {
     this.#options = options
     this.#files = new ManifestFiles(options.directory)
     this.#state = new StateFiles(options.stateDirectory, options.log)
-    this.#caches = { LockedBucket: new ObjectCache(), RetentionPolicy: new ObjectCache() }
+    this.#caches = {
+      BucketAccess: new ObjectCache(),
+      LockedBucket: new ObjectCache(),
+      RetentionPolicy: new ObjectCache(),
+    }
   }
 
   /** Resolves when the folder was read whole once. Errors: the state folder's. */
@@ -85,6 +89,11 @@ export class DirectorySource implements Source {
 
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][] {
     return this.#cache(kind).list()
+  }
+
+  /** Whatever namespace a manifest names. */
+  watches(): boolean {
+    return true
   }
 
   /** Nobody but this process takes manifests: its rules are the admission. */

@@ -40,6 +40,7 @@ const fieldManager = 'holdfast-operator'
 /** No namespace has this name. */
 const everywhere = ''
 const plurals: { readonly [Kind in ObjectKind]: string } = {
+  BucketAccess: 'bucketaccesses',
   LockedBucket: 'lockedbuckets',
   RetentionPolicy: 'retentionpolicies',
 }
@@ -62,6 +63,7 @@ export class KubeSource implements Source {
   constructor(options: KubeSourceOptions) {
     this.#options = options
     this.#reflectors = {
+      BucketAccess: this.#reflectorsOf('BucketAccess'),
       LockedBucket: this.#reflectorsOf('LockedBucket'),
       RetentionPolicy: this.#reflectorsOf('RetentionPolicy'),
     }
@@ -78,8 +80,7 @@ export class KubeSource implements Source {
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
     const synced: Promise<void>[] = []
     const running: Promise<void>[] = []
-    const { RetentionPolicy, LockedBucket } = this.#reflectors
-    for (const reflector of [...RetentionPolicy.values(), ...LockedBucket.values()]) {
+    for (const reflector of objectKinds.flatMap((kind) => [...this.#reflectors[kind].values()])) {
       synced.push(new Promise((resolve) => running.push(reflector.run(signal, resolve))))
     }
     const { guard, timers } = this.#options
@@ -107,6 +108,11 @@ export class KubeSource implements Source {
 
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][] {
     return [...this.#reflectors[kind].values()].flatMap(({ cache }) => cache.list())
+  }
+
+  watches(namespace: string): boolean {
+    const { namespaces } = this.#options
+    return namespaces === null || namespaces.includes(namespace)
   }
 
   guard(): GuardState | null {

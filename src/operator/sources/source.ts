@@ -30,6 +30,8 @@ export interface Source {
   start(signal: AbortSignal): Promise<void>
   get<Kind extends ObjectKind>(kind: Kind, key: ObjectKey): ObjectByKind[Kind] | null
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][]
+  /** Whether an object of this namespace that is not there does not exist; false: it is not looked at. */
+  watches(namespace: string): boolean
   /** Tells of every addition, change (spec, metadata or status) and deletion; the result unsubscribes. */
   subscribe(listener: (changed: Change) => void): () => void
   /** Whether the admission policies are installed; null: there is no API server. */

@@ -70,11 +70,11 @@ export type PermissionRig = {
   readonly expectDenied: (each: PermissionCase, stage: Stage, asked: Attempt) => Promise<void>
 }
 
-/** Starts the file's server with all the keys. */
-export function permissionRig(): PermissionRig {
+/** Starts the file's server with all the keys, and more. */
+export function permissionRig(more: readonly TestKey[] = []): PermissionRig {
   const perAction = [only, without, denied, foreignWithout].flatMap((keys) => [...keys.values()])
   const bench = conformance({
-    accessKeys: [owner, none, foreign, foreignOwner, ...perAction, ...exact.values()],
+    accessKeys: [owner, none, foreign, foreignOwner, ...perAction, ...exact.values(), ...more],
   })
   return {
     bench,

@@ -8,7 +8,7 @@ import { waitMs } from '../../support/operator-rig.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 
 const address = inject('cluster')
-const kinds = ['retentionpolicies', 'lockedbuckets']
+const kinds = ['retentionpolicies', 'lockedbuckets', 'bucketaccesses']
 const gone = {
   kind: 'Status',
   apiVersion: 'v1',

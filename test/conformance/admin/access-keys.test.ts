@@ -21,7 +21,7 @@ const allow = (buckets: readonly string[], ...actions: readonly string[]) => [
 
 function put(accessKeyId: string, epoch: number, change: object = {}) {
   const statements = allow(['access-a'], 's3:PutObject', 's3:GetObject', 's3:ListBucket')
-  const document = { owner, secretAccessKey, statements, ...change }
+  const document = { owner, secretAccessKey, statements, otherSecret: 'replace', ...change }
   return send({ method: 'PUT', path: `/v1/access-keys/${accessKeyId}`, document, epoch })
 }
 
@@ -115,7 +115,12 @@ describe('stored access keys', () => {
       method: 'PUT',
       path: '/v1/access-keys/HFAPP6',
       key: bench.server().credentials,
-      document: { owner, secretAccessKey, statements: allow(['access-a'], 's3:GetObject') },
+      document: {
+        owner,
+        secretAccessKey,
+        statements: allow(['access-a'], 's3:GetObject'),
+        otherSecret: 'replace',
+      },
       epoch,
     })
     expect(asRoot).toMatchObject({ status: 403, document: { code: 'AccessDenied' } })
@@ -149,10 +154,14 @@ describe('stored access keys', () => {
     const statements = [
       { effect: 'Allow', actions: ['s3:GetObject'], buckets: ['access-a'], prefixes: ['a/'] },
     ] as const
-    const key = { epoch, accessKeyId: 'HFCLIENT', owner, statements, secretAccessKey }
+    const otherSecret = 'refuse'
+    const key = { epoch, accessKeyId: 'HFCLIENT', owner, statements, secretAccessKey, otherSecret } as const
     const accountId = '100000000001'
-    expect(await server.putAccessKey(key)).toEqual({ kind: 'put', change: 'created', accountId })
-    expect(await server.putAccessKey(key)).toEqual({ kind: 'put', change: 'unchanged', accountId })
+    const made = await server.putAccessKey(key)
+    expect(made).toMatchObject({ kind: 'put', change: 'created', accountId })
+    expect(await server.putAccessKey(key)).toEqual({ ...made, change: 'unchanged' })
+    const tampered = { ...key, secretAccessKey: 'somebody-elses-secret' }
+    expect(await server.putAccessKey(tampered)).toEqual({ kind: 'secretDiffers' })
     const stranger = { ...owner, name: 'other' }
     expect(await server.putAccessKey({ ...key, owner: stranger })).toEqual({ kind: 'taken' })
     expect(await server.deleteAccessKey({ ...key, epoch: epoch + 1 })).toEqual({ kind: 'staleEpoch', epoch })

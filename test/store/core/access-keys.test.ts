@@ -70,6 +70,7 @@ for (const engine of engines) {
         secretAccessKey,
         owner,
         statements: [statement],
+        otherSecret: 'replace',
         ...change,
       })
 
@@ -81,7 +82,7 @@ for (const engine of engines) {
     }
 
     test('put: found with its statements, as a user of the account of its namespace', async () => {
-      expect(await put()).toEqual({ kind: 'put', change: 'created', accountId: '100000000001' })
+      expect(await put()).toMatchObject({ kind: 'put', change: 'created', accountId: '100000000001' })
       expect(await keys.find('HFREADER1')).toEqual({
         kind: 'found',
         key: {
@@ -108,6 +109,19 @@ for (const engine of engines) {
       const statements = [{ ...statement, buckets: ['other'] }]
       expect(await put({ statements })).toMatchObject({ change: 'updated' })
       expect(await keys.find('HFREADER1')).toMatchObject({ key: { principal: { statements } } })
+    })
+
+    test('put again: another secret is refused where it is not to be replaced, other statements are not', async () => {
+      const first = await put()
+      const next = { secretAccessKey: 'another-secret', otherSecret: 'refuse' } as const
+      await expectRefused(() => put(next), { kind: 'secretDiffers' })
+      const statements = [{ ...statement, buckets: ['other'] }]
+      await expectRefused(() => put({ ...next, statements }), { kind: 'secretDiffers' })
+      expect(await put({ otherSecret: 'refuse', statements })).toEqual({ ...first, change: 'updated' })
+      // Sealed under a master key that is lost: whose secret it was cannot be known, so it is put again.
+      const other = createAccessKeys(rig.context, otherKey)
+      const input = { epoch, accessKeyId: 'HFREADER1', owner, statements, ...next }
+      expect(await other.put(actor, input)).toMatchObject({ change: 'updated' })
     })
 
     test('secrets: in no row, no audit record and no listing', async () => {
@@ -160,7 +174,16 @@ for (const engine of engines) {
       const without = createAccessKeys(rig.context, null)
       expect(await without.find('HFREADER1')).toEqual({ kind: 'sealed' })
       expect(await without.find('HFREADER2')).toEqual({ kind: 'none' })
-      const input = { epoch, accessKeyId: 'HFREADER2', secretAccessKey, owner, statements: [statement] }
+      const statements = [statement]
+      const otherSecret = 'refuse'
+      const input = {
+        epoch,
+        accessKeyId: 'HFREADER2',
+        secretAccessKey,
+        owner,
+        statements,
+        otherSecret,
+      } as const
       await expectRefused(() => without.put(actor, input), { kind: 'noMasterKey' })
       const other = createAccessKeys(rig.context, otherKey)
       expect(await other.find('HFREADER1')).toEqual({ kind: 'sealed' })

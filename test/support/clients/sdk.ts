@@ -83,3 +83,18 @@ export function idOf(answer: { VersionId?: string | undefined }): string {
   if (answer.VersionId === undefined) throw new Error('the answer has no version id')
   return answer.VersionId
 }
+
+/** As a program that has the Secret of a BucketAccess as its environment. The caller destroys it. */
+export function clientOfEnvironment(variables: Readonly<Record<string, string>>): S3 {
+  const variable = (name: string): string => variables[name] ?? ''
+  return new S3({
+    endpoint: variable('AWS_ENDPOINT_URL_S3'),
+    region: variable('AWS_REGION'),
+    credentials: {
+      accessKeyId: variable('AWS_ACCESS_KEY_ID'),
+      secretAccessKey: variable('AWS_SECRET_ACCESS_KEY'),
+    },
+    forcePathStyle: variable('COSI_S3_ADDRESSING_STYLE') === 'path',
+    maxAttempts: 1,
+  })
+}

@@ -81,6 +81,7 @@ describe('crds/', () => {
     expect(columns).toEqual([
       ['Ready', 'Mode', 'Retention', 'Buckets', '(Reason)', '(Message)', 'Age'],
       ['Ready', 'Bucket', 'Mode', 'Retention', 'Locked-Until', '(Reason)', '(Message)', '(Endpoint)', 'Age'],
+      ['Ready', 'Role', 'Secret', 'Rotated', '(Reason)', '(Message)', 'Age'],
     ])
   })
 

@@ -50,7 +50,7 @@ describe('examples/gitops', () => {
       deletionPolicy: 'Orphan',
     })
     const expressions = retention?.spec.healthCheckExprs ?? []
-    expect(expressions.map(({ kind }) => kind)).toEqual(['RetentionPolicy', 'LockedBucket'])
+    expect(expressions.map(({ kind }) => kind)).toEqual(['RetentionPolicy', 'LockedBucket', 'BucketAccess'])
     for (const each of expressions)
       expect(Object.keys(each)).toEqual(['apiVersion', 'kind', 'inProgress', 'failed', 'current'])
   })

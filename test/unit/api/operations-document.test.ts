@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { bucketAccessRules } from '../../../src/api/BucketAccess.ts'
 import { makeCrds } from '../../../src/api/crd.ts'
 import { lockedBucketRules } from '../../../src/api/LockedBucket.ts'
 import { validateRetentionPolicy } from '../../../src/api/RetentionPolicy.ts'
@@ -85,6 +86,14 @@ describe('who refuses a weaker setting', () => {
       expect(weakerAspects(enforcedBy(from), enforcedBy(to)).length > 0).toBe(floor === 'refused')
     },
   )
+
+  test('BucketAccess: the transition rules that are named are those of its kind', () => {
+    const named = weakenings.flatMap(({ kind, cel }) =>
+      kind === 'BucketAccess' && cel !== null ? [cel] : [],
+    )
+    const transitions = bucketAccessRules.filter(({ cel }) => cel.includes('oldSelf'))
+    expect(named).toEqual(transitions.map(({ name }) => name))
+  })
 
   test('LockedBucket: the rules that are named are those of its kind', () => {
     const named = weakenings.flatMap(({ kind, cel }) =>

@@ -2,6 +2,7 @@
  * What the CRDs accept and refuse, as data: the twins in TypeScript run it here, a real API server in
  * test/cluster. `old: null` is a creation. `rule` names the rule that refuses; `Schema` is the schema itself.
  */
+import { bucketAccesses } from './rule-cases-access.ts'
 import { bucketNames, lockedBuckets } from './rule-cases-buckets.ts'
 import { bucketSettings } from './rule-cases-settings.ts'
 import { type Refusal, type RuleCase, refused, schema } from './rule-words.ts'
@@ -317,6 +318,7 @@ export const ruleCases: readonly RuleCase[] = [
   ...bucketNames,
   ...lockedBuckets,
   ...bucketSettings,
+  ...bucketAccesses,
 ]
 
 function manyRules(count: number): readonly object[] {

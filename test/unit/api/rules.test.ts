@@ -1,5 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import {
+  bucketAccessRotationRules,
+  bucketAccessRules,
+  validateBucketAccess,
+} from '../../../src/api/BucketAccess.ts'
 import { tagRules } from '../../../src/api/bucket-tags.ts'
 import { lockedBucketRules, validateLockedBucket } from '../../../src/api/LockedBucket.ts'
 import { lifecycleRules } from '../../../src/api/lifecycle.ts'
@@ -21,9 +26,12 @@ import { type RuleCase, ruleCases } from './rule-cases.ts'
 
 function validate({ kind, old, next }: RuleCase): readonly Violation[] {
   const before = old === null ? null : { spec: old as never }
-  return kind === 'RetentionPolicy'
-    ? validateRetentionPolicy(before, { spec: next })
-    : validateLockedBucket(before, { spec: next })
+  const validators = {
+    RetentionPolicy: validateRetentionPolicy,
+    LockedBucket: validateLockedBucket,
+    BucketAccess: validateBucketAccess,
+  }
+  return validators[kind](before, { spec: next })
 }
 
 describe('the twins of the CEL rules', () => {
@@ -47,7 +55,10 @@ describe('the twins of the CEL rules', () => {
     const refusing = new Set(
       ruleCases.flatMap(({ expected }) => (expected === 'accepted' ? [] : [expected.rule])),
     )
-    const named = [...retentionPolicyRules, ...lockedBucketRules].map((rule: ApiRule<never>) => rule.name)
+    const ofAccess = [...bucketAccessRules, ...bucketAccessRotationRules]
+    const named = [...retentionPolicyRules, ...lockedBucketRules, ...ofAccess].map(
+      (rule: ApiRule<never>) => rule.name,
+    )
     const nested = ['DaysXorYears', 'ComplianceModeKept', 'ComplianceDefaultKept', 'PrefixBytes']
     const names = ['BucketNameReserved', 'BucketNameForm', 'BucketNameKeptByS3']
     const settings = [...lifecycleRules, ...tagRules, ...bytesQuantityRules].map(({ name }) => name)

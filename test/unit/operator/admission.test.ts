@@ -19,7 +19,7 @@ describe('admission policies', () => {
   test('makeAdmission: every policy fails closed and has one binding, which denies unless it is the warning', () => {
     const policies = ofKind('ValidatingAdmissionPolicy')
     const bindings = ofKind('ValidatingAdmissionPolicyBinding')
-    expect(policies).toHaveLength(8)
+    expect(policies).toHaveLength(9)
     expect(bindings.map(({ metadata }) => metadata)).toEqual(policies.map(({ metadata }) => metadata))
     for (const { spec } of policies) expect(spec).toMatchObject({ failurePolicy: 'Fail' })
     for (const { metadata, spec } of bindings) {

@@ -1,138 +1,9 @@
-import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { silentLog } from '../../../src/lib/log.ts'
-import {
-  type Next,
-  type Reconciler,
-  StatusConflictError,
-  type Watch,
-} from '../../../src/operator/controller.ts'
-import { OperatorMetrics } from '../../../src/operator/metrics.ts'
-import type { ObjectKey, ObjectKind } from '../../../src/operator/objects.ts'
-import { runController } from '../../../src/operator/runner.ts'
-import { DirectorySource } from '../../../src/operator/sources/directory.ts'
-import type { Change, Source } from '../../../src/operator/sources/source.ts'
-import { systemTimers } from '../../../src/operator/timers.ts'
-import { type Folder, makeFolder, policyYaml } from './directory-fixtures.ts'
-import { ManualTime, settle } from './manual-timers.ts'
+import { type Next, StatusConflictError, type Watch } from '../../../src/operator/controller.ts'
+import { settle } from './manual-timers.ts'
+import { change, counted, endRigs, reconcileMsMax, rigOf, verifyIntervalMs } from './runner-rig.ts'
 
-const verifyIntervalMs = 600_000
-const reconcileMsMax = 60_000
-
-type Rig = {
-  readonly time: ManualTime
-  readonly metrics: OperatorMetrics
-  readonly tell: (change: Change) => void
-  readonly annotate: (name: string, annotations: Record<string, string>) => void
-  /** Begins no further reconcile and lets the running ones end. */
-  readonly drain: () => void
-  readonly running: Promise<void>
-  readonly stop: () => Promise<void>
-}
-
-const folders: Folder[] = []
-const rigs: Rig[] = []
-
-afterEach(async () => {
-  for (const rig of rigs.splice(0)) await rig.stop()
-  for (const folder of folders.splice(0)) await folder.remove()
-})
-
-/** Runs a reconciler over a directory of policies with time moved by hand; `tell` stands for a change. */
-async function rigOf(
-  names: readonly string[],
-  reconcile: (key: ObjectKey, signal: AbortSignal, time: ManualTime) => Promise<Next>,
-  options: { workers?: number; watches?: readonly Watch[] } = {},
-): Promise<Rig> {
-  const folder = await makeFolder()
-  folders.push(folder)
-  for (const name of names) {
-    await writeFile(join(folder.manifests, `${name}.yaml`), policyYaml(name, '{mode: GOVERNANCE, days: 1}'))
-  }
-  const reading = new AbortController()
-  const directory = new DirectorySource({
-    directory: folder.manifests,
-    stateDirectory: folder.state,
-    timers: systemTimers,
-    log: silentLog,
-    onProblem: () => undefined,
-  })
-  await directory.start(reading.signal)
-  const marks = new Map<string, Record<string, string>>()
-  let listener: (change: Change) => void = () => undefined
-  const source: Source = Object.assign(Object.create(directory) as Source, {
-    get: <Kind extends ObjectKind>(kind: Kind, key: ObjectKey) => {
-      const object = directory.get(kind, key)
-      const annotations = marks.get(key.name)
-      return object === null || annotations === undefined
-        ? object
-        : { ...object, metadata: { ...object.metadata, annotations } }
-    },
-    list: directory.list.bind(directory),
-    subscribe: (told: (change: Change) => void) => {
-      listener = told
-      return () => undefined
-    },
-  })
-  const time = new ManualTime()
-  const metrics = new OperatorMetrics()
-  const reconciler: Reconciler = {
-    name: 'test',
-    kind: 'RetentionPolicy',
-    watches: options.watches ?? [],
-    reconcile: (key, signal) => reconcile(key, signal, time),
-  }
-  const abort = new AbortController()
-  const abandon = new AbortController()
-  const running = runController(
-    reconciler,
-    {
-      source,
-      clock: time,
-      timers: time,
-      log: silentLog,
-      metrics,
-      workers: options.workers ?? 1,
-      verifyIntervalMs,
-      reconcileMsMax,
-    },
-    { stop: abort.signal, abandon: abandon.signal },
-  )
-  const stop = async () => {
-    abort.abort()
-    abandon.abort()
-    reading.abort()
-    await running
-    await directory.stopped()
-  }
-  const rig: Rig = {
-    time,
-    metrics,
-    tell: (change) => listener(change),
-    annotate: (name, annotations) => marks.set(name, annotations),
-    drain: () => abort.abort(),
-    running,
-    stop,
-  }
-  rigs.push(rig)
-  return rig
-}
-
-/** One sample of controller-runtime's metrics of this controller. */
-function counted({ metrics }: Rig, name: string, result?: string): number {
-  const labels = `controller="test"${result === undefined ? '' : `,result="${result}"`}`
-  const line = `controller_runtime_${name}{${labels}} `
-  const found = metrics
-    .render()
-    .split('\n')
-    .find((each) => each.startsWith(line))
-  return Number(found?.slice(line.length))
-}
-
-function change(name: string, cause: Change['cause'] = 'object'): Change {
-  return { kind: 'RetentionPolicy', namespace: 'default', name, cause }
-}
+afterEach(endRigs)
 
 test('runController: objects exist at the start, each is reconciled once', async () => {
   const seen: string[] = []
@@ -335,7 +206,6 @@ test('runController: stopped while a reconcile runs, it resolves only after that
   expect(isStopped).toBe(false)
   release()
   await stopping
-  rigs.splice(rigs.indexOf(rig), 1)
 })
 
 test('runController: told to stop, the running reconcile may end and the waiting ones do not begin', async () => {
@@ -372,7 +242,6 @@ test('runController: abandoned, the running reconcile is told by its signal', as
   await rig.stop()
   expect(seen).toMatchObject({ aborted: true })
   expect(counted(rig, 'reconcile_panics_total')).toBe(0)
-  rigs.splice(rigs.indexOf(rig), 1)
 })
 
 test('runController: a terminal error and then a new reconcile-now, it is work again', async () => {

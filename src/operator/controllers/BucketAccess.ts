@@ -1,0 +1,384 @@
+import { type LockServer, ServerRefusedError, ServerUnreachableError } from '../../client/lock-server.ts'
+import type { Statement } from '../../lib/identity.ts'
+import type { Log } from '../../lib/log.ts'
+import type { Controller } from '../controller.ts'
+import { type KubeClient, KubeStatusError, KubeUnreachableError } from '../kube.ts'
+import { readSecret, secretPath, secretsPath } from '../kube-secrets.ts'
+import type { Leadership, ServerFacts } from '../leadership.ts'
+import { formatKey, keyOf, type ObjectKey, type ObjectRef } from '../objects.ts'
+import type { ServerKeys } from '../server-keys.ts'
+import type { Source } from '../sources/source.ts'
+import {
+  type AccessStep,
+  type BucketAccessSnapshot,
+  decideBucketAccess,
+  type GrantStep,
+  type KeysView,
+  type NamedBucket,
+  type NewKeyCause,
+  type SecretView,
+} from './bucket-access-decide.ts'
+import {
+  contentOf,
+  hasContent,
+  type KeyPair,
+  type KeySlots,
+  ownerReferenceOf,
+  type SecretContent,
+} from './bucket-access-secret.ts'
+import { bucketAccessReport } from './bucket-access-status.ts'
+
+export type BucketAccessParts = {
+  readonly source: Source
+  readonly lockServer: LockServer
+  readonly serverFacts: ServerFacts
+  readonly serverKeys: ServerKeys
+  readonly leadership: Leadership
+  readonly log: Log
+  /** null: there is no API server, so there are no Secrets. */
+  readonly secrets: SecretParts | null
+}
+export type SecretParts = { readonly client: KubeClient; readonly makeKey: () => KeyPair }
+
+/**
+ * `granted`: the server has exactly these keys, and the Secret says so. `refused`: the server takes no such key. `secretFailed`:
+ * the Secret could not be written, so a key made for it is not valid either.
+ */
+export type BucketAccessOutcome =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'revoked'; readonly revokedIds: readonly string[] }
+  | Granted
+  | { readonly kind: 'refused'; readonly reason: 'taken' | 'noMasterKey' }
+  | { readonly kind: 'staleEpoch' }
+  | { readonly kind: 'serverFailed'; readonly error: Error }
+  | { readonly kind: 'secretFailed'; readonly error: Error }
+export type Granted = {
+  readonly kind: 'granted'
+  readonly accountId: string
+  /** Of the current key, RFC 3339. */
+  readonly created: string
+  readonly currentId: string
+  readonly previousId: string | null
+  /** null: the key was there. `tampered`: the Secret had another secret for it than the server. */
+  readonly made: NewKeyCause | 'tampered' | null
+  /** The Secret was written. */
+  readonly hasWritten: boolean
+  readonly revokedIds: readonly string[]
+}
+
+/**
+ * Gives the lock server the keys of a BucketAccess and writes them to its Secret. The server comes first and the Secret is the
+ * memory: a key that no Secret has is revoked at the next look. Secrets are read by name and never watched, so what others do
+ * to one is seen at the next verification. There is no finalizer: keys whose object is gone are revoked when that is seen, and
+ * at the start for those that went unseen.
+ */
+export function bucketAccessController(
+  parts: BucketAccessParts,
+): Controller<'BucketAccess', BucketAccessSnapshot, AccessStep, BucketAccessOutcome> {
+  const { source, serverKeys } = parts
+  const seen = new Map<string, string>()
+  return {
+    name: 'bucketaccess',
+    kind: 'BucketAccess',
+    watches: [
+      {
+        kind: 'LockedBucket',
+        delayMs: 0,
+        ownStatus: 'told',
+        keys: (changed) => affectedAccesses(seen, changed, source),
+      },
+    ],
+    leftovers: async () => {
+      const owners = await serverKeys.owners()
+      return owners.filter((key) => source.watches(key.namespace) && source.get('BucketAccess', key) === null)
+    },
+    read: async (key, signal) => {
+      const object = source.get('BucketAccess', key)
+      if (object === null) {
+        if (source.watches(key.namespace)) await revokeAll(parts, key)
+        return null
+      }
+      return {
+        object,
+        buckets: object.spec.buckets.map(({ name }) => namedBucket(source, key.namespace, name)),
+        secret: await viewSecret(parts.secrets, object, signal),
+        server: await viewServer(parts, key),
+        guard: source.guard(),
+      }
+    },
+    decide: decideBucketAccess,
+    act: async (snapshot, steps, signal) => {
+      const step = steps[0]
+      if (step === undefined) return { kind: 'none' }
+      try {
+        return await new Work(parts, snapshot, signal).run(step)
+      } catch (error) {
+        return asOutcome(error)
+      }
+    },
+    status: bucketAccessReport,
+  }
+}
+
+/** A change of what a LockedBucket is to those who name it: whether it is there, and owns its bucket. */
+function affectedAccesses(
+  seen: Map<string, string>,
+  changed: ObjectRef,
+  source: Source,
+): readonly ObjectKey[] {
+  const { namespace, name } = changed
+  const now = JSON.stringify(namedBucket(source, namespace, name))
+  if (seen.get(formatKey(changed)) === now) return []
+  seen.set(formatKey(changed), now)
+  return source
+    .list('BucketAccess')
+    .filter(({ metadata, spec }) => {
+      return metadata.namespace === namespace && spec.buckets.some((bucket) => bucket.name === name)
+    })
+    .map(keyOf)
+}
+
+function namedBucket(source: Source, namespace: string, name: string): NamedBucket {
+  const bucket = source.get('LockedBucket', { namespace, name })
+  if (bucket === null) return { kind: 'notFound', name }
+  // The status says what the server answered: a name that another object owns is none of ours.
+  const { bucketName } = bucket.spec
+  const isOwned = bucket.status?.bucket?.name === bucketName
+  return isOwned ? { kind: 'ready', name, bucketName } : { kind: 'notReady', name }
+}
+
+async function viewSecret(
+  secrets: SecretParts | null,
+  { metadata: { namespace }, spec }: BucketAccessSnapshot['object'],
+  signal: AbortSignal,
+): Promise<SecretView> {
+  if (secrets === null) return { kind: 'unsupported' }
+  const name = spec.secretName ?? spec.existingSecret ?? ''
+  try {
+    const secret = await readSecret(secrets.client, { namespace, name }, signal)
+    return secret === null ? { kind: 'none' } : { kind: 'held', secret }
+  } catch (error) {
+    if (error instanceof KubeStatusError && error.status === 403) return { kind: 'forbidden' }
+    if (error instanceof Error && !signal.aborted) return { kind: 'failed', error }
+    throw error
+  }
+}
+
+async function viewServer({ serverFacts, serverKeys }: BucketAccessParts, key: ObjectKey): Promise<KeysView> {
+  try {
+    return { kind: 'seen', info: await serverFacts.read(), keys: await serverKeys.of(key) }
+  } catch (error) {
+    return { kind: 'failed', error: serverError(error) }
+  }
+}
+
+async function revokeAll(parts: BucketAccessParts, key: ObjectKey): Promise<void> {
+  for (const { accessKeyId } of await parts.serverKeys.of(key)) {
+    await revokeKey(parts, key, accessKeyId)
+    parts.log.info({ object: formatKey(key), accessKeyId }, 'deleted; its access key is refused from now on')
+  }
+}
+
+/** Errors: StaleEpochError, and those of the server. */
+async function revokeKey(parts: BucketAccessParts, key: ObjectKey, accessKeyId: string): Promise<void> {
+  const { lockServer, leadership, serverKeys } = parts
+  leadership.assertHeld()
+  const owner = serverKeys.ownerOf(key)
+  const answer = await lockServer.deleteAccessKey({ epoch: leadership.epoch, accessKeyId, owner })
+  if (answer.kind === 'staleEpoch') {
+    leadership.lost(answer.epoch)
+    throw new StaleEpochError()
+  }
+  serverKeys.wasDeleted(accessKeyId)
+}
+
+class StaleEpochError extends Error {
+  override readonly name = 'StaleEpochError'
+}
+
+/** The server takes no such key. */
+class KeyRefusedError extends Error {
+  override readonly name = 'KeyRefusedError'
+  readonly reason: 'taken' | 'noMasterKey'
+  constructor(reason: 'taken' | 'noMasterKey') {
+    super(reason)
+    this.reason = reason
+  }
+}
+
+function asOutcome(error: unknown): BucketAccessOutcome {
+  if (error instanceof StaleEpochError) return { kind: 'staleEpoch' }
+  if (error instanceof KeyRefusedError) return { kind: 'refused', reason: error.reason }
+  if (error instanceof KubeStatusError || error instanceof KubeUnreachableError)
+    return { kind: 'secretFailed', error }
+  return { kind: 'serverFailed', error: serverError(error) }
+}
+
+/** What the server does is a state to report; anything else is a bug and goes up. */
+function serverError(error: unknown): ServerUnreachableError | ServerRefusedError {
+  if (error instanceof ServerUnreachableError || error instanceof ServerRefusedError) return error
+  throw error
+}
+
+type Put = { readonly accountId: string; readonly created: string }
+
+/** One reconcile of one object, after the decision. */
+class Work {
+  readonly #parts: BucketAccessParts
+  readonly #snapshot: BucketAccessSnapshot
+  readonly #signal: AbortSignal
+  readonly #revokedIds: string[] = []
+
+  constructor(parts: BucketAccessParts, snapshot: BucketAccessSnapshot, signal: AbortSignal) {
+    this.#parts = parts
+    this.#snapshot = snapshot
+    this.#signal = signal
+  }
+
+  async run(step: AccessStep): Promise<BucketAccessOutcome> {
+    if (step.kind === 'grant') return this.#grant(step)
+    for (const accessKeyId of step.accessKeyIds) await this.#revoke(accessKeyId)
+    return { kind: 'revoked', revokedIds: this.#revokedIds }
+  }
+
+  async #grant(step: GrantStep): Promise<Granted> {
+    await this.#revokeAllBut(step.keptMeanwhile)
+    const { slots, made, put } = await this.#putSlots(step)
+    await this.#revokeAllBut([slots.current.accessKeyId, slots.previous?.accessKeyId ?? ''])
+    const hasWritten = await this.#writeSecret(step, slots).catch(async (error: unknown) => {
+      // Nobody has it: it must not wait for the next look to be refused.
+      if (made !== null) await this.#revoke(slots.current.accessKeyId)
+      throw error
+    })
+    return {
+      kind: 'granted',
+      ...put,
+      currentId: slots.current.accessKeyId,
+      previousId: slots.previous?.accessKeyId ?? null,
+      made,
+      hasWritten,
+      revokedIds: this.#revokedIds,
+    }
+  }
+
+  async #putSlots(
+    step: GrantStep,
+  ): Promise<{ slots: KeySlots & { current: KeyPair }; made: Granted['made']; put: Put }> {
+    const { statements, previous } = step
+    if (step.current.kind === 'held') {
+      const put = await this.#put(step.current.pair, statements)
+      if (put !== null) {
+        const isThere = previous !== null && (await this.#put(previous, statements)) !== null
+        return { slots: { current: step.current.pair, previous: isThere ? previous : null }, made: null, put }
+      }
+    }
+    const made = step.current.kind === 'new' ? step.current.cause : 'tampered'
+    const current = this.#makeKey()
+    const put = await this.#put(current, statements)
+    if (put === null) throw new KeyRefusedError('taken')
+    const former = made === 'tampered' || previous === null ? null : previous
+    const isThere = former !== null && (await this.#put(former, statements)) !== null
+    return { slots: { current, previous: isThere ? former : null }, made, put }
+  }
+
+  /** null: the server has another secret for it. Errors: KeyRefusedError, StaleEpochError, and the server's. */
+  async #put(pair: KeyPair, statements: readonly Statement[]): Promise<Put | null> {
+    const { lockServer, leadership, serverKeys } = this.#parts
+    this.#signal.throwIfAborted()
+    leadership.assertHeld()
+    const { accessKeyId } = pair
+    const owner = serverKeys.ownerOf(this.#snapshot.object.metadata)
+    const otherSecret = this.#snapshot.object.spec.secretName === undefined ? 'replace' : 'refuse'
+    const answer = await lockServer.putAccessKey({
+      epoch: leadership.epoch,
+      ...pair,
+      owner,
+      statements,
+      otherSecret,
+    })
+    switch (answer.kind) {
+      case 'put': {
+        const { accountId, created } = answer
+        serverKeys.wasPut({ accessKeyId, accountId, owner, statements, created })
+        return { accountId, created }
+      }
+      case 'secretDiffers':
+        return null
+      case 'staleEpoch':
+        leadership.lost(answer.epoch)
+        throw new StaleEpochError()
+      case 'taken':
+      case 'noMasterKey':
+        throw new KeyRefusedError(answer.kind)
+    }
+  }
+
+  async #revokeAllBut(ids: readonly string[]): Promise<void> {
+    const keys = await this.#parts.serverKeys.of(this.#snapshot.object.metadata)
+    for (const { accessKeyId } of keys) if (!ids.includes(accessKeyId)) await this.#revoke(accessKeyId)
+  }
+
+  async #revoke(accessKeyId: string): Promise<void> {
+    await revokeKey(this.#parts, this.#snapshot.object.metadata, accessKeyId)
+    this.#revokedIds.push(accessKeyId)
+  }
+
+  /** False: it said all of this already. Errors: the API server's. */
+  async #writeSecret(step: GrantStep, slots: KeySlots & { current: KeyPair }): Promise<boolean> {
+    const { object, server } = this.#snapshot
+    const { secrets } = this.#parts
+    if (step.secret.kind === 'given' || secrets === null || server.kind === 'failed') return false
+    const { held, rotatedFor } = step.secret
+    const content = contentOf(slots, step.bucketNames, server.info, rotatedFor)
+    if (held !== null && hasContent(held, object, content)) return false
+    this.#parts.leadership.assertHeld()
+    const { namespace } = object.metadata
+    const name = object.spec.secretName ?? ''
+    const body = secretBody(object, content)
+    const query = { fieldManager: 'holdfast-operator' }
+    if (held === null) {
+      // A create that meets another's Secret is refused; an apply would write into it.
+      await secrets.client.send({ method: 'POST', path: secretsPath(namespace), query, body }, this.#signal)
+      return true
+    }
+    const { uid, resourceVersion } = held
+    await secrets.client.send(
+      {
+        method: 'PATCH',
+        path: secretPath({ namespace, name }),
+        query: { ...query, force: 'true' },
+        contentType: 'application/apply-patch+yaml',
+        body: { ...body, metadata: { ...body.metadata, uid, resourceVersion } },
+      },
+      this.#signal,
+    )
+    return true
+  }
+
+  #makeKey(): KeyPair {
+    const { secrets } = this.#parts
+    if (secrets === null) throw new Error('without Secrets no key is made')
+    return secrets.makeKey()
+  }
+}
+
+function secretBody(object: BucketAccessSnapshot['object'], { data, annotations }: SecretContent) {
+  const { namespace } = object.metadata
+  const encoded = Object.entries(data).map(([name, value]) => [name, Buffer.from(value).toString('base64')])
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'Opaque',
+    metadata: {
+      namespace,
+      name: object.spec.secretName ?? '',
+      annotations,
+      labels: {
+        'app.kubernetes.io/name': 'holdfast',
+        'app.kubernetes.io/managed-by': 'holdfast-operator',
+      },
+      ownerReferences: [ownerReferenceOf(object)],
+    },
+    data: Object.fromEntries(encoded),
+  }
+}
