@@ -10,8 +10,8 @@ function tier(name: string, folders: readonly string[], options: object = {}) {
     test: {
       name,
       include: folders.map((folder) => (folder.endsWith('.ts') ? folder : `test/${folder}/**/*.test.ts`)),
-      testTimeout: 30_000,
-      hookTimeout: 60_000,
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
       env: { NODE_COMPILE_CACHE: compileCache },
       ...options,
     },

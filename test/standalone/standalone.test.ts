@@ -29,7 +29,7 @@ async function defaultRule(server: Standalone, bucket: string, { untilThere = fa
       () => true,
       () => false,
     )
-  if (untilThere) await vi.waitUntil(isThere, { timeout: 20_000 })
+  if (untilThere) await vi.waitUntil(isThere, { timeout: 60_000 })
   const answer = await ask()
   client.destroy()
   return answer.ObjectLockConfiguration?.Rule?.DefaultRetention

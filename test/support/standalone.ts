@@ -32,7 +32,7 @@ export function makeDirectory(prefix = 'holdfast-standalone-'): string {
   return directory
 }
 
-const waitMsMax = 30_000
+const waitMsMax = 90_000
 
 export function startStandalone(directory: string, flags: readonly string[] = []): Standalone {
   const manifests = join(directory, 'manifests')

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TestServer } from '../server.ts'
 
-const patienceMs = 30_000
+const patienceMs = 90_000
 
 /** Ids of the workers that are alive now. */
 export function workerPids(server: TestServer): readonly number[] {
@@ -12,7 +12,7 @@ export function workerPids(server: TestServer): readonly number[] {
   return children === '' ? [] : children.split(' ').map(Number)
 }
 
-/** Resolves when `isSo` says yes; it is asked again and again. Errors: it has not within half a minute. */
+/** Resolves when `isSo` says yes; it is asked again and again. Errors: it has not within a minute and a half. */
 export async function until(what: string, isSo: () => Promise<boolean> | boolean): Promise<void> {
   const endMs = performance.now() + patienceMs
   while (!(await isSo())) {
