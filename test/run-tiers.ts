@@ -26,7 +26,11 @@ const tiers: readonly Tier[] = [
   { name: 'standalone', missing: () => null },
   {
     name: 'clients',
-    missing: () => need('aws', 'apt-get install awscli') ?? need('lua5.4', 'apt-get install lua5.4'),
+    missing: () =>
+      need('aws', 'apt-get install awscli') ??
+      need('lua5.4', 'apt-get install lua5.4') ??
+      need('restic', 'apt-get install restic') ??
+      need('barman-cloud-wal-archive', 'apt-get install barman-cli-cloud'),
   },
   { name: 'image', missing: imageToolsMissing },
   { name: 'chart', missing: chartToolsMissing },
