@@ -47,6 +47,18 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'the audit log of a volume: `audit verify`, `audit export`',
     load: async () => (await import('./cli/audit.ts')).auditCommand,
   },
+  backup: {
+    summary: 'copies a volume, also while it is served',
+    load: async () => (await import('./cli/backup.ts')).backupCommand,
+  },
+  restore: {
+    summary: 'makes a volume of a backup',
+    load: async () => (await import('./cli/restore.ts')).restoreCommand,
+  },
+  admin: {
+    summary: 'what root alone may do: `admin accept-restore`',
+    load: async () => (await import('./cli/admin.ts')).adminCommand,
+  },
   'print-crds': {
     summary: 'the CustomResourceDefinitions, as YAML',
     load: async () => (await import('./cli/print-crds.ts')).printCrdsCommand,

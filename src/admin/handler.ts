@@ -9,6 +9,7 @@ import type { QueryPairs } from '../sigv4/canonical.ts'
 import type { SigningKeys } from '../sigv4/keys.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import type { Actor, Store } from '../store/store.ts'
+import { VolumeReadOnlyError } from '../store/volume-copy.ts'
 import { type AdminRequest, authenticateAdmin } from './authenticate.ts'
 import { type AdminAnswer, AdminError, type AdminFacts } from './operation.ts'
 import { routeAdmin } from './operations/index.ts'
@@ -128,6 +129,8 @@ async function readBody(message: IncomingMessage): Promise<Uint8Array> {
 function errorAnswer(log: Log, requestId: string, error: unknown): AdminAnswer {
   if (error instanceof AdminError)
     return { status: error.status, document: { code: error.code, message: error.message } }
+  if (error instanceof VolumeReadOnlyError)
+    return { status: 503, document: { code: 'VolumeReadOnly', message: error.message } }
   log.error({ requestId, error }, 'admin request failed')
   // Asked again it is as damaged as before: whoever waits for it must be told.
   if (error instanceof CorruptRecordError) {

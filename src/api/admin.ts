@@ -246,6 +246,10 @@ export const acceptClockDocument = z.strictObject({
 })
 export const acceptClockAnswer = clockAnswer
 
+/** POST /v1/restore/accept */
+export const acceptRestoreDocument = z.strictObject({ reason: z.string().min(3).max(1024) })
+export const acceptRestoreAnswer = z.object({})
+
 /** GET /v1/explain?bucket=&key=&versionId= */
 export const explainAnswer = z.object({
   bucket: z.string(),

@@ -68,6 +68,12 @@ export function connectLockServer(options: ConnectOptions): LockServer {
       ),
     acceptClock: (input) =>
       ask({ method: 'POST', path: '/v1/clock/accept', document: input }, documents.acceptClockAnswer),
+    acceptRestore: async (input) => {
+      await ask(
+        { method: 'POST', path: '/v1/restore/accept', document: input },
+        documents.acceptRestoreAnswer,
+      )
+    },
     close: async () => {
       admin.close()
       evidence.close()

@@ -229,6 +229,8 @@ export interface LockServer {
   /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
   explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>
   acceptClock(input: { until: string; reason: string }): Promise<ServerInfo['clock']>
+  /** Root only. Errors: ServerRefusedError where there is nothing to accept. */
+  acceptRestore(input: { reason: string }): Promise<void>
   close(): Promise<void>
 }
 

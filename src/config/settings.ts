@@ -156,6 +156,27 @@ export const settings = {
     parse: parseDuration,
     help: 'how often lifecycle rules are carried out',
   }),
+  backupTo: setting({
+    flag: '--to',
+    env: 'HOLDFAST_BACKUP_TO',
+    initial: null,
+    parse: parsePath,
+    help: 'folder of the backup: empty, or an older backup of the same volume',
+  }),
+  restoreFrom: setting({
+    flag: '--from',
+    env: 'HOLDFAST_RESTORE_FROM',
+    initial: null,
+    parse: parsePath,
+    help: 'folder of the backup to restore',
+  }),
+  restoreAudit: setting({
+    flag: '--audit',
+    env: 'HOLDFAST_RESTORE_AUDIT',
+    initial: null,
+    parse: parsePath,
+    help: 'file that `holdfast audit export` wrote: what it locked after the backup is locked again',
+  }),
   logLevel: setting({
     flag: '--log-level',
     env: 'HOLDFAST_LOG_LEVEL',

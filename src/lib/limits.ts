@@ -320,6 +320,13 @@ export const limits = {
   scrubPauseMs: 50,
   scrubIntervalMs: 7 * 86_400_000,
   quarantineListMax: 1000,
+  /** Backup and restore: how long one waits for a garbage collection to end; bodies copied at a time. */
+  bodiesHoldMsMax: 600_000,
+  bodyCopiesMax: 4,
+  /** Records of an audit log applied in one transaction; each changes some 20 keys. */
+  auditReplayBatchMax: 50,
+  /** A line of an exported audit log: a key of 1,024 bytes, escaped, with all that a record says, is far below. */
+  auditLineLengthMax: 1024 ** 2,
 } as const
 
 assert(limits.commitBatchBytesMax >= limits.transactionBytesMax, 'the largest transaction fits a commit')

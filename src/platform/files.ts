@@ -1,7 +1,7 @@
 /** The file system door: durable steps with names that say what has reached the disk when they resolve. */
 import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
-import { access, link, mkdir, open, statfs, unlink } from 'node:fs/promises'
+import { access, link, mkdir, open, rm, statfs, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** The machine's code of a failed system call (`ENOENT`), or null. */
@@ -15,6 +15,11 @@ export function isVolumeFull(error: unknown): boolean {
   const code = errorCode(error)
   if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EFBIG') return false
   return !(error instanceof Error && 'syscall' in error && error.syscall === 'fsync')
+}
+
+/** Removes a folder with all that is in it; one that is gone already is no error. */
+export async function removeFolder(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true })
 }
 
 /** A file that is gone already is no error. */
@@ -64,7 +69,12 @@ export async function makeDirectory(path: string): Promise<void> {
 }
 
 /** Flushes the names in a directory. */
-export async function syncDirectory(path: string): Promise<void> {
+export function syncDirectory(path: string): Promise<void> {
+  return syncFile(path)
+}
+
+/** Flushes the bytes of a file. */
+export async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r')
   try {
     await handle.sync()

@@ -9,8 +9,9 @@ import { join } from 'node:path'
 import { tryLock } from 'fs-native-extensions'
 import { errorCode, makeDirectory } from './files.ts'
 
-/** Takes an exclusive lock of the open file description; false when another description holds it. */
-const tryLockDescriptor: (descriptor: number) => boolean = tryLock
+type LockOptions = { readonly shared: boolean }
+/** Takes a lock of the open file description on the whole file; false when another description is in the way. */
+const tryLockDescriptor: (descriptor: number, options: LockOptions) => boolean = tryLock
 
 export class VolumeLockedError extends Error {
   override readonly name = 'VolumeLockedError'
@@ -29,24 +30,49 @@ export type VolumeLock = {
  */
 export async function lockVolume(directory: string): Promise<VolumeLock> {
   await makeDirectory(directory)
-  const path = join(directory, 'lock')
-  // Not truncated on opening: the holder's note must survive our attempt.
-  const handle = await open(path, 'a+', 0o640)
+  const handle = await openForLock(join(directory, 'lock'))
+  if (!(await tryLockHandle(handle, { shared: false }))) {
+    const holder = await readHolder(handle)
+    await handle.close()
+    throw new VolumeLockedError(
+      `${directory} is in use by another holdfast server (${holder}): stop it first`,
+    )
+  }
   try {
-    if (!tryLockDescriptor(handle.fd)) {
-      const holder = await readHolder(handle)
-      throw new VolumeLockedError(
-        `${directory} is in use by another holdfast server (${holder}): stop it first`,
-      )
-    }
     await handle.truncate(0)
     await handle.writeFile(`process ${process.pid}\n`)
   } catch (error) {
     await handle.close()
-    if (errorCode(error) !== 'ENOLCK' && errorCode(error) !== 'EOPNOTSUPP') throw error
-    throw new VolumeLockedError(`${directory} is on a file system without locks`, { cause: error })
+    throw error
   }
   return { release: () => handle.close() }
+}
+
+/**
+ * Takes a lock on a file, made if it is missing; null: others have it. Several may share it, none beside one that has it
+ * alone. Errors: VolumeLockedError on a file system without such locks.
+ */
+export async function tryLockFile(path: string, mode: 'shared' | 'alone'): Promise<VolumeLock | null> {
+  const handle = await openForLock(path)
+  if (await tryLockHandle(handle, { shared: mode === 'shared' })) return { release: () => handle.close() }
+  await handle.close()
+  return null
+}
+
+/** Not truncated on opening: the holder's note must survive our attempt. */
+function openForLock(path: string): Promise<FileHandle> {
+  return open(path, 'a+', 0o640)
+}
+
+/** Closes the handle when it throws. */
+async function tryLockHandle(handle: FileHandle, options: LockOptions): Promise<boolean> {
+  try {
+    return tryLockDescriptor(handle.fd, options)
+  } catch (error) {
+    await handle.close()
+    if (errorCode(error) !== 'ENOLCK' && errorCode(error) !== 'EOPNOTSUPP') throw error
+    throw new VolumeLockedError('the file system has no locks', { cause: error })
+  }
 }
 
 async function readHolder(handle: FileHandle): Promise<string> {

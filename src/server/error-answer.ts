@@ -13,6 +13,7 @@ import { CorruptRecordError } from '../store/fields.ts'
 import { StorageFullError } from '../store/free-space.ts'
 import { StoreFailedError, TransactionConflictError, TransactionTooOldError } from '../store/kv/contract.ts'
 import { ServerEpochEndedError } from '../store/volume.ts'
+import { VolumeReadOnlyError } from '../store/volume-copy.ts'
 
 /** What an error means for the server itself, beside its answer. */
 export type Consequence =
@@ -34,6 +35,12 @@ export function judgeError(thrown: unknown): JudgedError {
   }
   if (thrown instanceof StorageFullError || thrown instanceof BodyStoreFullError) {
     return { error: new S3Error('InsufficientStorage', { cause }), consequence: 'none' }
+  }
+  if (thrown instanceof VolumeReadOnlyError) {
+    return {
+      error: new S3Error('ServiceUnavailable', { message: thrown.message, cause }),
+      consequence: 'none',
+    }
   }
   if (thrown instanceof BodyTooLargeError)
     return { error: new S3Error('EntityTooLarge', { cause }), consequence: 'none' }

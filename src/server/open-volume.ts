@@ -12,6 +12,7 @@ import { recoverStages } from '../store/recover.ts'
 import type { MasterKey } from '../store/sealed-secret.ts'
 import type { Store } from '../store/store.ts'
 import { beginServerEpoch, endServerEpoch, fencedKeyValue, openVolume, readVolume } from '../store/volume.ts'
+import { readVolumeCopy, VolumeIsBackupError } from '../store/volume-copy.ts'
 import type { StoreMeasures } from './measured-store.ts'
 
 export type VolumeParts = { readonly directory: string; readonly clock: Clock; readonly log: Log }
@@ -28,6 +29,7 @@ export async function openVolumeOwner({ directory, clock, log }: VolumeParts): P
   const kv = await openLmdb({ directory: kvDirectory(directory) })
   try {
     const volume = await openVolume(kv, clock)
+    await refuseBackup(kv, directory)
     const { epoch, previous } = await beginServerEpoch(kv)
     const bodies = await openBodies({ directory, epoch: String(epoch), worker: 'supervisor', clock })
     const recovered = await recoverStages({ kv, bodies, log })
@@ -45,6 +47,15 @@ export async function openVolumeOwner({ directory, clock, log }: VolumeParts): P
     await kv.close()
     throw error
   }
+}
+
+/** What is served changes: a backup would be none any more. */
+async function refuseBackup(kv: KeyValue, directory: string): Promise<void> {
+  const copy = await readVolumeCopy(kv)
+  if (copy?.kind !== 'backup') return
+  throw new VolumeIsBackupError(
+    `${directory} is a backup: make a volume of it first (holdfast restore --from ${directory} --data DIR)`,
+  )
 }
 
 type WorkerVolumeParts = VolumeParts & {
@@ -94,6 +105,6 @@ export function hasVolume(directory: string): Promise<boolean> {
   return pathExists(join(kvDirectory(directory), 'data.mdb'))
 }
 
-function kvDirectory(directory: string): string {
+export function kvDirectory(directory: string): string {
   return join(directory, 'kv')
 }

@@ -3,6 +3,7 @@
  * whose row is gone is refused by the next request of every worker. Secrets are sealed, and never shown or recorded.
  */
 import type { AccessKey, Statement } from '../lib/identity.ts'
+import { limits } from '../lib/limits.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { accountOf } from './accounts.ts'
@@ -12,7 +13,7 @@ import { auditFields, type StoreContext } from './decision.ts'
 import { instant, listOf, matching, nullable, oneOf, shape, text } from './fields.ts'
 import { sha256Hex } from './hex.ts'
 import { keyAfter, metaKey, rangeOf } from './keys.ts'
-import type { KeyValueTransaction } from './kv/contract.ts'
+import type { KeyValue, KeyValueTransaction } from './kv/contract.ts'
 import { readLeadership } from './leadership.ts'
 import type { Actor, TrustedNow } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
@@ -117,6 +118,19 @@ export function createAccessKeys(context: StoreContext, masterKey: MasterKey | n
       const rows = await context.kv.range({ from, to: all.to, limit })
       return rows.map(({ key, value }) => withoutSecret(codec.decode(key, value)))
     },
+  }
+}
+
+/** For a volume that was restored: whoever had a key gets a new one, or the same again. Returns how many there were. */
+export async function forgetAccessKeys(kv: KeyValue): Promise<number> {
+  const all = rangeOf(metaKey(table))
+  for (let keyCount = 0; ; ) {
+    const rows = await kv.range({ ...all, limit: limits.accessKeysPageMax })
+    if (rows.length === 0) return keyCount
+    await kv.transact(async (transaction) => {
+      for (const { key } of rows) transaction.delete(key)
+    })
+    keyCount += rows.length
   }
 }
 

@@ -30,16 +30,26 @@ import { changeCounterKey } from './upload-rows.ts'
 export type GarbageOptions = {
   readonly kv: KeyValue
   readonly clock: Clock
-  readonly bodies: Pick<Bodies, 'remove'>
+  readonly bodies: Pick<Bodies, 'remove' | 'beginRemovals'>
   readonly log: Log
 }
 
 /**
  * Walks all that is waiting and returns how many rows of it are done with. A row that cannot be read is logged and
- * left: what it would free stays. Errors: those of `transact` and of `bodies.remove`; run it again.
+ * left: what it would free stays, and so does everything while a backup copies bodies. Errors: those of `transact` and of `bodies.remove`; run it again.
  */
 export async function collectGarbage(options: GarbageOptions, signal: AbortSignal): Promise<number> {
-  const collectedCount = await collectRows(options, signal)
+  const removals = await options.bodies.beginRemovals()
+  if (removals === null) {
+    options.log.info({}, 'a backup copies bodies: garbage is collected after it')
+    return 0
+  }
+  let collectedCount: number
+  try {
+    collectedCount = await collectRows(options, signal)
+  } finally {
+    await removals.release()
+  }
   const { trustedMs } = await readTrustedNow(options.kv, options.clock)
   let forgottenCount: number = limits.garbagePageMax
   while (!signal.aborted && forgottenCount === limits.garbagePageMax) {

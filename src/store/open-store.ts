@@ -20,6 +20,13 @@ import type { Store, VolumeIdentity } from './store.ts'
 import { createClockStore } from './trusted-clock.ts'
 import { createUploads } from './uploads.ts'
 import { createVersions } from './versions.ts'
+import {
+  createRestoreStore,
+  createWriteGuard,
+  guardedKeyValue,
+  VolumeReadOnlyError,
+  type WriteGuard,
+} from './volume-copy.ts'
 
 export type StoreParts = {
   /** Fenced by the server's epoch (volume.ts), so that nothing commits after a newer server began. */
@@ -40,7 +47,9 @@ const tendIntervalMs = 5_000
 /** `close` also closes `kv` and `bodies`. */
 export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey }: StoreParts): Store {
   const denials = createDenialRecorder({ kv, clock, ...(onDenied === undefined ? {} : { onDenied }) })
-  const context = { kv, bodies, clock, denials, log }
+  // What a restored volume must not do before it is accepted goes through the guard; its clock and its log go on.
+  const guard = createWriteGuard(kv)
+  const context = { kv: guardedKeyValue(kv, guard), bodies, clock, denials, log }
   const space = createFreeSpaceGuard({ bodies, clock })
   const buckets = createBuckets(context)
   const versions = createVersions(context)
@@ -57,23 +66,28 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey 
     versions: {
       ...versions,
       stage: async (body, sizeBytesMax) => {
+        await guard()
         await space.admit(0)
         return versions.stage(body, sizeBytesMax)
       },
     },
     uploads,
     lifecycle: {
-      run: (signal) =>
-        runLifecycle({ context: { ...context, places: new BucketPlaces() }, buckets, uploads }, signal),
+      run: async (signal) => {
+        if (await isReadOnly(guard)) return { kind: 'readOnly' }
+        return runLifecycle({ context: { ...context, places: new BucketPlaces() }, buckets, uploads }, signal)
+      },
     },
     scrub: createScrub({ kv, bodies, clock, log }),
     clock: createClockStore(kv, clock),
     leadership: createLeadership(kv, clock),
     audit: createAudit(kv, clock, denials),
-    applyToExisting: (signal) => applyToExisting(context, signal),
-    collectGarbage: (signal) => collectGarbage({ kv, clock, bodies, log }, signal),
+    restore: createRestoreStore(kv, clock),
+    applyToExisting: async (signal) => ((await isReadOnly(guard)) ? 0 : applyToExisting(context, signal)),
+    collectGarbage: async (signal) =>
+      (await isReadOnly(guard)) ? 0 : collectGarbage({ kv, clock, bodies, log }, signal),
     space: () => bodies.freeSpace(),
-    writeRefusal: () => writeRefusal(kv, space.refusal),
+    writeRefusal: () => writeRefusal(kv, guard, space.refusal),
     close: async () => {
       clearInterval(tending)
       await denials.close()
@@ -83,15 +97,27 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey 
   }
 }
 
+async function isReadOnly(guard: WriteGuard): Promise<boolean> {
+  try {
+    await guard()
+    return false
+  } catch (error) {
+    if (error instanceof VolumeReadOnlyError) return true
+    throw error
+  }
+}
+
 /** A failed store refuses its reads too: one is tried. */
 async function writeRefusal(
   kv: KeyValue,
+  guard: WriteGuard,
   spaceRefusal: () => Promise<string | null>,
 ): Promise<string | null> {
   try {
     await kv.get(Uint8Array.of(1))
+    await guard()
   } catch (error) {
-    if (error instanceof StoreFailedError) return error.message
+    if (error instanceof StoreFailedError || error instanceof VolumeReadOnlyError) return error.message
     throw error
   }
   return spaceRefusal()

@@ -245,6 +245,8 @@ export type LifecycleRun =
   | { readonly kind: 'stopped' }
   /** Nothing is removed while nobody knows how late it is. */
   | { readonly kind: 'clockSuspect' }
+  /** The volume was restored and waits to be accepted. */
+  | { readonly kind: 'readOnly' }
 
 export interface Lifecycle {
   /**
@@ -301,6 +303,14 @@ export interface ClockStore {
   >
 }
 
+/** A volume that was restored from a backup takes no writes and removes nothing until root says that it is the one. */
+export interface RestoreStore {
+  /** null: the volume takes writes. Which backup it was restored from: its wall time, its last audit record. */
+  state(): Promise<{ readonly backupMs: EpochMs; readonly auditSequence: number } | null>
+  /** Root only; audited. */
+  accept(actor: Actor, reason: string): Promise<{ kind: 'accepted' } | { kind: 'notRestored' }>
+}
+
 export type VolumeIdentity = {
   readonly volumeId: string
   readonly format: number
@@ -341,6 +351,8 @@ export interface Store {
   readonly clock: ClockStore
   readonly leadership: Leadership
   readonly audit: Audit
+  /** All that changes versions, buckets or keys throws VolumeReadOnlyError until a restored volume is accepted. */
+  readonly restore: RestoreStore
   /**
    * Carries the retention of policies to versions that are there: what `apply` asked for and is not done, a page at a
    * time, resumed where it was. Returns in how many buckets it was done. Run it again when it ended.
@@ -350,7 +362,7 @@ export interface Store {
   collectGarbage(signal: AbortSignal): Promise<number>
   /** Of the volume, as its file system tells. */
   space(): Promise<{ readonly availableBytes: number; readonly totalBytes: number }>
-  /** Readiness: null, or why new data is refused (disk full, store failed). */
+  /** Readiness: null, or why new data is refused (disk full, store failed, restored). */
   writeRefusal(): Promise<string | null>
   close(): Promise<void>
 }

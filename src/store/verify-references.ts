@@ -134,8 +134,8 @@ async function* uploadsOf(reader: KeyValueReader): AsyncGenerator<string> {
   yield* ids(reader, 'garbage', ({ key }) => [parseGarbageKey(key)])
 }
 
-/** Bodies of versions, of parts, and of what waits to be removed. */
-async function* ownedBodies(reader: KeyValueReader): AsyncGenerator<string> {
+/** Bodies of versions, of parts, and of what waits to be removed; some more than once. */
+export async function* ownedBodies(reader: KeyValueReader): AsyncGenerator<string> {
   for await (const { key, value } of walk(reader, tablePrefix('version'))) {
     const lists: ListName[] = []
     await problemOf(async () => {

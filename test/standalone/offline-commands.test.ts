@@ -1,28 +1,14 @@
 /** The commands that read a volume while no server serves it, as a user runs them. */
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { conformance } from '../support/conformance.ts'
-import { root } from '../support/standalone.ts'
+import { holdfast } from '../support/holdfast.ts'
 
 const bench = conformance()
 const body = 'b'.repeat(200_000)
-
-async function holdfast(...args: readonly string[]) {
-  const child = spawn(process.execPath, [join(root, 'bin/holdfast'), ...args], {
-    env: { PATH: process.env['PATH'] },
-  })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  const [code] = (await once(child, 'close')) as [number]
-  return { code, stdout, stderr }
-}
 
 type Line = {
   readonly sequence: number

@@ -165,7 +165,7 @@ export function listedVersions(answer: Answer): readonly ListedVersion[] {
 const ofTheAnswer = ['date', 'x-amz-id-2', 'x-amz-request-id', 'x-obs-id-2', 'x-obs-request-id']
 
 /** All that a client can see of a bucket: configuration, versions, bytes, metadata, locks. */
-async function snapshot(send: Bench['send'], bucket: string): Promise<readonly unknown[]> {
+export async function snapshot(send: Bench['send'], bucket: string): Promise<readonly unknown[]> {
   const path = `/${bucket}`
   const versions = await send({ method: 'GET', path, query: { versions: '' } })
   const seen: unknown[] = [versions.status, versions.text]

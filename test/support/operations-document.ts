@@ -4,6 +4,7 @@ import { conditionReasons, conditionTypes, eventReasons } from '../../src/api/co
 import { settings } from '../../src/config/settings.ts'
 import { limits } from '../../src/lib/limits.ts'
 import { table } from './markdown.ts'
+import { backup } from './operations-backup.ts'
 import { type Weakening, weakenings } from './weakening.ts'
 
 /** What to do in each case in which an object is Stalled. */
@@ -53,7 +54,7 @@ export const remedies: Readonly<Record<string, string>> = {
 }
 
 export function makeOperationsDocument(): string {
-  return `${[introduction, conditions(), stalled(), events(), weakening(), speaking(), durations(), upgrade].join('\n\n')}\n`
+  return `${[introduction, conditions(), stalled(), events(), weakening(), speaking(), durations(), upgrade, backup].join('\n\n')}\n`
 }
 
 const introduction = `# Operations

@@ -1,5 +1,6 @@
 import type { AdminOperation } from '../operation.ts'
 import { AcceptClock } from './AcceptClock.ts'
+import { AcceptRestore } from './AcceptRestore.ts'
 import { AcquireLeadership } from './AcquireLeadership.ts'
 import { ApplyBucket } from './ApplyBucket.ts'
 import { DeleteAccessKey } from './DeleteAccessKey.ts'
@@ -11,6 +12,7 @@ import { PutAccessKey } from './PutAccessKey.ts'
 
 export const adminOperations: readonly AdminOperation[] = [
   AcceptClock,
+  AcceptRestore,
   AcquireLeadership,
   ApplyBucket,
   DeleteAccessKey,

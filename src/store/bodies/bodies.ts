@@ -16,6 +16,7 @@ import {
   type AbandonedStage,
   type BlockCrcs,
   type Bodies,
+  type BodiesHold,
   type BodyReader,
   type BodyReference,
   BodyStoreFailedError,
@@ -28,6 +29,7 @@ import {
 import { BodyDigest } from './digest.ts'
 import { DirectorySyncs } from './directory-syncs.ts'
 import { readBody } from './read-body.ts'
+import { beginRemovals } from './removals.ts'
 import { ensureBallast, freeSpace, releaseBallast } from './space.ts'
 import { StageFile } from './stage-file.ts'
 
@@ -146,6 +148,10 @@ class FileBodies implements Bodies {
     // Also when it was gone: the removal before may not have reached the disk.
     const shard = await this.#shardFor(bodyId)
     await this.#step(this.#syncs.sync(shard))
+  }
+
+  beginRemovals(): Promise<BodiesHold | null> {
+    return beginRemovals(this.#directory)
   }
 
   async *list(window: { readonly fromMs: number; readonly toMs: number }): AsyncIterable<string> {

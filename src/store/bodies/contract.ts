@@ -41,6 +41,9 @@ export type Space = { readonly availableBytes: number; readonly totalBytes: numb
 /** A stage folder that another epoch left behind: it was not closed cleanly. */
 export type AbandonedStage = { readonly name: string; readonly epoch: string; readonly worker: string }
 
+/** Kept by one process; it ends with it. */
+export type BodiesHold = { readonly release: () => Promise<void> }
+
 /** Errors of all writing calls: BodyStoreFailedError, from then on always; the volume's state is unknown. */
 export interface Bodies {
   /**
@@ -76,6 +79,8 @@ export interface Bodies {
    * reference. Durable when it resolves; a body that is gone already is no error.
    */
   remove(bodyId: string): Promise<void>
+  /** Asked before removals, released after them. null: a backup copies bodies, so nothing may be removed now. */
+  beginRemovals(): Promise<BodiesHold | null>
   /**
    * Ids of published bodies whose id was made within the two instants (wall clock), in no order. An id is
    * made when

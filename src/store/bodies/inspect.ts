@@ -5,14 +5,17 @@ import { limits } from '../../lib/limits.ts'
 import { errorCode } from '../../platform/files.ts'
 import { isBodyId, shardOf } from './body-id.ts'
 import { BufferPool } from './buffer-pool.ts'
-import type { Bodies } from './contract.ts'
+import type { Bodies, BodiesHold } from './contract.ts'
 import { readBody } from './read-body.ts'
+import { holdBodies } from './removals.ts'
 
 export type BodyInspector = Pick<Bodies, 'open'> & {
   /** Ids of all files under `bodies/`, in no order; a file that is not ours is told by its path. */
   files(): AsyncIterable<BodyFile>
   /** Ids that a stage has a trace of: a server that was killed left them to the next start. */
   traces(): AsyncIterable<string>
+  /** Until it is released no body is removed. null: they are being removed, or another backup runs. */
+  hold(): Promise<BodiesHold | null>
 }
 
 export type BodyFile =
@@ -34,6 +37,7 @@ export function inspectBodies(directory: string): BodyInspector {
     async *traces() {
       for await (const { name } of filesBelow(join(directory, 'stage'), '')) if (isBodyId(name)) yield name
     },
+    hold: () => holdBodies(directory),
   }
 }
 

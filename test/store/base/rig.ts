@@ -93,6 +93,7 @@ export class Faults {
       discard: (staged) => bodies.discard(staged),
       open: (reference, crcs, range) => bodies.open(reference, crcs, range),
       remove: (bodyId) => this.#step(() => bodies.remove(bodyId)),
+      beginRemovals: () => bodies.beginRemovals(),
       list: (window) => bodies.list(window),
       stages: () => bodies.stages(),
       tracesIn: (stage) => bodies.tracesIn(stage),

@@ -1,5 +1,6 @@
 /** Ways that were found to get around a promise of the store, each closed. */
 import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
 import { collectGarbage } from '../../../src/store/collect-garbage.ts'
@@ -50,7 +51,8 @@ for (const engine of engines) {
     })
 
     async function files(): Promise<number> {
-      const entries = await readdir(rig.directory, { recursive: true, withFileTypes: true })
+      const bodies = join(rig.directory, 'bodies')
+      const entries = await readdir(bodies, { recursive: true, withFileTypes: true })
       return entries.filter((entry) => entry.isFile()).length
     }
 

@@ -38,6 +38,20 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
   return new LmdbEnvironment(open<Uint8Array, Uint8Array>(options.directory, safeOptions(options.access)))
 }
 
+/**
+ * Writes the newest state that is durable to `target`, an empty folder, while others read and write; not flushed. Held
+ * meanwhile: one snapshot, so the file may grow.
+ */
+export async function copyEnvironment(directory: string, target: string): Promise<void> {
+  const database = open<Uint8Array, Uint8Array>(directory, safeOptions('readOnly'))
+  try {
+    // Page by page, free ones too: a compacting copy refuses a store that ever lost a page.
+    await database.backup(target, false)
+  } finally {
+    await database.close()
+  }
+}
+
 /** Every option that decides safety, whatever the library's default is today. */
 function safeOptions(access: EnvironmentOptions['access']): RootDatabaseOptions {
   const settings = {

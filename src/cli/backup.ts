@@ -1,0 +1,36 @@
+import { systemClock } from '../platform/clock.ts'
+import { backupVolume } from '../server/copy-volume.ts'
+import { commandSettings } from './command-settings.ts'
+import { copyFailure } from './copy-failure.ts'
+
+/**
+ * `holdfast backup --data DIR --to DIR`: exit 0 the backup is whole, 1 the volume is damaged or the copy failed, 2 refused.
+ * Beside a running server or at rest; run again, it goes on.
+ */
+export async function backupCommand(argv: readonly string[]): Promise<number> {
+  const command = 'holdfast backup'
+  const summary =
+    'Copies a volume, also while a server serves it, to a folder. Run again with the same folder, only new bodies are ' +
+    'copied. The volume is not changed; exit 1: something in it is damaged, a line each.'
+  const settings = commandSettings({ command, summary, names: ['data', 'backupTo'] as const }, argv)
+  if (settings.kind === 'exit') return settings.code
+  const { data: from, backupTo: to } = settings.values
+  if (to === null) {
+    process.stderr.write(`${command}: --to names the folder of the backup\n`)
+    return 2
+  }
+  const onProblem = (sentence: string): void => {
+    process.stdout.write(`damaged: ${sentence}\n`)
+  }
+  try {
+    const made = await backupVolume({ from, to, onProblem }, systemClock())
+    const { volumeId, copy, copiedCount, copiedBytes, keptCount, droppedCount, problemCount } = made
+    process.stdout.write(
+      `volume ${volumeId} up to audit record ${copy.auditSequence}: copied ${copiedCount} bodies with ${copiedBytes} bytes, ` +
+        `${keptCount} were there, ${droppedCount} are gone; ${problemCount === 0 ? 'whole' : `${problemCount} damaged`}\n`,
+    )
+    return problemCount === 0 ? 0 : 1
+  } catch (error) {
+    return copyFailure(command, error)
+  }
+}

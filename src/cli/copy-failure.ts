@@ -1,0 +1,20 @@
+import { errorCode } from '../platform/files.ts'
+import { VolumeLockedError } from '../platform/volume-lock.ts'
+import { CopyRefusedError } from '../server/copy-volume.ts'
+import { CorruptRecordError } from '../store/fields.ts'
+import { VolumeFormatError } from '../store/volume.ts'
+
+/** Says why nothing was finished and gives the exit code: 2 refused, 1 failed. An error that nobody expected goes up. */
+export function copyFailure(command: string, error: unknown): number {
+  const isRefusal =
+    error instanceof CopyRefusedError ||
+    error instanceof VolumeLockedError ||
+    error instanceof VolumeFormatError
+  const isFailure = error instanceof CorruptRecordError || errorCode(error) !== null
+  if (!(error instanceof Error) || (!isRefusal && !isFailure)) throw error
+  const sentence = isRefusal
+    ? error.message
+    : `${error.message}; run it again when that is mended, it goes on`
+  process.stderr.write(`${command}: ${sentence}\n`)
+  return isRefusal ? 2 : 1
+}

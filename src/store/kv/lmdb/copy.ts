@@ -1,0 +1,25 @@
+/** A store as one file that can be put elsewhere: how backups are made, also of a store that is being written to. */
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeDirectory, syncDirectory, syncFile } from '../../../platform/files.ts'
+import { prepareDirectory } from './directory.ts'
+import { copyEnvironment } from './environment.ts'
+
+const fileName = 'data.mdb'
+
+/** A copy of one state of the store `from`, in the folder `to`, which has no store. Durable when it resolves. */
+export async function copyLmdb(from: string, to: string): Promise<void> {
+  await prepareDirectory(from, 'readOnly')
+  await makeDirectory(to)
+  await copyEnvironment(from, to)
+  await syncFile(join(to, fileName))
+  await syncDirectory(to)
+}
+
+/** The closed store `from` takes the place of `to`, in one step, durably. Nobody has either of them open. */
+export async function moveLmdb(from: string, to: string): Promise<void> {
+  await prepareDirectory(to, 'readWrite')
+  await syncFile(join(from, fileName))
+  await rename(join(from, fileName), join(to, fileName))
+  await syncDirectory(to)
+}

@@ -1,0 +1,154 @@
+/**
+ * Whether a volume is a backup, or was restored from one and waits to be accepted. A row says so: it is part of the copy,
+ * whoever moves it wherever. A volume that is its own has no such row, and none can appear while a server has it.
+ */
+import type { Clock } from '../lib/clock.ts'
+import type { EpochMs } from '../lib/units.ts'
+import { noRuleDenies } from '../lock/rules.ts'
+import { forgetAccessKeys } from './access-keys.ts'
+import { appendAudit, auditLog, readAuditHead } from './audit-chain.ts'
+import type { AuditAnchor } from './audit-import.ts'
+import { auditFields } from './decision.ts'
+import { count, instant, matching, oneOf, shape } from './fields.ts'
+import { hex } from './hex.ts'
+import { metaKey } from './keys.ts'
+import { chainHash, emptyChainHead, logKey } from './kv/chain.ts'
+import type { KeyValue, KeyValueReader } from './kv/contract.ts'
+import type { Actor } from './requests.ts'
+import { rowCodec } from './row-codec.ts'
+import type { RestoreStore } from './store.ts'
+import { readTrustedNow } from './trusted-clock.ts'
+
+export type VolumeCopy = {
+  readonly kind: 'backup' | 'restored'
+  /** Wall time. */
+  readonly backupMs: EpochMs
+  /** The head of the audit chain in the backup; number 0 and 64 zeros: there was no record. */
+  readonly auditSequence: number
+  readonly auditHash: string
+}
+
+/** The volume is a backup: nothing serves it, it is restored first. */
+export class VolumeIsBackupError extends Error {
+  override readonly name = 'VolumeIsBackupError'
+}
+
+/** The volume was restored from a backup and nobody has accepted that yet. Nothing was written. */
+export class VolumeReadOnlyError extends Error {
+  override readonly name = 'VolumeReadOnlyError'
+}
+
+const copyKey = metaKey('volume-copy')
+const codec = rowCodec<VolumeCopy>(
+  'volume-copy',
+  shape({
+    kind: oneOf('backup', 'restored'),
+    backupMs: instant,
+    auditSequence: count,
+    auditHash: matching(/^[0-9a-f]{64}$/),
+  }),
+)
+
+/** null: the volume is its own. Throws CorruptRecordError: then it is not known. */
+export async function readVolumeCopy(reader: KeyValueReader): Promise<VolumeCopy | null> {
+  const value = await reader.get(copyKey)
+  return value === null ? null : codec.decode(copyKey, value)
+}
+
+/** Makes the copy of a volume a backup, which says how far its audit chain goes. */
+export async function markBackup(kv: KeyValue, backupMs: EpochMs): Promise<VolumeCopy> {
+  return kv.transact(async (transaction) => {
+    const { sequence, hash } = await readAuditHead(transaction)
+    const copy = { kind: 'backup', backupMs, auditSequence: sequence, auditHash: hex(hash) } as const
+    transaction.put(copyKey, codec.encode(copyKey, copy))
+    return copy
+  })
+}
+
+/** Whether the audit chain of `reader` has the head of an older backup in it: only then is it the same volume, later. */
+export async function continuesBackup(reader: KeyValueReader, backup: VolumeCopy): Promise<boolean> {
+  if (backup.auditSequence === 0) return backup.auditHash === hex(emptyChainHead.hash)
+  const value = await reader.get(logKey(auditLog, backup.auditSequence))
+  return value !== null && hex(chainHash(value)) === backup.auditHash
+}
+
+export type Restoring = {
+  readonly clock: Clock
+  readonly actor: Actor
+  /** The end of the audit log whose lock extensions will be applied; null: there is none. */
+  readonly auditHead: AuditAnchor | null
+}
+
+/** Makes the copy of a backup a restored volume: without access keys, and closed for writes. Audited. */
+export async function markRestored(kv: KeyValue, { clock, actor, auditHead }: Restoring): Promise<void> {
+  const accessKeyCount = await forgetAccessKeys(kv)
+  await kv.transact(async (transaction) => {
+    const [value, now] = await Promise.all([transaction.get(copyKey), readTrustedNow(transaction, clock)])
+    const backup = codec.decode(copyKey, value)
+    transaction.put(copyKey, codec.encode(copyKey, { ...backup, kind: 'restored' }))
+    const detail = {
+      ...detailOf(backup),
+      accessKeyCount,
+      ...(auditHead === null
+        ? {}
+        : { replayedAuditSequence: auditHead.sequence, replayedAuditHash: auditHead.hash }),
+    }
+    const verdict = { kind: 'allow', rule: noRuleDenies } as const
+    appendAudit(transaction, auditFields({ actor, bucket: '', key: null }, now, { verdict, detail }))
+  })
+}
+
+/** What a server asks of its volume's state; `kv` is the store that is not guarded. */
+export function createRestoreStore(kv: KeyValue, clock: Clock): RestoreStore {
+  return {
+    state: async () => {
+      const copy = await readVolumeCopy(kv)
+      return copy === null ? null : { backupMs: copy.backupMs, auditSequence: copy.auditSequence }
+    },
+    accept: (actor, reason) =>
+      kv.transact(async (transaction) => {
+        const [value, now] = await Promise.all([transaction.get(copyKey), readTrustedNow(transaction, clock)])
+        if (value === null) return { kind: 'notRestored' }
+        const detail = { ...detailOf(codec.decode(copyKey, value)), reason }
+        transaction.delete(copyKey)
+        const verdict = { kind: 'allow', rule: noRuleDenies } as const
+        appendAudit(transaction, auditFields({ actor, bucket: '', key: null }, now, { verdict, detail }))
+        return { kind: 'accepted' }
+      }),
+  }
+}
+
+/** Throws VolumeReadOnlyError while the volume waits to be accepted. Once it is open it is never asked again. */
+export type WriteGuard = () => Promise<void>
+
+export function createWriteGuard(reader: KeyValueReader): WriteGuard {
+  let isOpen = false
+  return async () => {
+    if (isOpen) return
+    // A row that cannot be read counts as one that is there.
+    isOpen = (await reader.get(copyKey)) === null
+    if (!isOpen) throw new VolumeReadOnlyError(readOnlySentence)
+  }
+}
+
+const readOnlySentence =
+  'The volume was restored from a backup and is read-only until root accepts it: holdfast admin accept-restore.'
+
+/** The same store; no transaction begins unless the guard lets it. */
+export function guardedKeyValue(kv: KeyValue, guard: WriteGuard): KeyValue {
+  return {
+    get: (key) => kv.get(key),
+    getMany: (keys) => kv.getMany(keys),
+    range: (options) => kv.range(options),
+    snapshot: (read) => kv.snapshot(read),
+    close: () => kv.close(),
+    transact: async (work) => {
+      await guard()
+      return kv.transact(work)
+    },
+  }
+}
+
+function detailOf({ backupMs, auditSequence, auditHash }: VolumeCopy) {
+  return { backupMs, backupAuditSequence: auditSequence, backupAuditHash: auditHash }
+}

@@ -1,0 +1,198 @@
+/** Backups and restores of volumes that no server has: what is refused, and what stays as it was. */
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { limits } from '../../../src/lib/limits.ts'
+import { silentLog } from '../../../src/lib/log.ts'
+import { lockVolume, VolumeLockedError } from '../../../src/platform/volume-lock.ts'
+import { backupVolume, CopyRefusedError, restoreVolume } from '../../../src/server/copy-volume.ts'
+import { openVolumeOwner } from '../../../src/server/open-volume.ts'
+import { inspectBodies } from '../../../src/store/bodies/inspect.ts'
+import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { markRestored, readVolumeCopy, VolumeIsBackupError } from '../../../src/store/volume-copy.ts'
+import { putBytes, removeVersion } from './rig.ts'
+import { actor, TestClock } from './support.ts'
+
+const large = limits.inlineBodyBytesMax + 1
+
+describe('copies of a volume', () => {
+  const clock = new TestClock()
+  let directory: string
+  let problems: string[]
+  const at = (name: string) => join(directory, name)
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'holdfast-copy-'))
+    problems = []
+    await onVolume('data', async (store) => {
+      await store.buckets.create(actor, {
+        name: 'ledger',
+        accountId: actor.accountId,
+        region: 'us-east-1',
+        objectLock: 'enabled',
+      })
+      await put(store, 'first')
+    })
+  })
+  afterEach(() => rm(directory, { recursive: true, force: true }))
+
+  async function onVolume<T>(name: string, work: (store: Store) => Promise<T>): Promise<T> {
+    const owner = await openVolumeOwner({ directory: at(name), clock, log: silentLog })
+    try {
+      return await work(owner.store)
+    } finally {
+      await owner.close()
+    }
+  }
+  const put = (store: Store, key: string) => {
+    clock.pass(1)
+    return putBytes(store.versions, key, new Uint8Array(large).fill(key.length))
+  }
+  const onProblem = (sentence: string) => problems.push(sentence)
+  const backup = (from: string, to: string) => backupVolume({ from: at(from), to: at(to), onProblem }, clock)
+  const restore = (from: string, to: string) =>
+    restoreVolume({
+      from: at(from),
+      to: at(to),
+      onProblem,
+      prepare: (kv) => markRestored(kv, { clock, actor, auditHead: null }),
+    })
+  const files = async (name: string) => (await readdir(at(name), { recursive: true })).sort()
+  const bodyFiles = async (name: string) => (await files(name)).filter((path) => /\/[0-9a-f]{32}$/.test(path))
+
+  test('a copy of nothing: is refused and makes nothing', async () => {
+    await expect(backup('nothing', 'new')).rejects.toThrow('there is no volume in')
+    await expect(restore('nothing', 'new')).rejects.toThrow('there is no finished backup in')
+    expect(await readdir(directory)).toEqual(['data'])
+  })
+
+  test('backup: of another volume, or of an older state of this one, is refused and the newer one stays', async () => {
+    await backup('data', 'backup')
+    await cp(at('data'), at('older'), { recursive: true })
+    await onVolume('data', (store) => put(store, 'second'))
+    expect(await backup('data', 'backup')).toMatchObject({ copiedCount: 1, keptCount: 1, droppedCount: 0 })
+    const before = await readFile(at('backup/kv/data.mdb'))
+    await onVolume('older', (store) => put(store, 'another'))
+    await onVolume('other', (store) => store.audit.denied(actor, { ...nothing, rule: 'r', reason: 'r' }))
+    await expect(backup('older', 'backup')).rejects.toThrow('is an older or another state of it')
+    await expect(backup('other', 'backup')).rejects.toThrow('has a backup of another volume')
+    expect(await readFile(at('backup/kv/data.mdb'))).toEqual(before)
+    expect(await bodyFiles('backup')).toHaveLength(2)
+  })
+
+  test('backup: into a volume, into its own source, beside foreign bodies or of a backup, is refused', async () => {
+    await backup('data', 'backup')
+    await restore('backup', 'restored')
+    await mkdir(at('foreign/bodies'), { recursive: true })
+    const refusals = [
+      ['data', 'restored', 'is not a backup'],
+      ['data', 'data', 'is the folder that is to be copied'],
+      ['data', 'foreign', 'has bodies but no volume'],
+      ['backup', 'new', 'is itself a backup'],
+    ] as const
+    for (const [from, to, sentence] of refusals) {
+      const answer = await backup(from, to).catch((error: unknown) => error)
+      expect(answer, to).toBeInstanceOf(CopyRefusedError)
+      expect(String(answer)).toContain(sentence)
+    }
+    await expect(restore('backup', 'restored')).rejects.toThrow('a restore never replaces one')
+    await expect(restore('restored', 'new')).rejects.toThrow('is not a backup')
+    await expect(restore('backup', 'foreign')).rejects.toThrow('has bodies but no volume')
+    expect(await files('foreign')).toEqual(['bodies', 'lock'])
+  })
+
+  test('backup and restore: into a folder, or of a backup, that somebody has, are refused', async () => {
+    await backup('data', 'backup')
+    const lock = await lockVolume(at('backup'))
+    await expect(backup('data', 'backup')).rejects.toBeInstanceOf(VolumeLockedError)
+    await expect(restore('backup', 'new')).rejects.toBeInstanceOf(VolumeLockedError)
+    await lock.release()
+  })
+
+  test('restore: what another restore left is not built upon', async () => {
+    await backup('data', 'backup')
+    const failing = restoreVolume({
+      from: at('backup'),
+      to: at('new'),
+      onProblem,
+      prepare: () => Promise.reject(new Error('the power went')),
+    })
+    await expect(failing).rejects.toThrow('the power went')
+    await onVolume('data', (store) => put(store, 'second'))
+    await backup('data', 'backup')
+    await expect(restore('backup', 'new')).rejects.toThrow('what is left of another copy')
+    expect(await files('new')).toEqual(['copying.txt', 'lock'])
+  })
+
+  test('a backup: is served by nobody, and a restored volume is what it was', async () => {
+    await backup('data', 'backup')
+    const serve = openVolumeOwner({ directory: at('backup'), clock, log: silentLog })
+    await expect(serve).rejects.toBeInstanceOf(VolumeIsBackupError)
+    await restore('backup', 'restored')
+    const kv = await openLmdb({ directory: at('restored/kv'), readOnly: true })
+    expect(await readVolumeCopy(kv)).toMatchObject({ kind: 'restored', auditSequence: 2 })
+    await kv.close()
+    expect(await bodyFiles('restored')).toEqual(await bodyFiles('data'))
+  })
+
+  test('a restored volume: removes nothing, stages nothing and expires nothing before it is accepted', async () => {
+    const gone = await onVolume('data', async (store) => {
+      const version = await put(store, 'gone')
+      await removeVersion(store.versions, version)
+      return version
+    })
+    await backup('data', 'backup')
+    await restore('backup', 'restored')
+    await onVolume('restored', async (store) => {
+      const { signal } = new AbortController()
+      expect(await store.restore.state()).toMatchObject({ backupMs: clock.wallMs() })
+      expect(await store.writeRefusal()).toContain('read-only until root accepts it')
+      expect(await store.lifecycle.run(signal)).toEqual({ kind: 'readOnly' })
+      expect(await store.collectGarbage(signal)).toBe(0)
+      expect(await store.applyToExisting(signal)).toBe(0)
+      await expect(put(store, 'new')).rejects.toThrow('read-only until root accepts it')
+      await expect(removeVersion(store.versions, gone)).rejects.toThrow('read-only until root accepts it')
+      await store.clock.tick()
+      expect(await store.restore.accept(actor, 'looked')).toEqual({ kind: 'accepted' })
+      expect(await store.restore.accept(actor, 'looked')).toEqual({ kind: 'notRestored' })
+      expect(await store.restore.state()).toBeNull()
+      expect(await store.writeRefusal()).toBeNull()
+      expect(await store.collectGarbage(signal)).toBe(1)
+      await put(store, 'new')
+    })
+  })
+
+  test('bodies: are not removed while a backup copies them, and afterwards they are', async () => {
+    const keyed = await onVolume('data', (store) => put(store, 'doomed'))
+    await onVolume('data', async (store) => {
+      await removeVersion(store.versions, keyed)
+      const held = await inspectBodies(at('data')).hold()
+      expect(await store.collectGarbage(new AbortController().signal)).toBe(0)
+      expect(await bodyFiles('data')).toHaveLength(2)
+      await held?.release()
+      expect(await store.collectGarbage(new AbortController().signal)).toBe(1)
+      expect(await bodyFiles('data')).toHaveLength(1)
+    })
+  })
+
+  test('a backup: drops what the volume removed, but keeps a body that is damaged in the volume', async () => {
+    const second = await onVolume('data', (store) => put(store, 'second'))
+    expect(await backup('data', 'backup')).toMatchObject({ copiedCount: 2, problemCount: 0 })
+    await onVolume('data', async (store) => {
+      await removeVersion(store.versions, second)
+      await store.collectGarbage(new AbortController().signal)
+    })
+    expect(await backup('data', 'backup')).toMatchObject({ copiedCount: 0, keptCount: 1, droppedCount: 1 })
+    const [path = ''] = await bodyFiles('data')
+    await chmod(join(at('data'), path), 0o600)
+    await truncate(join(at('data'), path), 10)
+    expect(await backup('data', 'backup')).toMatchObject({ copiedCount: 0, problemCount: 0 })
+    expect(await backup('data', 'fresh')).toMatchObject({ copiedCount: 0, problemCount: 1, droppedCount: 0 })
+    expect(problems).toEqual([expect.stringMatching(/^body [0-9a-f]{32} has 10 bytes, not 65537$/)])
+    expect((await readFile(join(at('backup'), path))).length).toBe(large)
+    expect(await bodyFiles('fresh')).toEqual([])
+  })
+})
+
+const nothing = { bucket: '', key: null, versionId: null }

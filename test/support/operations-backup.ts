@@ -1,0 +1,38 @@
+/** What docs/OPERATIONS.md says of backups: prose, because nothing of it is in a table. */
+export const backup = `## Backup and restore
+
+\`\`\`
+holdfast backup --data /data --to /backup                                 # beside the running server, or at rest
+holdfast verify --data /backup                                            # reads all of it
+holdfast restore --from /backup --data /new [--audit audit.jsonl]         # into a folder without a volume
+holdfast admin accept-restore "compared with the inventory, J. Doe"       # root; until then the server is read-only
+\`\`\`
+
+**Backup.** The folder is a volume of its own: the metadata as they were at one moment, and every body that they name, each checked against
+its checksums while it is copied. Run it again with the same folder: the metadata are copied whole, bodies only when they are new, and
+those that the volume removed go. Until the new metadata take their place, in one step, the backup before it is whole; one that was broken
+off goes on. It refuses a folder that holds anything but an older backup of this very volume: the last audit record of that backup must be in the volume's
+chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for each damaged body: the rest is copied, a good
+copy from before is kept, nothing is dropped. Object Lock does not protect the folder: keep it where the people of docs/SECURITY.md's
+last column do not reach, for example on a filesystem that only the backup's user may write, and copy that to another place.
+
+While bodies are copied the server serves, but removes none: what is deleted meanwhile frees its space after the backup. The metadata file may grow
+while it is copied. Run it on the machine of the server and, on Kubernetes, in its container (\`kubectl exec\`, with a second volume mounted at
+\`/backup\`): another container may have process ids of its own, which the metadata's list of readers would mistake for processes that are gone. Secrets of stored access keys are in it as they
+are on the volume, sealed by the master key, which is not.
+
+**Restore.** Versions, bytes and locks are those of the backup; what was locked, extended or held after it is not, unless \`--audit\` names what \`holdfast audit export\`
+wrote later. The log is computed again, must go through the backup's last record, and only ever makes a lock stronger: an extension is applied, a
+hold that was set is set (also one that was lifted later), nothing is shortened or lifted. Versions written after the backup are lost; the
+command counts them. Broken off, it goes on when it is run again; it never writes into a folder that has a volume.
+
+A restored volume answers reads. Everything else is 503 with the reason, \`/readyz\` says so, nothing expires and no space is freed, until root
+runs \`holdfast admin accept-restore REASON\`; both steps are in its audit log, which goes on from the backup's last record. Stored access keys are gone: the operator, or
+whoever gave them out, gives them out again. Trusted time goes on from the backup's: after more than a day the clock is suspect until
+\`holdfast clock accept\`. A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`. Stop the old server for good before
+the new one is accepted: two volumes of one identity diverge.
+
+**CSI snapshots.** A snapshot of the claim is the volume as after a power cut, and opens like that: snapshot the whole volume at one moment, never
+\`kv\` and \`bodies\` apart. But it is not marked: a server on it takes writes at once, with its old access keys, and knows nothing of what was locked since.
+So do not serve it: mount the claim made of the snapshot, run \`holdfast backup --data\` on it (it may be read-only; the server of the original is not
+slowed and frees its space), and restore from that.`
