@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
-import type { AccessKeys, Principal } from '../lib/identity.ts'
+import type { OwnAccessKeys, Principal } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import type { QueryPairs } from '../sigv4/canonical.ts'
@@ -16,7 +16,7 @@ import { routeAdmin } from './operations/index.ts'
 
 export type AdminOptions = {
   readonly store: Store
-  readonly accessKeys: AccessKeys
+  readonly accessKeys: OwnAccessKeys
   readonly signingKeys: SigningKeys
   readonly facts: AdminFacts
   readonly clock: Clock
@@ -72,6 +72,7 @@ async function answer(
       principal,
       actor,
       facts: options.facts,
+      isReserved: (accessKeyId) => options.accessKeys.isReserved(accessKeyId),
       pathName,
       query: new URLSearchParams(Object.fromEntries(request.query)),
       epoch: epochOf(request.headers['x-holdfast-epoch']),

@@ -12,6 +12,8 @@ export type AdminContext = {
   readonly principal: Principal
   readonly actor: Actor
   readonly facts: AdminFacts
+  /** Whether an access key of this id is one that is not stored. */
+  readonly isReserved: (accessKeyId: string) => boolean
   /** The last segment of the path where the template has `{name}`. */
   readonly pathName: string
   readonly query: URLSearchParams

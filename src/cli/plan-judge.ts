@@ -2,6 +2,7 @@
  * What applying manifests would change or be refused: pure, and by the very functions that judge it later: the
  * twins of the CRDs' rules, the comparison of `src/lock`, and the server's own floor.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { LockedBucket } from '../api/LockedBucket.ts'
 import { type Manifest, validateManifest } from '../api/manifest.ts'
 import { formatRetention } from '../api/periods.ts'
@@ -17,6 +18,7 @@ import { type EnforcedRetention, weakerAspects } from '../store/apply-bucket.ts'
 import { manifestChanges } from './plan-diff.ts'
 
 type PolicyManifest = Extract<Manifest, { readonly kind: 'RetentionPolicy' }>
+type AccessManifest = Extract<Manifest, { readonly kind: 'BucketAccess' }>
 type BucketManifest = Extract<Manifest, { readonly kind: 'LockedBucket' }>
 
 /** Who says no: in the order in which a request meets them. */
@@ -84,6 +86,7 @@ function judgeKind(input: PlanInput, old: Manifest | null, next: Manifest): read
   if (next.kind === 'RetentionPolicy')
     return judgePolicy(input, old?.kind === 'RetentionPolicy' ? old : null, next)
   if (next.kind === 'LockedBucket') return judgeBucket(input, old?.kind === 'LockedBucket' ? old : null, next)
+  if (next.kind === 'BucketAccess') return judgeAccess(input, old?.kind === 'BucketAccess' ? old : null, next)
   return []
 }
 
@@ -106,6 +109,18 @@ function judgePolicy(
   if (effect === 'loosens' && governance === 'keep')
     return [{ kind: 'refused', layer: 'admission policy', message: `${message}: ${needsBypass}` }]
   return [{ kind: 'change', effect, message }, ...dates]
+}
+
+/** As the admission policy judges it; whether the LockedBuckets are there is asked later, again and again. */
+function judgeAccess(
+  { governance }: PlanInput,
+  old: AccessManifest | null,
+  { spec }: AccessManifest,
+): readonly Finding[] {
+  if (spec.role !== 'RetentionOfficer' || governance === 'bypass') return []
+  if (old !== null && isDeepStrictEqual(old.spec, spec)) return []
+  const message = `the keys of a RetentionOfficer bypass GOVERNANCE: ${needsBypass}`
+  return [{ kind: 'refused', layer: 'admission policy', message }]
 }
 
 const seenByBuckets = 'the lock server knows policies by their buckets only'

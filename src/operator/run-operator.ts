@@ -144,6 +144,6 @@ function makeReconcilers(
   return [
     makeReconciler(retentionPolicyController(source), parts),
     makeReconciler(lockedBucketController({ ...shared, canary, clusterId, recordEvent }), parts),
-    makeReconciler(bucketAccessController({ ...shared, serverKeys, secrets }), parts),
+    makeReconciler(bucketAccessController({ ...shared, serverKeys, recordEvent, secrets }), parts),
   ]
 }

@@ -8,7 +8,7 @@ import { createAdminHandler } from '../admin/handler.ts'
 import type { ListenAddress } from '../config/values.ts'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { AccessKeys } from '../lib/identity.ts'
+import type { OwnAccessKeys } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { MetricSet, type MetricSnapshot } from '../lib/metrics.ts'
@@ -192,7 +192,7 @@ async function listenAll(
   return servers
 }
 
-function keysOf(options: ServerOptions, store: Store, log: Log): AccessKeys {
+function keysOf(options: ServerOptions, store: Store, log: Log): OwnAccessKeys {
   const own = [
     rootKey(options.root.accessKeyId, options.root.secretAccessKey),
     operatorKey(options.operator.accessKeyId, options.operator.secretAccessKey),

@@ -211,6 +211,34 @@ describe.runIf(inject('cluster') !== null)('admission policies on a real API ser
     expect(await patch('developer', 'lockedbuckets/complied', other)).toBe('200')
   })
 
+  test('retention-officer: keys that bypass GOVERNANCE take the verb, to make them and to change them', async () => {
+    const spec = (role: string, name = 'a') => ({ buckets: [{ name }], role, secretName: 's' })
+    const created = (user: UserName, name: string, role: string) => {
+      const body = {
+        apiVersion: 'holdfast.dev/v1',
+        kind: 'BucketAccess',
+        metadata: { name },
+        spec: spec(role),
+      }
+      return send({ user, method: 'POST', path: pathOf('bucketaccesses'), body })
+    }
+    const refusal = say('the role RetentionOfficer bypass GOVERNANCE')
+    expect(await created('developer', 'keys', 'RetentionOfficer')).toEqual(refusal)
+    expect(await created('developer', 'keys', 'ReadWrite')).toBe('201')
+    const officer = { spec: spec('RetentionOfficer') }
+    for (const user of ['developer', 'operator'] as const)
+      expect(await patch(user, 'bucketaccesses/keys', officer)).toEqual(refusal)
+    expect(await patch('retention-officer', 'bucketaccesses/keys', officer)).toBe('200')
+    const more = { spec: spec('RetentionOfficer', 'b') }
+    expect(await patch('developer', 'bucketaccesses/keys', more)).toEqual(refusal)
+    const annotations = { 'holdfast.dev/rotate-now': 'a' }
+    expect(await patch('developer', 'bucketaccesses/keys', { metadata: { annotations } })).toBe('200')
+    expect(await patch('developer', 'bucketaccesses/keys', { spec: spec('Auditor') })).toBe('200')
+    const forged = await writeStatus('developer', 'bucketaccesses/keys', { accessKeyIds: ['MINE'] })
+    expect(forged).toEqual(say('the operator alone writes it'))
+    expect(await remove('developer', 'bucketaccesses/keys')).toBe('200')
+  })
+
   test.each(people)('finalizer: %s strips it, refused; the operator takes it away', async (user) => {
     const name = `lockedbuckets/final-${user}`
     const other = 'example.com/other'

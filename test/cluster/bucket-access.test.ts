@@ -3,6 +3,7 @@ import type { S3 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { AccessRole } from '../../src/api/access-roles.ts'
 import { AccessRig, access, isRefused, listing, trying } from '../support/access-rig.ts'
+import { sendAdmin } from '../support/admin.ts'
 import { bindRole } from '../support/cluster/attempts.ts'
 import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
 import { prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
@@ -192,12 +193,44 @@ describe.runIf(address !== null)('access keys from a BucketAccess', () => {
     const unseen = await rig.environment(namespace, 'unseen-s3')
     await rig.remove(namespace, 'bucketaccess/seen')
     await isRefused(seen, `${namespace}-data`)
+    await objects.has(namespace, 'seen', 'CredentialsRevoked')
     expect(await listing(unseen, `${namespace}-data`)).toBe('done')
     await operator.end('SIGTERM')
     await rig.remove(namespace, 'bucketaccess/unseen')
     operator = startOperator({ cluster, server, verifyInterval: '1s' })
     await operator.leads()
     await isRefused(unseen, `${namespace}-data`)
+  })
+
+  test('keys: those that no object and no Secret has, as a crash leaves them, are revoked', async () => {
+    const namespace = await namespaceWith('crash', 'data')
+    await objects.apply(namespace, access('app', ['data']))
+    await rig.shows(namespace, 'app', 'True Granted')
+    const own = await rig.environment(namespace, 'app-s3')
+    const secretAccessKey = 'put-and-never-written'
+    const list = () => sendAdmin(server, { method: 'GET', path: '/v1/access-keys' })
+    const keys = async () => JSON.stringify((await list()).document)
+    const clusterId = /"clusterId":"([^"]+)"/.exec(await keys())?.[1]
+    const { document } = await sendAdmin(server, { method: 'GET', path: '/v1/server' })
+    for (const name of ['app', 'never-made']) {
+      const put = await sendAdmin(server, {
+        method: 'PUT',
+        path: `/v1/access-keys/LEFT-${name}`,
+        epoch: Number(document['epoch']),
+        document: {
+          owner: { clusterId, namespace, name },
+          secretAccessKey,
+          statements: [
+            { effect: 'Allow', actions: ['s3:ListBucket'], buckets: [`${namespace}-data`], prefixes: null },
+          ],
+          otherSecret: 'refuse',
+        },
+      })
+      expect(put.status).toBe(200)
+      const left = { ...own, AWS_ACCESS_KEY_ID: `LEFT-${name}`, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+      await isRefused(left, `${namespace}-data`)
+    }
+    expect(await listing(own, `${namespace}-data`)).toBe('done')
   })
 
   test('BucketAccess: its LockedBucket goes, and the key with it; it comes back, and there is a new one', async () => {

@@ -149,6 +149,16 @@ describe('holdfast standalone', () => {
     expect(await defaultRule(second, 'ledger')).toEqual({ Mode: 'COMPLIANCE', Days: 1 })
   })
 
+  test('a BucketAccess: there are no Secrets here, which is said with what to do instead', async () => {
+    const server = startStandalone(makeDirectory())
+    await server.printed(bothReady)
+    const yaml =
+      readFileSync(join(root, 'examples/kubernetes/bucket-access.yaml'), 'utf8').split('---')[0] ?? ''
+    writeFileSync(join(server.manifests, 'access.yaml'), yaml)
+    await server.printed(/BucketAccess team-a\/ledger-writer: NoSecretsHere: .*--access-keys/)
+    expect(await server.end('SIGTERM')).toBe(0)
+  })
+
   test('a reader of the output that goes away: the server goes on, and stops cleanly', async () => {
     const server = startStandalone(makeDirectory())
     await server.printed(/Admin API/)

@@ -8,12 +8,17 @@ export const PutAccessKey: AdminOperation = {
   method: 'PUT',
   path: '/v1/access-keys/{name}',
   principals: ['operator'],
-  handle: async ({ store, actor, pathName, epoch }, body) => {
+  handle: async ({ store, actor, pathName, epoch, isReserved }, body) => {
     if (epoch === null) throw new AdminError(400, 'MissingEpoch', 'the header x-holdfast-epoch is required')
     if (!accessKeyIdPattern.test(pathName))
       throw new AdminError(400, 'InvalidAccessKeyId', 'an id has 3 to 128 letters, digits, dots, _ or -')
     const parsed = parseDocument(putAccessKeyDocument, body)
     if (parsed.kind === 'bad') throw new AdminError(400, 'InvalidDocument', parsed.message)
+    if (isReserved(pathName)) {
+      const subject = { bucket: '', key: null, versionId: null }
+      await store.audit.denied(actor, { ...subject, rule: 'AccessKeyTaken', reason: pathName })
+      return { status: 409, document: { kind: 'taken' } }
+    }
     const result = await store.accessKeys.put(actor, { epoch, accessKeyId: pathName, ...parsed.value })
     if (result.kind !== 'put') return { status: 409, document: result }
     const { createdMs, ...answer } = result

@@ -7,7 +7,7 @@ import { readSecret, secretPath, secretsPath } from '../kube-secrets.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, keyOf, type ObjectKey, type ObjectRef } from '../objects.ts'
 import type { ServerKeys } from '../server-keys.ts'
-import type { Source } from '../sources/source.ts'
+import type { EventRecord, Source } from '../sources/source.ts'
 import {
   type AccessStep,
   type BucketAccessSnapshot,
@@ -34,6 +34,7 @@ export type BucketAccessParts = {
   readonly serverFacts: ServerFacts
   readonly serverKeys: ServerKeys
   readonly leadership: Leadership
+  readonly recordEvent: (event: EventRecord) => Promise<void>
   readonly log: Log
   /** null: there is no API server, so there are no Secrets. */
   readonly secrets: SecretParts | null
@@ -176,6 +177,11 @@ async function revokeAll(parts: BucketAccessParts, key: ObjectKey): Promise<void
   for (const { accessKeyId } of await parts.serverKeys.of(key)) {
     await revokeKey(parts, key, accessKeyId)
     parts.log.info({ object: formatKey(key), accessKeyId }, 'deleted; its access key is refused from now on')
+    await parts.recordEvent({
+      reason: 'CredentialsRevoked',
+      message: `The object was deleted; access key ${accessKeyId} is refused by the lock server from now on.`,
+      regarding: { kind: 'BucketAccess', ...key, uid: null, resourceVersion: null },
+    })
   }
 }
 

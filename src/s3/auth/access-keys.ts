@@ -1,7 +1,7 @@
 /** The `--access-keys` file: a JSON list of keys, read strictly. Messages never carry a secret. */
 import {
   type AccessKey,
-  type AccessKeys,
+  type OwnAccessKeys,
   type Principal,
   rootAccountId,
   type Statement,
@@ -137,7 +137,7 @@ export type AccessKeySources = {
  * Root's and the operator's keys before the file's, and those before the stored ones, so that nobody takes their ids. All are
  * asked at each look-up, so that revocation is at once.
  */
-export function accessKeys(own: readonly AccessKey[], { file, stored }: AccessKeySources): AccessKeys {
+export function accessKeys(own: readonly AccessKey[], { file, stored }: AccessKeySources): OwnAccessKeys {
   const byId = new Map(own.map((key) => [key.principal.accessKeyId, key]))
   return {
     find: async (accessKeyId) => {
@@ -145,6 +145,7 @@ export function accessKeys(own: readonly AccessKey[], { file, stored }: AccessKe
       if (known !== undefined) return known
       return file().get(accessKeyId) ?? (await stored(accessKeyId))
     },
+    isReserved: (accessKeyId) => byId.has(accessKeyId) || file().has(accessKeyId),
   }
 }
 

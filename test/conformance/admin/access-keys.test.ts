@@ -2,10 +2,15 @@ import { describe, expect, test } from 'vitest'
 import { connectLockServer } from '../../../src/client/connect.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { type AdminSend, applyDocument, owner as bucketOwner, sendAdmin } from '../../support/admin.ts'
-import { conformance, md5 } from '../../support/conformance.ts'
+import { accessKey, conformance, md5 } from '../../support/conformance.ts'
 
 /** Two workers: what one of them revoked, the other refuses. */
-const bench = conformance({ workerCount: 2, masterKey: Buffer.alloc(32, 5).toString('base64') })
+const inFile = accessKey('infile', null)
+const bench = conformance({
+  workerCount: 2,
+  accessKeys: [inFile],
+  masterKey: Buffer.alloc(32, 5).toString('base64'),
+})
 const owner = { clusterId: 'cluster-1', namespace: 'default', name: 'app' }
 const secretAccessKey = 'app-secret-for-tests-only'
 const send = (request: AdminSend) => sendAdmin(bench.server(), request)
@@ -173,10 +178,12 @@ describe('stored access keys', () => {
     await server.close()
   })
 
-  test("root's id: a stored key of it changes nothing", async () => {
+  test('ids of root, the operator and the file: taken, and a stored key of them would change nothing', async () => {
     const epoch = await lead()
-    const { accessKeyId } = bench.server().credentials
-    expect((await put(accessKeyId, epoch)).status).toBe(200)
+    const { credentials, operator } = bench.server()
+    for (const id of [credentials.accessKeyId, operator.accessKeyId, inFile.accessKeyId])
+      expect(await put(id, epoch)).toMatchObject({ status: 409, document: { kind: 'taken' } })
+    const { accessKeyId } = credentials
     expect((await s3(accessKeyId, 'GET', '/access-a')).text).toContain('<Code>SignatureDoesNotMatch</Code>')
     expect((await bench.send({ method: 'GET', path: '/access-a' })).status).toBe(200)
   })

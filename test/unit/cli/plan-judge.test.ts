@@ -197,3 +197,31 @@ test('manifestChanges: every field once, whatever its order, lists whole', () =>
   ])
   expect(manifestChanges(bucket(), bucket())).toEqual([])
 })
+
+describe('plan: keys', () => {
+  const access = (role: string, name = 'backups') =>
+    manifest('BucketAccess', 'app', { buckets: [{ name }], role, secretName: 'app-s3' })
+
+  test('BucketAccess: made, changed, deleted; another secretName is refused by the CRD', () => {
+    const before = [access('ReadOnly')]
+    expect(plan({ before: [], after: before })).toEqual(['app: creates: it is not there yet'])
+    expect(plan({ before, after: before })).toEqual([])
+    expect(plan({ before, after: [access('ReadWrite')] })).toEqual([
+      'app: changes: no key gets another retention',
+    ])
+    expect(plan({ before, after: [] })).toEqual([expect.stringMatching(/^app: deletes: /)])
+    const other = manifest('BucketAccess', 'app', { ...access('ReadOnly').spec, secretName: 'other' })
+    expect(plan({ before, after: [other] })).toEqual([expect.stringMatching(/SecretNameImmutable\)$/)])
+  })
+
+  test('BucketAccess: RetentionOfficer takes the verb, also for another bucket; what stays as it is takes none', () => {
+    const officer = access('RetentionOfficer')
+    const refusal = expect.stringMatching(/^app: refused by admission policy: .*bypassgovernance/)
+    expect(plan({ before: [access('Auditor')], after: [officer] })).toEqual([refusal])
+    expect(plan({ before: [officer], after: [access('RetentionOfficer', 'ledger')] })).toEqual([refusal])
+    expect(plan({ before: [officer], after: [officer] })).toEqual([])
+    expect(plan({ before: [], after: [officer], governance: 'bypass' })).toEqual([
+      'app: creates: it is not there yet',
+    ])
+  })
+})
