@@ -28,30 +28,35 @@ const accessDenied = 'AccessDenied'
 
 /**
  * Tries the newest version whose lock is in force, and first writes one where none is for long enough; removes those whose
- * lock has ended. Never throws: what a server cannot or will not do is `untried`.
+ * lock has ended. What a server cannot or will not do is `untried`. Errors: ServerUnreachableError when it cannot even list.
  */
 export async function tryCanary(client: S3Client, now: CanaryTime): Promise<CanaryOutcome> {
+  let isListed = false
   try {
-    const versions = await readVersions(client)
+    const page = await listVersions(client)
+    isListed = true
+    const versions = page === null ? await createBucket(client) : await readVersions(client, page)
     await removeExpired(client, versions, now)
     const newest = latest(versions.filter(({ retainUntilMs }) => retainUntilMs > now.trustedMs))
     const isFresh = newest !== null && newest.retainUntilMs - now.trustedMs > limits.canaryRenewMs
     return await tryToDelete(client, isFresh ? newest : await writeVersion(client, now))
   } catch (error) {
-    if (error instanceof ServerRefusedError || error instanceof ServerUnreachableError)
-      return { kind: 'untried', cause: error.message }
+    const isFailure = error instanceof ServerUnreachableError && isListed
+    if (isFailure || error instanceof ServerRefusedError) return { kind: 'untried', cause: error.message }
     throw error
   }
 }
 
-async function readVersions(client: S3Client): Promise<readonly Version[]> {
-  const page = await listVersions(client)
-  if (page === null) {
-    await s3Answer(() =>
-      client.send(new CreateBucketCommand({ Bucket: canaryBucket, ObjectLockEnabledForBucket: true })),
-    )
-    return []
-  }
+async function createBucket(client: S3Client): Promise<readonly Version[]> {
+  const command = new CreateBucketCommand({ Bucket: canaryBucket, ObjectLockEnabledForBucket: true })
+  await s3Answer(() => client.send(command))
+  return []
+}
+
+async function readVersions(
+  client: S3Client,
+  page: ListObjectVersionsCommandOutput,
+): Promise<readonly Version[]> {
   const versions: Version[] = []
   for (const { VersionId } of page.Versions ?? []) {
     if (VersionId === undefined) continue

@@ -224,7 +224,7 @@ export interface LockServer {
     after: string | null,
   ): Promise<{ readonly accessKeys: readonly AccessKeyFactsAnswer[]; readonly next: string | null }>
   observeObjectLock(name: string): Promise<ObservedObjectLock | null>
-  /** Tries to delete a locked version of the system's own, through S3. What hinders it is `untried`, no error. */
+  /** Tries to delete a locked version of the system's own, through S3. Errors: ServerUnreachableError before it began. */
   tryCanary(now: CanaryTime): Promise<CanaryOutcome>
   /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
   explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>

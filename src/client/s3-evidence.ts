@@ -17,7 +17,7 @@ import { openS3Client, type S3ClientOptions, s3Answer } from './s3-client.ts'
 export type S3Evidence = {
   /** null: the bucket does not exist. Errors: ServerUnreachableError, ServerRefusedError. */
   readonly observeObjectLock: (bucket: string) => Promise<ObservedObjectLock | null>
-  /** Errors: none; see CanaryOutcome. */
+  /** Errors: ServerUnreachableError before it began; else see CanaryOutcome. */
   readonly tryCanary: (now: CanaryTime) => Promise<CanaryOutcome>
   readonly close: () => void
 }

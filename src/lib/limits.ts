@@ -286,6 +286,8 @@ export const limits = {
   canaryLockMs: 3_600_000,
   canaryRenewMs: 1_800_000,
   canaryVersionsMax: 16,
+  /** An attempt that proved nothing speaks for so long: the log gets no line for every bucket. */
+  canaryRetryMs: 5000,
   /** How long the operator's start waits to know whether the admission policies are installed. */
   admissionGuardWaitMs: 5000,
 

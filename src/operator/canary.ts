@@ -23,12 +23,12 @@ export class Canary {
     this.#parts = parts
   }
 
-  /** As old as the interval at most; one that proved nothing is tried again sooner. */
+  /** As old as the interval at most; one that proved nothing is tried again sooner. Errors: ServerUnreachableError, not kept. */
   async read(info: ServerInfo): Promise<CanaryOutcome> {
     const { clock, intervalMs } = this.#parts
     if (this.#held === null) return this.readNow(info)
     const { outcome, atMs } = this.#held
-    const goodMs = outcome.kind === 'untried' ? Math.min(intervalMs, limits.serverRetryMsMax) : intervalMs
+    const goodMs = outcome.kind === 'untried' ? Math.min(intervalMs, limits.canaryRetryMs) : intervalMs
     return clock.uptimeMs() - atMs < goodMs ? outcome : this.readNow(info)
   }
 

@@ -104,7 +104,7 @@ describe.runIf(address !== null)('evidence: what a status says of a real lock se
     })
     await rig.has(namespace, 'canary', 'CanaryDeleted')
     expect(await operator.metric('holdfast_canary_attempts_total{outcome="deleted"}')).toBeGreaterThan(0)
-    proxy.lies(({ target }) => (target.startsWith('/holdfast-canary') ? { status: 507 } : null))
+    proxy.lies(({ method }) => (method === 'DELETE' ? { status: 507 } : null))
     await rig.becomes(namespace, 'canary', {
       Ready: 'True Enforced',
       Stalled: 'absent',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectLockServer } from '../../src/client/connect.ts'
-import type { CanaryOutcome, LockServer } from '../../src/client/lock-server.ts'
+import { type CanaryOutcome, type LockServer, ServerUnreachableError } from '../../src/client/lock-server.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { conformance, elements, md5, refusal } from '../support/conformance.ts'
 import { type LyingProxy, startLyingProxy } from '../support/lying-proxy.ts'
@@ -182,12 +182,21 @@ describe('the canary of a server that lies', () => {
     })
   })
 
-  it.each([
-    [403, 'AccessDenied'],
-    [503, 'SlowDown'],
-  ])('Canary: its bucket cannot be listed (%i %s), untried', async (status, code) => {
-    proxy.lies(() => ({ status, body: `<Error><Code>${code}</Code><Message>no</Message></Error>` }))
+  const error = (status: number, code: string) => ({
+    status,
+    body: `<Error><Code>${code}</Code><Message>no</Message></Error>`,
+  })
+
+  it('Canary: listing is refused, or the deletion fails, untried', async () => {
+    proxy.lies(() => error(403, 'AccessDenied'))
     expect((await attempt()).kind).toBe('untried')
+    proxy.lies(({ method }) => (method === 'DELETE' ? error(503, 'SlowDown') : null))
+    expect((await attempt()).kind).toBe('untried')
+  })
+
+  it('Canary: the server does not even list, an error as of any silent server', async () => {
+    proxy.lies(() => error(503, 'SlowDown'))
+    await expect(attempt()).rejects.toThrow(ServerUnreachableError)
   })
 
   it('Canary: nothing lies any more, refused again', async () => {

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { CanaryOutcome, CanaryTime, LockServer } from '../../../src/client/lock-server.ts'
+import {
+  type CanaryOutcome,
+  type CanaryTime,
+  type LockServer,
+  ServerUnreachableError,
+} from '../../../src/client/lock-server.ts'
 import { Canary } from '../../../src/operator/canary.ts'
 import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 import { OperatorMetrics } from '../../../src/operator/metrics.ts'
@@ -26,14 +31,16 @@ const serverInfo = {
   clock: { ...info.clock, trusted: '2026-11-21T12:00:00.000Z', wall: '2026-11-21T12:00:01.000Z' },
 }
 
-function rigOf(...outcomes: readonly CanaryOutcome[]) {
+function rigOf(...outcomes: readonly (CanaryOutcome | 'away')[]) {
   const time = new ManualTime()
   const metrics = new OperatorMetrics()
   const asked: CanaryTime[] = []
   const logged: string[] = []
   const tryCanary = async (now: CanaryTime) => {
     asked.push(now)
-    return outcomes[Math.min(asked.length, outcomes.length) - 1] ?? refused
+    const outcome = outcomes[Math.min(asked.length, outcomes.length) - 1] ?? refused
+    if (outcome === 'away') throw new ServerUnreachableError('away')
+    return outcome
   }
   const say = (level: string) => () => logged.push(level)
   const log = { error: say('error'), warn: say('warn'), info: say('info'), debug: say('debug') }
@@ -66,14 +73,21 @@ describe('when it is tried', () => {
     expect(asked).toHaveLength(2)
   })
 
-  test('Canary: an attempt that proved nothing is made again after 30 s, and the log says so', async () => {
+  test('Canary: an attempt that proved nothing is made again after 5 s, and the log says so', async () => {
     const { canary, asked, time, logged } = rigOf(untried, refused)
     expect(await canary.read(serverInfo)).toEqual(untried)
-    await time.advance(29_999)
+    await time.advance(4999)
     expect(await canary.read(serverInfo)).toEqual(untried)
     await time.advance(1)
     expect(await canary.read(serverInfo)).toEqual(refused)
     expect([asked.length, logged]).toEqual([2, ['warn']])
+  })
+
+  test('Canary: the server is away, the error is passed on and the next one asks again', async () => {
+    const { canary, asked } = rigOf('away', refused)
+    await expect(canary.read(serverInfo)).rejects.toThrow(ServerUnreachableError)
+    expect(await canary.read(serverInfo)).toEqual(refused)
+    expect(asked).toHaveLength(2)
   })
 
   test('Canary: asked for now, tried whatever is known', async () => {
