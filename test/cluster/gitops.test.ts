@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
-import { prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import type { Cluster } from '../support/cluster/cluster.ts'
+import type { RunningOperator } from '../support/operator.ts'
+import { endSuite, startSuite } from '../support/operator-suite.ts'
+import type { TestServer } from '../support/server.ts'
 
 const address = inject('cluster')
 const examples = join(import.meta.dirname, '../../examples/gitops/retention')
@@ -13,20 +14,12 @@ describe.runIf(address !== null)('examples/gitops on a real API server', () => {
   let operator: RunningOperator
 
   beforeAll(async () => {
-    if (address === null) throw new Error('the suite runs only with a control plane')
-    cluster = connectCluster(address)
-    server = await startTestServer()
-    await prepareCluster(cluster)
+    ;({ cluster, server, operator } = await startSuite(address, { verifyInterval: '1s' }))
     const created = await cluster.kubectl(['create', 'namespace', 'backup'])
     expect(created.code, created.stderr).toBe(0)
-    operator = startOperator({ cluster, server, verifyInterval: '1s' })
-    await operator.leads()
   })
 
-  afterAll(async () => {
-    await operator?.end('SIGTERM')
-    await server?.stop()
-  })
+  afterAll(() => endSuite({ operator, server }))
 
   test('retention: applied strictly, ready, and then kubectl diff of the same files exits 0', async () => {
     const applied = await cluster.kubectl(['apply', '--validate=strict', '-f', examples])

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
+import type { Cluster } from '../support/cluster/cluster.ts'
 import { type ControlPlane, startControlPlane } from '../support/cluster/control-plane.ts'
 import { until } from '../support/cluster/until.ts'
 import { allowLease, prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
 import { bucket, OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
+import { endSuite, startSuite } from '../support/operator-suite.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const address = inject('cluster')
@@ -15,20 +16,10 @@ describe.runIf(address !== null)('the operator and a lock server that dies', () 
   let rig: OperatorRig
 
   beforeAll(async () => {
-    if (address === null) throw new Error('the suite runs only with a control plane')
-    cluster = connectCluster(address)
-    server = await startTestServer()
-    rig = new OperatorRig(cluster, server)
-    await prepareCluster(cluster)
-    operator = startOperator({ cluster, server, verifyInterval: '1s' })
-    await operator.leads()
+    ;({ cluster, server, operator, rig } = await startSuite(address, { verifyInterval: '1s' }))
   })
 
-  afterAll(async () => {
-    const code = await operator?.end('SIGTERM')
-    await server?.stop()
-    expect(code).toBe(0)
-  })
+  afterAll(() => endSuite({ operator, server }))
 
   test('operator: the lock server is killed, Ready=False says so; it comes back, Ready=True by itself', async () => {
     const namespace = await cluster.createNamespace('away')

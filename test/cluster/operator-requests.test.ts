@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
+import type { Cluster } from '../support/cluster/cluster.ts'
 import { until } from '../support/cluster/until.ts'
-import { prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
-import { bucket, OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import type { RunningOperator } from '../support/operator.ts'
+import { bucket, type OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
+import { endSuite, startSuite } from '../support/operator-suite.ts'
+import type { TestServer } from '../support/server.ts'
 
 const address = inject('cluster')
 
@@ -15,20 +16,10 @@ describe.runIf(address !== null)('people who speak to the operator by annotation
   let rig: OperatorRig
 
   beforeAll(async () => {
-    if (address === null) throw new Error('the suite runs only with a control plane')
-    cluster = connectCluster(address)
-    server = await startTestServer()
-    rig = new OperatorRig(cluster, server)
-    await prepareCluster(cluster)
-    operator = startOperator({ cluster, server, verifyInterval: '1h' })
-    await operator.leads()
+    ;({ cluster, server, operator, rig } = await startSuite(address, { verifyInterval: '1h' }))
   })
 
-  afterAll(async () => {
-    const code = await operator?.end('SIGTERM')
-    await server?.stop()
-    expect(code).toBe(0)
-  })
+  afterAll(() => endSuite({ operator, server }))
 
   /** `kubectl annotate`, as people do it; a text that ends in a minus takes it away. */
   async function annotate(namespace: string, object: string, text: string): Promise<void> {
