@@ -141,9 +141,11 @@ function isReady({ metadata, status }: Listed): boolean {
   )
 }
 
-/** Without the Lease and without watches. */
+/** Without the Lease, without watches and the look at the newest version before one is opened again. */
 function counted(requests: readonly SeenRequest[]): { readonly writes: number; readonly reads: number } {
-  const about = requests.filter(({ path, isWatch }) => !isWatch && !path.includes('/leases'))
+  const about = requests.filter(
+    ({ path, isWatch }) => !isWatch && !path.includes('/leases') && !/[?&]limit=1$/.test(path),
+  )
   const reads = about.filter(({ method }) => method === 'GET').length
   return { writes: about.length - reads, reads }
 }
