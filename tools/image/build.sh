@@ -50,4 +50,6 @@ version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$root/package.json")
 "${build[@]}" bud --quiet --isolation chroot --pull-never --layers=false --build-arg "VERSION=$version" \
   --build-arg "REVISION=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)" \
   -t "$name" -f "$root/Dockerfile" "$root" >&2
+# What had the name before is 190 MB that nobody finds any more.
+"${build[@]}" rmi --prune >/dev/null 2>&1 || say "an older image is in use by a container and stays"
 "${build[@]}" inspect --type image --format '{{.FromImageID}}' "$name"

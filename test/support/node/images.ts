@@ -10,9 +10,11 @@ const cache =
   process.env['HOLDFAST_CACHE'] ??
   join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'holdfast')
 const folders = ['--root', join(cache, 'image/storage'), '--runroot', join(cache, 'image/run')]
-/** What the Dockerfile copies, and itself. */
-const sources =
-  'Dockerfile bin src package.json package-lock.json tsconfig.json tsconfig.build.json LICENSE tools/image'
+/** What an image is made of. */
+const sources = [
+  ...['Dockerfile', 'LICENSE', 'bin', 'src', 'tools/image/prune.mjs', 'tools/image/sbom.mjs'],
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'],
+]
 
 /** As the chart names it, completed by the rules of containerd. */
 export const holdfastRepository = 'docker.io/library/holdfast'
@@ -58,7 +60,7 @@ function isOfThisTree(image: string): boolean {
   try {
     const { OCIv1 } = JSON.parse(buildah('inspect', '--type', 'image', image)) as Inspection
     const revision = OCIv1.config.Labels['org.opencontainers.image.revision'] ?? ''
-    const paths = ['--', ...sources.split(' ')]
+    const paths = ['--', ...sources]
     return git('diff', '--name-only', revision, ...paths) + git('ls-files', '--others', ...paths) === ''
   } catch {
     return false

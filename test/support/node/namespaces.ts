@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type ManagedProcess, type ProcessSpec, startProcess } from '../cluster/managed-process.ts'
 import { until } from '../cluster/until.ts'
 
@@ -53,9 +53,11 @@ export async function makeNamespaces(directory: string, firstProcess: string): P
     args: [...'--mount --net --uts --ipc --pid --fork --kill-child --mount-proc'.split(' '), firstProcess],
     logPath: join(directory, 'namespaces.log'),
   })
+  const made: string[] = []
   const stop = async () => {
     await holder.kill()
     await removeCgroups()
+    for (const folder of made.splice(0).toReversed()) rmdirSync(folder)
   }
   try {
     const pid = await firstChild(holder)
@@ -64,6 +66,7 @@ export async function makeNamespaces(directory: string, firstProcess: string): P
       execFileSync('nsenter', [...entering, file, ...args], { encoding: 'utf8' })
     plugIn(pid, run)
     makeCgroups()
+    for (const folder of ownFolders) made.push(...makeFolder(folder))
     replaceFolders(directory, run)
     const inside = (spec: ProcessSpec) => ({
       ...spec,
@@ -102,6 +105,14 @@ function plugIn(pid: number, run: Run): void {
   run('sysctl', ['--quiet', '--write', 'net.ipv4.ip_forward=1'])
 }
 
+/** The folders that were missing, outermost first: a mount needs one to lie on. */
+function makeFolder(path: string): readonly string[] {
+  if (existsSync(path)) return []
+  const made = [...makeFolder(dirname(path)), path]
+  mkdirSync(path)
+  return made
+}
+
 function replaceFolders(directory: string, run: Run): void {
   const mount = (...args: readonly string[]) => run('mount', args)
   // Volumes and pods' namespaces are mounted in one place and seen in another.
@@ -114,7 +125,6 @@ function replaceFolders(directory: string, run: Run): void {
   for (const folder of ownFolders) {
     const own = join(directory, 'root', folder)
     mkdirSync(own, { recursive: true })
-    mkdirSync(folder, { recursive: true })
     mount('--bind', own, folder)
     mount('--make-shared', folder)
   }
