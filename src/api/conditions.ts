@@ -20,6 +20,7 @@ export const conditionTypes = {
   ClockSuspect:
     'The wall clock of the lock server jumped and is not believed: locks end by trusted time, which is behind it.',
   IntegrityVerified: 'The last scrub read all bytes of the bucket and found them as they were written.',
+  ClusterPolicyMet: 'What the ClusterRetentionPolicies that bind the namespace ask for is so.',
   AdmissionGuardInstalled: 'The API server refuses by itself what the operator asks it to: print-admission.',
 } as const
 export type ConditionType = keyof typeof conditionTypes
@@ -30,6 +31,7 @@ export const conditionReasons = {
   Enforced: 'The lock server enforces the policy; read back.',
   Granted: 'The keys are valid at the lock server, with the role on every bucket that is named.',
   Accepted: 'The policy is valid and can be used by LockedBuckets.',
+  Binding: 'The policy is valid and binds the namespaces that it selects.',
 
   /** Ready=False, Reconciling=True: goes on by itself */
   Applying: 'The change is being applied to the lock server.',
@@ -40,6 +42,7 @@ export const conditionReasons = {
   LockedBucketNotReady:
     'A LockedBucket that the spec names has no bucket at the lock server yet. The others are granted.',
   SecretNotFound: 'The existingSecret does not exist in this namespace; create it.',
+  NamespaceUnknown: 'The namespace and its labels are not read yet, so nobody can say what binds it.',
   NotVerified: 'The lock server applied the policy, but what it enforces could not be read back yet.',
 
   /** Ready=False, Stalled=True: somebody has to act */
@@ -55,6 +58,13 @@ export const conditionReasons = {
     'The lock server deleted the canary, a version under COMPLIANCE that it had to keep: its locks cannot be believed.',
   PolicyInvalid: 'The RetentionPolicy breaks a rule of its kind; correct it.',
   SpecInvalid: 'The spec breaks a rule of its kind; correct it.',
+  ExceedsCeiling:
+    'A ClusterRetentionPolicy has a lower ceiling; what is enforced stays. Shorten what was never applied, or raise the ceiling.',
+  ModeNotAllowed: 'A ClusterRetentionPolicy does not allow the mode; what is enforced stays.',
+  ConfirmationMissing:
+    'A floor makes a long retention COMPLIANCE, which nobody has confirmed by irreversible: true; what is enforced stays.',
+  ClusterPolicyInvalid:
+    'A ClusterRetentionPolicy that binds the namespace breaks a rule of its kind; what is enforced stays.',
 
   SecretInvalid:
     'The existingSecret has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY that S3 clients could use; correct it.',
@@ -108,6 +118,11 @@ export const conditionReasons = {
   UnreadableVersions:
     'The scrub met versions whose records cannot be read, and may be of this bucket; they count as locked. holdfast verify names them.',
 
+  /** ClusterPolicyMet */
+  ClusterPolicyMet: 'The retention is at least the floor and at most the ceiling.',
+  ClusterPolicyUnknown:
+    'An operator of some namespaces may not read ClusterRetentionPolicies; nobody enforces them here.',
+
   /** AdmissionGuardInstalled */
   GuardInstalled: 'Every ValidatingAdmissionPolicy and its binding are as they should be.',
   GuardMissing: 'A policy or a binding is missing; apply the output of holdfast print-admission.',
@@ -127,6 +142,9 @@ export const eventReasons = {
   NameConflict: { type: 'Warning', sentence: 'The bucket belongs to another LockedBucket.' },
   AdoptionRefused: { type: 'Warning', sentence: 'The bucket exists and may not be taken over.' },
   PolicyNotFound: { type: 'Warning', sentence: 'The RetentionPolicy does not exist.' },
+  ExceedsCeiling: { type: 'Warning', sentence: 'A ClusterRetentionPolicy has a lower ceiling.' },
+  ModeNotAllowed: { type: 'Warning', sentence: 'A ClusterRetentionPolicy does not allow the mode.' },
+  ConfirmationMissing: { type: 'Warning', sentence: 'A floor makes a long retention COMPLIANCE.' },
   ServerUnreachable: { type: 'Warning', sentence: 'The lock server does not answer.' },
   ServerRefused: { type: 'Warning', sentence: 'The lock server refused a request.' },
   VolumeReplaced: { type: 'Warning', sentence: 'The lock server does not have the bucket any more.' },

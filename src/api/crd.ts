@@ -2,6 +2,10 @@
 import { z } from 'zod'
 import { assert } from '../lib/assert.ts'
 import { bucketAccessSpecSchema, bucketAccessStatusSchema } from './BucketAccess.ts'
+import {
+  clusterRetentionPolicySpecSchema,
+  clusterRetentionPolicyStatusSchema,
+} from './ClusterRetentionPolicy.ts'
 import { lockedBucketSpecSchema, lockedBucketStatusSchema } from './LockedBucket.ts'
 import { apiGroup, servedVersion } from './metadata.ts'
 import { retentionPolicySpecSchema, retentionPolicyStatusSchema } from './RetentionPolicy.ts'
@@ -23,6 +27,7 @@ type CrdSource = {
   readonly kind: string
   readonly plural: string
   readonly shortName: string
+  readonly scope: 'Namespaced' | 'Cluster'
   readonly description: string
   readonly spec: z.ZodType
   readonly status: z.ZodType
@@ -62,6 +67,7 @@ const retentionPolicySource: CrdSource = {
   kind: 'RetentionPolicy',
   plural: 'retentionpolicies',
   shortName: 'retpol',
+  scope: 'Namespaced',
   description:
     'How long new versions in the buckets that refer to it are locked. In mode COMPLIANCE it can only ever ' +
     'get stricter: weakening it is refused, cluster administrators included.',
@@ -96,6 +102,7 @@ const lockedBucketSource: CrdSource = {
   kind: 'LockedBucket',
   plural: 'lockedbuckets',
   shortName: 'lbk',
+  scope: 'Namespaced',
   description:
     'A bucket with S3 Object Lock on the lock server, under a RetentionPolicy. Its status is what the server ' +
     'answers, read back, not what the spec asks for. Deleting the object never deletes locked versions.',
@@ -138,6 +145,7 @@ const bucketAccessSource: CrdSource = {
   kind: 'BucketAccess',
   plural: 'bucketaccesses',
   shortName: 'lbacc',
+  scope: 'Namespaced',
   description:
     'Access keys for LockedBuckets of the same namespace, in a Secret. Deleting the object revokes them at once: ' +
     'the next request that is signed with one is refused.',
@@ -163,7 +171,53 @@ const bucketAccessSource: CrdSource = {
   ],
 }
 
-const sources: readonly CrdSource[] = [retentionPolicySource, lockedBucketSource, bucketAccessSource]
+const clusterRetentionPolicySource: CrdSource = {
+  kind: 'ClusterRetentionPolicy',
+  plural: 'clusterretentionpolicies',
+  shortName: 'cretpol',
+  scope: 'Cluster',
+  description:
+    'What the RetentionPolicies of the namespaces that it selects may ask for: a floor that they are raised to, a ' +
+    'ceiling, the modes. Loosening or deleting it reaches what is edited later; what is enforced stays.',
+  spec: clusterRetentionPolicySpecSchema,
+  status: clusterRetentionPolicyStatusSchema,
+  columns: [
+    { ...readyColumn, description: 'Whether it binds the namespaces that it selects.' },
+    {
+      name: 'Floor',
+      type: 'string',
+      jsonPath: '.status.range.floor',
+      description: 'The weakest default retention.',
+    },
+    {
+      name: 'Ceiling',
+      type: 'string',
+      jsonPath: '.status.range.ceiling',
+      description: 'The longest retention.',
+    },
+    {
+      name: 'Namespaces',
+      type: 'integer',
+      jsonPath: '.status.namespaceCount',
+      description: 'How many namespaces it binds.',
+    },
+    {
+      name: 'Buckets',
+      type: 'integer',
+      jsonPath: '.status.bucketCount',
+      description: 'How many LockedBuckets are in them.',
+    },
+    ...reasonColumns,
+    ageColumn,
+  ],
+}
+
+const sources: readonly CrdSource[] = [
+  retentionPolicySource,
+  lockedBucketSource,
+  bucketAccessSource,
+  clusterRetentionPolicySource,
+]
 
 /** One CRD with the name of its file below crds/. */
 export type CrdFile = { readonly fileName: string; readonly crd: JsonObject }
@@ -231,7 +285,7 @@ function isOpenText(schema: JsonObject): boolean {
 }
 
 function makeCrd(source: CrdSource): JsonObject {
-  const { kind, plural, shortName } = source
+  const { kind, plural, shortName, scope } = source
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
@@ -246,7 +300,7 @@ function makeCrd(source: CrdSource): JsonObject {
         shortNames: [shortName],
         categories: ['holdfast'],
       },
-      scope: 'Namespaced',
+      scope,
       conversion: { strategy: 'None' },
       versions: [
         {

@@ -9,6 +9,13 @@ import {
   validateBucketAccess,
 } from './BucketAccess.ts'
 import {
+  type ClusterRetentionPolicy,
+  type ClusterRetentionPolicySpec,
+  clusterRetentionPolicySchema,
+  clusterRetentionPolicySpecSchema,
+  validateClusterRetentionPolicy,
+} from './ClusterRetentionPolicy.ts'
+import {
   type LockedBucket,
   type LockedBucketSpec,
   lockedBucketSchema,
@@ -17,6 +24,7 @@ import {
 } from './LockedBucket.ts'
 import {
   apiVersion,
+  clusterMetadataSchema,
   ignoredMetadataFields,
   type ManifestMetadata,
   manifestMetadataSchema,
@@ -32,9 +40,9 @@ import { unknownFields, type Violation, violationsOf } from './rules.ts'
 
 /** A kind that this API group has. */
 export type ApiKind = (typeof apiKinds)[number]
-const apiKinds = ['RetentionPolicy', 'LockedBucket', 'BucketAccess'] as const
+const apiKinds = ['RetentionPolicy', 'LockedBucket', 'BucketAccess', 'ClusterRetentionPolicy'] as const
 /** An object of one of them. */
-export type ApiObject = RetentionPolicy | LockedBucket | BucketAccess
+export type ApiObject = RetentionPolicy | LockedBucket | BucketAccess | ClusterRetentionPolicy
 
 /** What a user wrote: without what a server adds (uid, generation, status). */
 export type Manifest =
@@ -56,6 +64,12 @@ export type Manifest =
       readonly metadata: ManifestMetadata
       readonly spec: BucketAccessSpec
     }
+  | {
+      readonly apiVersion: typeof apiVersion
+      readonly kind: 'ClusterRetentionPolicy'
+      readonly metadata: ManifestMetadata
+      readonly spec: ClusterRetentionPolicySpec
+    }
 
 export type ManifestResult =
   | { readonly kind: 'manifest'; readonly manifest: Manifest }
@@ -69,13 +83,10 @@ const objectSchemas: Readonly<Record<ApiKind, z.ZodType<ApiObject>>> = {
   RetentionPolicy: retentionPolicySchema,
   LockedBucket: lockedBucketSchema,
   BucketAccess: bucketAccessSchema,
+  ClusterRetentionPolicy: clusterRetentionPolicySchema,
 }
 
-const headSchema = z.object({
-  apiVersion: z.literal(apiVersion),
-  kind: z.enum(apiKinds),
-  metadata: manifestMetadataSchema,
-})
+const headSchema = z.object({ apiVersion: z.literal(apiVersion), kind: z.enum(apiKinds) })
 
 /**
  * Reads one manifest. Unknown fields are refused, as by `kubectl apply`; `status` and what only a server sets
@@ -83,9 +94,13 @@ const headSchema = z.object({
  * object that exists are `validateManifest`'s.
  */
 export function parseManifest(document: unknown): ManifestResult {
-  const head = headSchema.safeParse(document)
+  const known = headSchema.safeParse(document)
+  if (!known.success) return { kind: 'invalid', violations: violationsOf(known, []) }
+  const { kind } = known.data
+  const metadataSchema = kind === 'ClusterRetentionPolicy' ? clusterMetadataSchema : manifestMetadataSchema
+  const head = z.object({ metadata: metadataSchema }).safeParse(document)
   if (!head.success) return { kind: 'invalid', violations: violationsOf(head, []) }
-  const { kind, metadata } = head.data
+  const { metadata } = head.data
   const {
     spec: givenSpec,
     metadata: givenMetadata,
@@ -109,6 +124,11 @@ export function parseManifest(document: unknown): ManifestResult {
     }
     case 'BucketAccess': {
       const { spec, violations } = readSpec(bucketAccessSpecSchema, givenSpec, strange)
+      if (spec === null) return { kind: 'invalid', violations }
+      return { kind: 'manifest', manifest: { apiVersion, kind, metadata, spec } }
+    }
+    case 'ClusterRetentionPolicy': {
+      const { spec, violations } = readSpec(clusterRetentionPolicySpecSchema, givenSpec, strange)
       if (spec === null) return { kind: 'invalid', violations }
       return { kind: 'manifest', manifest: { apiVersion, kind, metadata, spec } }
     }
@@ -141,6 +161,8 @@ export function validateManifest(
       return validateLockedBucket(held?.kind === 'LockedBucket' ? held : null, manifest)
     case 'BucketAccess':
       return validateBucketAccess(held?.kind === 'BucketAccess' ? held : null, manifest)
+    case 'ClusterRetentionPolicy':
+      return validateClusterRetentionPolicy(manifest)
     default:
       return unreachable(manifest, 'a manifest is of a known kind')
   }

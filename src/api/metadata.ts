@@ -38,9 +38,15 @@ export const manifestMetadataSchema = z.object({
 })
 export type ManifestMetadata = z.output<typeof manifestMetadataSchema>
 
-/** The metadata of an object that exists. */
-export const objectMetadataSchema = manifestMetadataSchema.extend({
-  namespace: namespaceSchema,
+/** By which a selector finds one namespace: every namespace has it, and nobody can change it. */
+export const namespaceNameLabel = 'kubernetes.io/metadata.name'
+
+/** As `manifestMetadataSchema`, of a kind that belongs to no namespace: it is the empty text. */
+export const clusterMetadataSchema = manifestMetadataSchema.extend({
+  namespace: z.literal('', { error: 'the kind belongs to no namespace' }).default(''),
+})
+
+const heldFields = {
   uid: z.string().min(1),
   /** Counts the changes of spec, from 1. */
   generation: z.int().min(1),
@@ -48,7 +54,14 @@ export const objectMetadataSchema = manifestMetadataSchema.extend({
   creationTimestamp: z.string().optional(),
   deletionTimestamp: z.string().optional(),
   finalizers: z.array(z.string()).optional(),
+}
+
+/** The metadata of an object that exists. */
+export const objectMetadataSchema = manifestMetadataSchema.extend({
+  namespace: namespaceSchema,
+  ...heldFields,
 })
+export const clusterObjectMetadataSchema = clusterMetadataSchema.extend(heldFields)
 
 /** The fields of ObjectMeta that a manifest may carry without effect. */
 export const ignoredMetadataFields: readonly string[] = [

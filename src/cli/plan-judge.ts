@@ -3,6 +3,7 @@
  * twins of the CRDs' rules, the comparison of `src/lock`, and the server's own floor.
  */
 import { isDeepStrictEqual } from 'node:util'
+import type { EffectiveRetention } from '../api/cluster-retention.ts'
 import type { LockedBucket } from '../api/LockedBucket.ts'
 import { type Manifest, validateManifest } from '../api/manifest.ts'
 import { formatRetention } from '../api/periods.ts'
@@ -15,14 +16,16 @@ import { compareBounds, compareBucketRetention, type RetentionComparison } from 
 import { daysMax, retainUntil } from '../lock/periods.ts'
 import type { BucketRetention } from '../lock/types.ts'
 import { type EnforcedRetention, weakerAspects } from '../store/apply-bucket.ts'
+import { effectiveIn, judgeCluster } from './plan-cluster.ts'
 import { manifestChanges } from './plan-diff.ts'
 
+type Wanted = Pick<EffectiveRetention, 'retention' | 'bounds'>
 type PolicyManifest = Extract<Manifest, { readonly kind: 'RetentionPolicy' }>
 type AccessManifest = Extract<Manifest, { readonly kind: 'BucketAccess' }>
 type BucketManifest = Extract<Manifest, { readonly kind: 'LockedBucket' }>
 
 /** Who says no: in the order in which a request meets them. */
-export type PlanLayer = 'schema' | 'CEL' | 'admission policy' | 'lock server'
+export type PlanLayer = 'schema' | 'CEL' | 'admission policy' | 'operator' | 'lock server'
 export type Finding =
   | { readonly kind: 'refused'; readonly layer: PlanLayer; readonly message: string }
   | {
@@ -84,7 +87,12 @@ function judgeApply(input: PlanInput, old: Manifest | null, next: Manifest): rea
 /** What a kind has to say beyond its fields. */
 function judgeKind(input: PlanInput, old: Manifest | null, next: Manifest): readonly Finding[] {
   if (next.kind === 'RetentionPolicy')
-    return judgePolicy(input, old?.kind === 'RetentionPolicy' ? old : null, next)
+    return [
+      ...judgeBinding(input, next),
+      ...judgePolicy(input, old?.kind === 'RetentionPolicy' ? old : null, next),
+    ]
+  if (next.kind === 'ClusterRetentionPolicy')
+    return judgeCluster(old?.kind === 'ClusterRetentionPolicy' ? old : null, next)
   if (next.kind === 'LockedBucket') return judgeBucket(input, old?.kind === 'LockedBucket' ? old : null, next)
   if (next.kind === 'BucketAccess') return judgeAccess(input, old?.kind === 'BucketAccess' ? old : null, next)
   return []
@@ -123,6 +131,13 @@ function judgeAccess(
   return [{ kind: 'refused', layer: 'admission policy', message }]
 }
 
+/** What the ClusterRetentionPolicies of the manifests have against it, or make of it. */
+function judgeBinding(input: PlanInput, { metadata, spec }: PolicyManifest): readonly Finding[] {
+  const { bar, changes } = effectiveIn(input, metadata.namespace, spec)
+  if (bar === null) return changes.map(note)
+  return [{ kind: 'refused', layer: 'operator', message: `${bar.message} (${bar.reason})` }]
+}
+
 const seenByBuckets = 'the lock server knows policies by their buckets only'
 const needsBypass = 'only whoever holds the verb bypassgovernance on it may (--bypass-governance on)'
 
@@ -132,8 +147,7 @@ function judgeBucket(input: PlanInput, old: BucketManifest | null, next: BucketM
     const { name } = next.spec.retentionPolicyRef
     return [note(`RetentionPolicy ${name} is not among the manifests, so the retention is not judged`)]
   }
-  if (input.enforced !== null)
-    return judgeEnforced(input.enforced.get(next.spec.bucketName) ?? null, next, policy)
+  if (input.enforced !== null) return judgeEnforced(input, next, policy)
   const before = old === null ? null : policyOf({ after: input.before ?? [], before: null }, old)
   // Of an edited policy the CRD and the admission policy say enough; a switch is seen by the server alone.
   if (old === null || before === null || isSamePolicy(old, next)) return []
@@ -142,15 +156,17 @@ function judgeBucket(input: PlanInput, old: BucketManifest | null, next: BucketM
     const message = `another policy for a bucket in GOVERNANCE mode might be a shorter one: ${needsBypass}`
     return [{ kind: 'refused', layer: 'admission policy', message }]
   }
-  return judgeRetention(enforcedBy(before.spec), policy.spec)
+  const wanted = effectiveIn(input, next.metadata.namespace, policy.spec)
+  return judgeRetention(enforcedBy(effectiveIn(input, next.metadata.namespace, before.spec)), wanted)
 }
 
 /** Against what the lock server enforces, as it would answer itself. */
 function judgeEnforced(
-  facts: BucketFactsAnswer | null,
+  input: PlanInput,
   { metadata, spec }: BucketManifest,
   policy: PolicyManifest,
 ): readonly Finding[] {
+  const facts = input.enforced?.get(spec.bucketName) ?? null
   if (facts === null)
     return [
       { kind: 'change', effect: 'creates', message: `bucket ${spec.bucketName} is not on the lock server` },
@@ -164,11 +180,11 @@ function judgeEnforced(
     const message = `bucket ${facts.name} is there and adoptionPolicy is not IfUnowned (AdoptionRefused)`
     return [{ kind: 'refused', layer: 'lock server', message }]
   }
-  return judgeRetention(facts, policy.spec)
+  return judgeRetention(facts, effectiveIn(input, metadata.namespace, policy.spec))
 }
 
-function judgeRetention(current: EnforcedRetention, spec: RetentionPolicySpec): readonly Finding[] {
-  const next = enforcedBy(spec)
+function judgeRetention(current: EnforcedRetention, wanted: Wanted): readonly Finding[] {
+  const next = enforcedBy(wanted)
   const aspects = weakerAspects(current, next)
   if (aspects.length > 0)
     return aspects.map((aspect) => ({
@@ -178,7 +194,7 @@ function judgeRetention(current: EnforcedRetention, spec: RetentionPolicySpec): 
     }))
   const [from, to] = [retentionOf(current), retentionOf(next)]
   const mode = current.policy?.mode ?? null
-  const bounds = compareBounds(mode, current.policy?.bounds ?? unbounded, toBounds(spec))
+  const bounds = compareBounds(mode, current.policy?.bounds ?? unbounded, wanted.bounds)
   const effect = effectOf([compareBucketRetention(from, to), bounds])
   return effect === null
     ? []
@@ -202,6 +218,7 @@ function judgeDelete({ after, enforced }: PlanInput, gone: Manifest): readonly F
     )
     return users.length === 0 ? [change] : refused(`${users.length} of the LockedBuckets refer to it`)
   }
+  if (gone.kind === 'ClusterRetentionPolicy') return [change, note('what buckets have by it stays')]
   if (gone.kind !== 'LockedBucket') return [change]
   const facts = enforced?.get(gone.spec.bucketName) ?? null
   const lockedCount = facts === null ? 0 : facts.lockedVersionCount + facts.legalHoldCount
@@ -211,11 +228,11 @@ function judgeDelete({ after, enforced }: PlanInput, gone: Manifest): readonly F
 }
 
 /** Both halves of what a policy makes the server enforce, as the server itself would write it down. */
-export function enforcedBy(spec: RetentionPolicySpec): EnforcedRetention {
-  const retention = toBucketRetention(spec)
-  const { mode } = spec.defaultRetention
+export function enforcedBy({ retention, bounds }: Wanted): EnforcedRetention {
+  const mode = retention.defaultRetention?.mode ?? null
   const floor = mode === 'COMPLIANCE' ? retention : null
-  return { objectLock: { status: 'Enabled', retention }, policy: { mode, bounds: toBounds(spec), floor } }
+  const policy = mode === null ? null : { mode, bounds, floor }
+  return { objectLock: { status: 'Enabled', retention }, policy }
 }
 
 function datesOf(nowMs: EpochMs, spec: RetentionPolicySpec): readonly Finding[] {

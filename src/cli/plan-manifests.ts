@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { formatViolations, type Manifest, parseManifest } from '../api/manifest.ts'
 import { apiGroup } from '../api/metadata.ts'
 import { limits } from '../lib/limits.ts'
+import { displayName } from '../operator/objects.ts'
 import { parseYaml } from '../operator/sources/yaml.ts'
 import { errorCode } from '../platform/files.ts'
 
@@ -33,8 +34,7 @@ export async function readPlanManifests(path: string): Promise<PlanManifests> {
         continue
       }
       const { manifest } = result
-      const { namespace, name } = manifest.metadata
-      const key = `${manifest.kind} ${namespace}/${name}`
+      const key = `${manifest.kind} ${displayName(manifest.metadata)}`
       const first = seen.get(key)
       if (first !== undefined) problems.push(`${file}: ${key} is in ${first} already`)
       else manifests.push(manifest)

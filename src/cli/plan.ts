@@ -1,6 +1,7 @@
 import type { Manifest } from '../api/manifest.ts'
 import type { BucketFactsAnswer, LockServer } from '../client/lock-server.ts'
 import type { SettingValues } from '../config/settings.ts'
+import { displayName } from '../operator/objects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { askSettings, explainFailure, withServer } from './ask-server.ts'
 import { commandSettings } from './command-settings.ts'
@@ -84,8 +85,7 @@ function verdictOf({ findings }: ObjectPlan): 'refused' | 'change' | 'unchanged'
 
 function planText({ problems }: PlanManifests, plans: readonly ObjectPlan[]): string {
   const objects = plans.flatMap((each) => {
-    const { kind, namespace, name } = each.object
-    const head = `${kind} ${namespace}/${name}: ${verdictOf(each)}`
+    const head = `${each.object.kind} ${displayName(each.object)}: ${verdictOf(each)}`
     return [head, ...each.findings.map((finding) => `  ${sentence(finding)}`)]
   })
   const count = (verdict: string) => plans.filter((each) => verdictOf(each) === verdict).length

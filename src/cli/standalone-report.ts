@@ -2,6 +2,7 @@
 import { eventReasons } from '../api/conditions.ts'
 import type { LockedBucket, LockedBucketStatus } from '../api/LockedBucket.ts'
 import type { StatusChange } from '../operator/controller.ts'
+import { displayName } from '../operator/objects.ts'
 import type { ManifestProblem } from '../operator/sources/desired.ts'
 import type { EventRecord, Source } from '../operator/sources/source.ts'
 
@@ -52,7 +53,7 @@ export class StandaloneReport {
       return
     }
     const { metadata } = change.object
-    const name = `${change.object.kind} ${metadata.namespace}/${metadata.name}`
+    const name = `${change.object.kind} ${displayName(metadata)}`
     const line = `${name}: ${readySentence(change.status.conditions ?? [])}${bucketSentence(change)}`
     // A status is also written when only a count or a time moved: say what a person would notice.
     if (this.#last.get(name) === line) return

@@ -127,6 +127,9 @@ export const limits = {
   /** COMPLIANCE beyond this many days needs `irreversible: true`. */
   complianceDaysUnconfirmedMax: 366,
   prefixRulesMax: 32,
+  /** Labels and comparisons of a selector, and values of a comparison: more than any has, less than CEL costs. */
+  selectorTermsMax: 16,
+  selectorValuesMax: 64,
   prefixRuleBytesMax: 512,
 
   /** One store transaction. */

@@ -5,6 +5,7 @@ import type { Log } from '../lib/log.ts'
 import { Canary } from './canary.ts'
 import { makeReconciler, type Reconciler, type StatusListener } from './controller.ts'
 import { bucketAccessController, type SecretParts } from './controllers/BucketAccess.ts'
+import { clusterRetentionPolicyController } from './controllers/ClusterRetentionPolicy.ts'
 import { lockedBucketController } from './controllers/LockedBucket.ts'
 import { retentionPolicyController } from './controllers/RetentionPolicy.ts'
 import { type Election, soleCandidate, type Term } from './election.ts'
@@ -44,6 +45,7 @@ const workersOf: Readonly<Record<ObjectKind, number>> = {
   BucketAccess: 2,
   LockedBucket: 4,
   RetentionPolicy: 1,
+  ClusterRetentionPolicy: 1,
 }
 
 /**
@@ -142,6 +144,7 @@ function makeReconcilers(
   const shared = { source, lockServer, serverFacts, leadership, log }
   const parts = { source, leadership, wallMs: () => clock.wallMs(), onStatus, recordEvent }
   return [
+    makeReconciler(clusterRetentionPolicyController(source), parts),
     makeReconciler(retentionPolicyController(source), parts),
     makeReconciler(lockedBucketController({ ...shared, canary, clusterId, recordEvent }), parts),
     makeReconciler(bucketAccessController({ ...shared, serverKeys, recordEvent, secrets }), parts),

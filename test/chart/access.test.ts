@@ -71,7 +71,13 @@ describe('rights', () => {
     expect(kinds.filter((kind) => clusterKinds.includes(kind) || kind.startsWith('Validating'))).toEqual([])
 
     const whole = at(chart.one('ClusterRole', 'holdfast-operator'), 'rules') as readonly Rule[]
-    const outside = ['namespaces', 'validatingadmissionpolicies', 'validatingadmissionpolicybindings']
+    const outside = [
+      'namespaces',
+      'clusterretentionpolicies',
+      'clusterretentionpolicies/status',
+      'validatingadmissionpolicies',
+      'validatingadmissionpolicybindings',
+    ]
     const wanted = whole.filter(({ resources }) => resources.every((one) => !outside.includes(one)))
     expect(wanted.length).toBeGreaterThan(2)
     const secrets = at(chart.one('ClusterRole', 'holdfast-operator-secrets'), 'rules') as readonly Rule[]

@@ -15,6 +15,7 @@ import {
   settled,
   silent,
   snapshotOf,
+  unbound,
 } from '../unit/operator/locked-bucket-fixtures.ts'
 
 /** Health of a bucket whose operator writes this status for it. */
@@ -71,7 +72,12 @@ describe('health.lua, run by Lua on what the operator writes', () => {
   })
 
   test('a policy that can be used: Healthy', () => {
-    const { status } = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: [], guard: null })
+    const { status } = retentionPolicyReport(nowMs, {
+      object: compliance30,
+      bucketNames: [],
+      guard: null,
+      cluster: unbound,
+    })
     expect(argoHealth({ ...compliance30, status })).toMatch(/^Healthy Accepted/)
   })
 })

@@ -1,13 +1,11 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
-import { validateBucketAccess } from '../../src/api/BucketAccess.ts'
 import type { LockedBucketStatus } from '../../src/api/LockedBucket.ts'
-import { validateLockedBucket } from '../../src/api/LockedBucket.ts'
 import type { ApiKind } from '../../src/api/manifest.ts'
-import { validateRetentionPolicy } from '../../src/api/RetentionPolicy.ts'
 import { schemaRule } from '../../src/api/rules.ts'
 import { type ApiResponse, type Cluster, connectCluster } from '../support/cluster/cluster.ts'
 import { type RuleCase, ruleCases } from '../unit/api/rule-cases.ts'
+import { validateCase } from '../unit/api/rule-words.ts'
 
 const address = inject('cluster')
 const root = join(import.meta.dirname, '../..')
@@ -15,6 +13,7 @@ const plurals: Readonly<Record<ApiKind, string>> = {
   RetentionPolicy: 'retentionpolicies',
   LockedBucket: 'lockedbuckets',
   BucketAccess: 'bucketaccesses',
+  ClusterRetentionPolicy: 'clusterretentionpolicies',
 }
 
 type StatusCause = { readonly field: string; readonly message: string }
@@ -41,11 +40,14 @@ describe.runIf(address !== null)('the CRDs on a real API server', () => {
     namespace = await cluster.createNamespace('crd')
   })
 
-  const pathOf = (kind: ApiKind, name = ''): string =>
-    `/apis/holdfast.dev/v1/namespaces/${namespace}/${plurals[kind]}${name === '' ? '' : `/${name}`}`
+  const pathOf = (kind: ApiKind, name = ''): string => {
+    const scope = kind === 'ClusterRetentionPolicy' ? '' : `/namespaces/${namespace}`
+    return `/apis/holdfast.dev/v1${scope}/${plurals[kind]}${name === '' ? '' : `/${name}`}`
+  }
 
   function create(kind: ApiKind, name: string, spec: object): Promise<ApiResponse> {
-    const body = { apiVersion: 'holdfast.dev/v1', kind, metadata: { namespace, name }, spec }
+    const metadata = kind === 'ClusterRetentionPolicy' ? { name } : { namespace, name }
+    const body = { apiVersion: 'holdfast.dev/v1', kind, metadata, spec }
     return cluster.request({ method: 'POST', path: `${pathOf(kind)}?fieldValidation=Strict`, body })
   }
 
@@ -237,13 +239,7 @@ describe.runIf(address !== null)('the CRDs on a real API server', () => {
 
 /** The sentence that the twin gives for the same case: both refuse with the same words. */
 function sentenceOf({ kind, old, next }: Omit<RuleCase, 'title' | 'expected'>, rule: string): string {
-  const before = old === null ? null : { spec: old as never }
-  const validators = {
-    RetentionPolicy: validateRetentionPolicy,
-    LockedBucket: validateLockedBucket,
-    BucketAccess: validateBucketAccess,
-  }
-  const violation = validators[kind](before, { spec: next }).find((each) => each.rule === rule)
+  const violation = validateCase({ kind, old, next }).find((each) => each.rule === rule)
   if (violation === undefined) throw new Error(`the twin does not refuse by ${rule}`)
   return violation.message
 }

@@ -68,6 +68,7 @@ describe.runIf(address !== null)('an operator of two namespaces, without a Clust
     await rig.becomes('team-a', 'data', {
       Ready: 'True Enforced',
       AdmissionGuardInstalled: 'Unknown GuardUnknown',
+      ClusterPolicyMet: 'Unknown ClusterPolicyUnknown',
     })
     await rig.becomes('team-b', 'data', { Ready: 'True Enforced' })
     expect(await rig.lockConfiguration('team-a-data')).toBe('200 COMPLIANCE 2')

@@ -49,6 +49,16 @@ export const remedies: Readonly<Record<string, string>> = {
     'annotate the object with `holdfast.dev/reconcile-now`, or wait for the next verification.',
   AccessKeyTaken:
     'The id in the existingSecret is already that of another BucketAccess, perhaps of another namespace: whose is not told. Use a new pair.',
+  ExceedsCeiling:
+    'The message names the period and the ClusterRetentionPolicy. Whatever was applied before stays enforced and is kept up. Shorten the ' +
+    'policy if the server never had it (COMPLIANCE that it has cannot be shortened), or have the ceiling raised.',
+  ModeNotAllowed:
+    'The message names the mode and the ClusterRetentionPolicy. A policy cannot leave COMPLIANCE: make another one, or have the mode allowed.',
+  ConfirmationMissing:
+    'A floor in COMPLIANCE reaches a GOVERNANCE policy with a period of more than 366 days: nobody could undo that. Set `irreversible: true` ' +
+    'in the policy if it is meant, or shorten it.',
+  ClusterPolicyInvalid:
+    'The ClusterRetentionPolicy was stored before a rule of its kind was there. Correct it; until then policies in its namespaces are not changed.',
   Paused:
     'A change waits for the end of a pause: remove the annotation `holdfast.dev/paused` from the object or its policy.',
 }

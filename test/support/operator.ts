@@ -64,6 +64,7 @@ export async function prepareCluster(cluster: Cluster): Promise<void> {
       'crd/retentionpolicies.holdfast.dev',
       'crd/lockedbuckets.holdfast.dev',
       'crd/bucketaccesses.holdfast.dev',
+      'crd/clusterretentionpolicies.holdfast.dev',
       '--timeout=60s',
     ],
   ]

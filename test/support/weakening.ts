@@ -177,8 +177,48 @@ const accessRows: readonly Omit<Weakening, 'kind'>[] = [
   })),
 ]
 
+/** Whoever may edit them owns the cluster's promise; what the buckets have already is the server's. */
+const clusterRows: readonly Omit<Weakening, 'kind'>[] = [
+  {
+    field: 'spec.namespaceSelector',
+    change: 'fewer namespaces: reaches what is edited later; COMPLIANCE that is applied stays, by the floor',
+    cel: null,
+    admission: null,
+    floor: 'kept',
+  },
+  {
+    field: 'spec.floor',
+    change: 'lower or none: reaches what is edited later; COMPLIANCE that is applied stays, by the floor',
+    cel: null,
+    admission: null,
+    floor: 'kept',
+  },
+  {
+    field: 'spec.ceiling',
+    change: 'any: it bounds what is asked for later, and shortens nothing',
+    cel: null,
+    admission: null,
+    floor: 'kept',
+  },
+  {
+    field: 'spec.allowedModes',
+    change: 'any: it bounds what is asked for later, and changes no mode',
+    cel: null,
+    admission: null,
+    floor: 'kept',
+  },
+  {
+    field: 'spec.irreversible',
+    change: 'taken back while the floor is COMPLIANCE of more than 366 days',
+    cel: 'FloorConfirmed',
+    admission: null,
+    floor: 'kept',
+  },
+]
+
 export const weakenings: readonly Weakening[] = [
   ...policyRows.map((row) => ({ kind: 'RetentionPolicy', ...row }) as const),
   ...bucketRows.map((row) => ({ kind: 'LockedBucket', ...row }) as const),
   ...accessRows.map((row) => ({ kind: 'BucketAccess', ...row }) as const),
+  ...clusterRows.map((row) => ({ kind: 'ClusterRetentionPolicy', ...row }) as const),
 ]

@@ -35,6 +35,28 @@
   verbs:
     - get
 - apiGroups:
+    - holdfast.dev
+  resources:
+    - clusterretentionpolicies
+  verbs:
+    - get
+    - list
+    - watch
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - clusterretentionpolicies/status
+  verbs:
+    - get
+    - patch
+- apiGroups:
+    - ""
+  resources:
+    - namespaces
+  verbs:
+    - list
+    - watch
+- apiGroups:
     - admissionregistration.k8s.io
   resources:
     - validatingadmissionpolicies
@@ -62,6 +84,7 @@
     - retentionpolicies
     - lockedbuckets
     - bucketaccesses
+    - clusterretentionpolicies
   verbs:
     - get
     - list

@@ -7,6 +7,7 @@ import {
 } from '../../client/lock-server.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Canary } from '../canary.ts'
+import { BindingChanges, clusterPoliciesOf } from '../cluster-policies.ts'
 import type { Controller } from '../controller.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
@@ -49,6 +50,7 @@ export function lockedBucketController(
 ): Controller<'LockedBucket', LockedBucketSnapshot, ApplyStep, LockedBucketOutcome> {
   const { source } = parts
   const policies = new Map<string, string>()
+  const bindings = new BindingChanges()
   /** As last seen, of those that own their bucket at the server. */
   const owners = new Map<string, LockedBucket>()
   return {
@@ -56,6 +58,11 @@ export function lockedBucketController(
     kind: 'LockedBucket',
     watches: [
       { kind: 'RetentionPolicy', delayMs: 0, keys: (changed) => affectedBuckets(policies, changed, source) },
+      {
+        kind: 'ClusterRetentionPolicy',
+        delayMs: 0,
+        keys: () => bindings.keysOf(source, source.list('LockedBucket')),
+      },
     ],
     read: async (key) => {
       const object = source.get('LockedBucket', key)
@@ -67,6 +74,7 @@ export function lockedBucketController(
       return {
         object,
         policy: source.get('RetentionPolicy', policyKey),
+        cluster: clusterPoliciesOf(source, key.namespace),
         server: await viewServer(parts, object.spec.bucketName, requestsOf(object)),
         clusterId: parts.clusterId,
         epoch: parts.leadership.epoch,

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { type Bar, effectiveRetention } from '../../api/cluster-retention.ts'
 import { formatViolations } from '../../api/manifest.ts'
 import { formatRetention } from '../../api/periods.ts'
 import {
@@ -10,16 +11,20 @@ import {
 import { limits } from '../../lib/limits.ts'
 import type { EpochMs } from '../../lib/units.ts'
 import { type GuardState, guardConditions } from '../admission/guard.ts'
+import { BindingChanges, type ClusterPolicies, clusterPoliciesOf } from '../cluster-policies.ts'
 import { makeConditions, type WantedCondition } from '../conditions.ts'
 import type { Controller, Report } from '../controller.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
 import { handledRequests, isPaused, pausedConditions } from '../requests.ts'
 import type { Source } from '../sources/source.ts'
+import { clusterPolicyConditions } from './cluster-policy-condition.ts'
 
 export type RetentionPolicySnapshot = {
   readonly object: RetentionPolicy
   /** Of the LockedBuckets that refer to it, in order. */
   readonly bucketNames: readonly string[]
+  /** What binds its namespace. */
+  readonly cluster: ClusterPolicies
   /** Of the API server; null: there is none. */
   readonly guard: GuardState | null
 }
@@ -32,6 +37,7 @@ export function retentionPolicyController(
   source: Source,
 ): Controller<'RetentionPolicy', RetentionPolicySnapshot, never, null> {
   const references = new Map<string, ObjectKey>()
+  const bindings = new BindingChanges()
   return {
     name: 'retentionpolicy',
     kind: 'RetentionPolicy',
@@ -41,11 +47,17 @@ export function retentionPolicyController(
         delayMs: limits.bucketCountDelayMs,
         keys: (changed) => changedReferences(references, changed, source),
       },
+      {
+        kind: 'ClusterRetentionPolicy',
+        delayMs: 0,
+        keys: () => bindings.keysOf(source, source.list('RetentionPolicy')),
+      },
     ],
     read: async (key) => {
       const object = source.get('RetentionPolicy', key)
       if (object === null) return null
-      return { object, bucketNames: bucketNamesOf(object, source), guard: source.guard() }
+      const cluster = clusterPoliciesOf(source, key.namespace)
+      return { object, bucketNames: bucketNamesOf(object, source), cluster, guard: source.guard() }
     },
     decide: () => [],
     act: async () => null,
@@ -56,14 +68,18 @@ export function retentionPolicyController(
 /** Pure: the status of a policy. Nothing of it needs a server, so it is never waiting. */
 export function retentionPolicyReport(
   nowMs: EpochMs,
-  { object, bucketNames, guard }: RetentionPolicySnapshot,
+  { object, bucketNames, cluster, guard }: RetentionPolicySnapshot,
 ): Report<'RetentionPolicy'> {
   const { generation } = object.metadata
   const violations = validateRetentionPolicy(null, object)
   const isReferenced = bucketNames.length > 0
+  const binding = cluster.kind === 'known' ? cluster.policies : []
+  const effective = violations.length === 0 ? effectiveRetention(object.spec, binding) : null
+  const stall = effective === null ? invalid(formatViolations(violations)) : effective.bar
   const wanted: WantedCondition[] = [
     ...pausedConditions(object),
-    ...(violations.length === 0 ? acceptedConditions() : invalidConditions(formatViolations(violations))),
+    ...(stall === null ? acceptedConditions() : stalledConditions(stall)),
+    ...clusterPolicyConditions(cluster, effective, 'met'),
     {
       type: 'DeletionProtected',
       status: isReferenced ? 'True' : 'False',
@@ -84,10 +100,7 @@ export function retentionPolicyReport(
   return {
     status: isDeepStrictEqual(status, object.status) ? null : status,
     events: [],
-    next:
-      violations.length === 0
-        ? { kind: 'done' }
-        : { kind: 'terminal', error: new Error(formatViolations(violations)) },
+    next: stall === null ? { kind: 'done' } : { kind: 'terminal', error: new Error(stall.message) },
   }
 }
 
@@ -95,10 +108,16 @@ function acceptedConditions(): readonly WantedCondition[] {
   return [{ type: 'Ready', status: 'True', reason: 'Accepted', message: null }]
 }
 
-function invalidConditions(message: string): readonly WantedCondition[] {
+type Stall = { readonly reason: Bar['reason'] | 'SpecInvalid'; readonly message: string }
+
+function invalid(message: string): Stall {
+  return { reason: 'SpecInvalid', message }
+}
+
+function stalledConditions(stall: Stall): readonly WantedCondition[] {
   return [
-    { type: 'Ready', status: 'False', reason: 'SpecInvalid', message },
-    { type: 'Stalled', status: 'True', reason: 'SpecInvalid', message },
+    { type: 'Ready', status: 'False', ...stall },
+    { type: 'Stalled', status: 'True', ...stall },
   ]
 }
 

@@ -3,6 +3,7 @@
  * answered. Pure.
  */
 import { annotations } from '../../api/annotations.ts'
+import type { Bar } from '../../api/cluster-retention.ts'
 import type { ConditionReason } from '../../api/conditions.ts'
 import { formatRetention } from '../../api/periods.ts'
 import {
@@ -15,9 +16,11 @@ import {
 import { unreachable } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'
 import { canaryBucket } from '../../lib/system-buckets.ts'
+import { isWithin } from '../../lock/combine.ts'
 import type { BucketRetention } from '../../lock/types.ts'
 import type { WantedCondition } from '../conditions.ts'
 import type { Next } from '../controller.ts'
+import { clusterPolicyConditions } from './cluster-policy-condition.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
 import {
   type Asked,
@@ -106,6 +109,10 @@ function assessBucket(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutco
       const message = `RetentionPolicy ${name} does not exist in namespace ${snapshot.object.metadata.namespace}.`
       return { ...unsettled('PolicyNotFound', message, view), next: { kind: 'done' } }
     }
+    case 'namespacePending': {
+      const error = new Error('the namespace is not listed yet')
+      return { ...unsettled('NamespaceUnknown', null, view), next: { kind: 'retry', error } }
+    }
     case 'retention':
       break
     default:
@@ -118,7 +125,7 @@ function assessBucket(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutco
     return assessPaused(pause, wanted, view)
   if (answer?.kind === 'nameConflict') return assessConflict(answer, snapshot)
   if (answer?.kind === 'wouldShorten') return assessShortening(answer, wanted, view)
-  return assessReadBack(wanted, view)
+  return wanted.bar === null ? assessReadBack(wanted, view) : assessBarred(wanted, wanted.bar, view)
 }
 
 function ownedView(snapshot: LockedBucketSnapshot, { server }: LockedBucketOutcome): OwnedView {
@@ -213,10 +220,24 @@ function assessShortening(
   }
 }
 
+/** Nothing new is begun, and nothing that is enforced ends. */
+function assessBarred(asked: Asked, { reason, message }: Bar, view: OwnedView): Assessment {
+  const actual = view.kind === 'owned' ? actualRetention(view.facts, view.observed) : null
+  const kept = actual === null ? 'No bucket is made' : `The lock server keeps enforcing ${describe(actual)}`
+  return {
+    ...stalled(reason, `${message} ${kept}.`, view),
+    enforced: enforcedCondition(asked.retention, view),
+    drifted: driftedCondition(asked, view),
+  }
+}
+
 function assessReadBack(asked: Asked, view: OwnedView): Assessment {
   const enforced = enforcedCondition(asked.retention, view)
   const drifted = driftedCondition(asked, view)
-  const isAsAsked = view.kind === 'owned' && differentSettings(view.facts, asked.settings).length === 0
+  const isAsAsked =
+    view.kind === 'owned' &&
+    differentSettings(view.facts, asked.settings).length === 0 &&
+    isCapped(asked, view)
   if (enforced.status === 'True' && drifted.reason !== 'ServerWeaker' && isAsAsked) {
     return {
       ready: 'True',
@@ -242,6 +263,26 @@ function assessReadBack(asked: Asked, view: OwnedView): Assessment {
 function nextLook({ applyToExisting }: BucketFactsAnswer): Next {
   const isWalking = applyToExisting !== null && applyToExisting.ended === null
   return isWalking ? { kind: 'after', delayMs: limits.existingProgressMs } : { kind: 'done' }
+}
+
+function isCapped({ bounds }: Asked, { facts }: Extract<OwnedView, { kind: 'owned' }>): boolean {
+  return facts.policy !== null && isWithin(facts.policy.bounds, bounds.maximum)
+}
+
+/** ClusterPolicyMet, by what the server has. */
+export function clusterConditions(
+  snapshot: LockedBucketSnapshot,
+  outcome: LockedBucketOutcome,
+): readonly WantedCondition[] {
+  const wanted = wantedOf(snapshot)
+  const view = ownedView(snapshot, outcome)
+  if (wanted.kind !== 'retention') return clusterPolicyConditions(snapshot.cluster, null, 'NotVerified')
+  if (view.kind === 'unknown') return clusterPolicyConditions(snapshot.cluster, wanted, 'ServerUnreachable')
+  const isMet =
+    view.kind === 'owned' &&
+    compareActual(wanted.retention, actualRetention(view.facts, view.observed)) !== 'weaker' &&
+    isCapped(wanted, view)
+  return clusterPolicyConditions(snapshot.cluster, wanted, isMet ? 'met' : 'NotVerified')
 }
 
 /** From GetObjectLockConfiguration: evidence, never what was asked for. */

@@ -1,10 +1,10 @@
 /** What a LockedBucket needs done, from what was read. Pure: no clock, no I/O. */
 import { isDeepStrictEqual } from 'node:util'
+import { type EffectiveRetention, effectiveRetention } from '../../api/cluster-retention.ts'
 import { type LockedBucket, validateLockedBucket } from '../../api/LockedBucket.ts'
 import { formatViolations } from '../../api/manifest.ts'
 import {
   type RetentionPolicy,
-  toBounds,
   toBucketRetention,
   validateRetentionPolicy,
 } from '../../api/RetentionPolicy.ts'
@@ -17,9 +17,11 @@ import type {
   ServerInfo,
 } from '../../client/lock-server.ts'
 import { assert } from '../../lib/assert.ts'
+import { capAt, isWithin } from '../../lock/combine.ts'
 import { compareBucketRetention, type RetentionComparison } from '../../lock/compare.ts'
 import type { BucketRetention } from '../../lock/types.ts'
 import type { GuardState } from '../admission/guard.ts'
+import type { ClusterPolicies } from '../cluster-policies.ts'
 import { findCondition } from '../conditions.ts'
 import { isPaused, requestsOf } from '../requests.ts'
 import { type BucketSettings, differentSettings, settingsOf } from './locked-bucket-settings.ts'
@@ -38,6 +40,8 @@ export type ServerView =
 export type LockedBucketSnapshot = {
   readonly object: LockedBucket
   readonly policy: RetentionPolicy | null
+  /** What binds its namespace. */
+  readonly cluster: ClusterPolicies
   readonly server: ServerView
   readonly clusterId: string
   readonly epoch: number
@@ -58,14 +62,15 @@ export type ApplyStep = {
 export type Asked = {
   readonly kind: 'retention'
   readonly policy: RetentionPolicy
-  readonly retention: BucketRetention
   readonly settings: BucketSettings
-}
+} & EffectiveRetention
 
 /** What the spec asks for; or why it cannot be asked. */
 export type Wanted =
   | Asked
   | { readonly kind: 'policyNotFound' }
+  /** Nobody can say yet what binds its namespace: applied now, it might be too weak. */
+  | { readonly kind: 'namespacePending' }
   | { readonly kind: 'policyInvalid'; readonly message: string }
   | { readonly kind: 'specInvalid'; readonly message: string }
 
@@ -84,16 +89,53 @@ export function pausedBy({ object, policy }: LockedBucketSnapshot): LockedBucket
 /** What would be done if nothing were paused. */
 export function neededStep(snapshot: LockedBucketSnapshot): ApplyStep | null {
   const wanted = wantedOf(snapshot)
-  const { object, server } = snapshot
+  const { server } = snapshot
   if (wanted.kind !== 'retention' || server.kind === 'failed' || isReplaced(snapshot)) return null
+  const { facts, observed } = server
   const request = applyRequest(snapshot, wanted)
-  if (server.facts === null) return { kind: 'apply', cause: 'new', request }
-  if (!isApplied(server.facts, request)) return { kind: 'apply', cause: 'change', request }
-  if (differentSettings(server.facts, wanted.settings).length > 0)
-    return { kind: 'apply', cause: isSettled(object) ? 'drift' : 'change', request }
-  if (isWeaker(server.facts, server.observed, wanted.retention))
-    return { kind: 'apply', cause: 'drift', request }
-  return requestsOf(object).reconcile === 'open' ? { kind: 'apply', cause: 'request', request } : null
+  if (facts !== null && isApplied(facts, request)) return correction(snapshot, wanted, { facts, observed })
+  // Barred, it is not begun; what the server has of it is kept.
+  if (wanted.bar !== null) return null
+  return { kind: 'apply', cause: facts === null ? 'new' : 'change', request }
+}
+
+type Held = { readonly facts: BucketFactsAnswer; readonly observed: ObservedObjectLock | null }
+
+/** The server has this very policy: what it lacks of it all the same, or of what binds it since. */
+function correction(
+  snapshot: LockedBucketSnapshot,
+  wanted: Asked,
+  { facts, observed }: Held,
+): ApplyStep | null {
+  const { object } = snapshot
+  const kept = applyRequest(snapshot, keepStronger(wanted, { facts, observed }))
+  if (differentSettings(facts, wanted.settings).length > 0)
+    return { kind: 'apply', cause: isSettled(object) ? 'drift' : 'change', request: kept }
+  if (isWeaker(facts, observed, wanted.retention)) {
+    const isDrift = isWeaker(facts, observed, toBucketRetention(wanted.policy.spec))
+    return { kind: 'apply', cause: isDrift ? 'drift' : 'change', request: kept }
+  }
+  if (!isWithin(facts.policy?.bounds ?? unbounded, wanted.bounds.maximum))
+    return { kind: 'apply', cause: 'change', request: kept }
+  if (requestsOf(object).reconcile !== 'open') return null
+  return { kind: 'apply', cause: 'request', request: applyRequest(snapshot, wanted) }
+}
+
+const unbounded = { minimum: null, maximum: null }
+
+/**
+ * Of a policy that the server has already: what it enforces beyond it stays, perhaps from a ClusterRetentionPolicy that
+ * was loosened since, until somebody edits the policy or asks for a reconcile.
+ */
+function keepStronger(wanted: Asked, { facts, observed }: Held): Asked {
+  const actual = actualRetention(facts, observed)
+  const isStronger = actual !== null && compareActual(wanted.retention, actual) === 'stronger'
+  const maximum = facts.policy?.bounds.maximum ?? null
+  return {
+    ...wanted,
+    retention: isStronger ? actual : wanted.retention,
+    bounds: maximum === null ? wanted.bounds : capAt(wanted.bounds, maximum),
+  }
 }
 
 /**
@@ -105,14 +147,20 @@ export function isReplaced({ object, server }: Pick<LockedBucketSnapshot, 'objec
   return known !== undefined && server.kind === 'seen' && server.facts?.bucketId !== known
 }
 
-export function wantedOf({ object, policy }: Pick<LockedBucketSnapshot, 'object' | 'policy'>): Wanted {
+export function wantedOf({
+  object,
+  policy,
+  cluster,
+}: Pick<LockedBucketSnapshot, 'object' | 'policy' | 'cluster'>): Wanted {
   const specViolations = validateLockedBucket(null, object)
   if (specViolations.length > 0) return { kind: 'specInvalid', message: formatViolations(specViolations) }
   if (policy === null) return { kind: 'policyNotFound' }
   const violations = validateRetentionPolicy(null, policy)
   if (violations.length > 0) return { kind: 'policyInvalid', message: formatViolations(violations) }
-  const retention = toBucketRetention(policy.spec)
-  return { kind: 'retention', policy, retention, settings: settingsOf(object.spec) }
+  if (cluster.kind === 'pending') return { kind: 'namespacePending' }
+  const binding = cluster.kind === 'known' ? cluster.policies : []
+  const effective = effectiveRetention(policy.spec, binding)
+  return { kind: 'retention', policy, settings: settingsOf(object.spec), ...effective }
 }
 
 /** The server knows owners by cluster, namespace and name; the uid only says which incarnation. */
@@ -148,7 +196,7 @@ export function compareActual(wanted: BucketRetention, actual: BucketRetention |
 
 function applyRequest(
   { object, clusterId, epoch }: LockedBucketSnapshot,
-  { policy, retention, settings }: Asked,
+  { policy, retention, bounds, settings }: Asked,
 ): ApplyBucketRequest {
   const { defaultRetention, prefixRules } = retention
   assert(defaultRetention !== null, 'a policy always has a default retention')
@@ -173,7 +221,7 @@ function applyRequest(
       generation: metadata.generation,
       defaultRetention,
       prefixRules,
-      bounds: toBounds(policy.spec),
+      bounds,
     },
   }
 }

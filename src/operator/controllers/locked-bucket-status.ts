@@ -13,7 +13,13 @@ import type { Report } from '../controller.ts'
 import { handledRequests, pausedConditions } from '../requests.ts'
 import type { EventRecord } from '../sources/source.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
-import { type Assessment, assess, type OwnedView, ownsNothing } from './locked-bucket-assess.ts'
+import {
+  type Assessment,
+  assess,
+  clusterConditions,
+  type OwnedView,
+  ownsNothing,
+} from './locked-bucket-assess.ts'
 import {
   actualRetention,
   type LockedBucketSnapshot,
@@ -56,6 +62,7 @@ function makeStatus(
       protectedCondition,
       assessment.drifted,
       ...evidenceConditions(assessment, outcome),
+      ...clusterConditions(snapshot, outcome),
       ...guardConditions(snapshot.guard),
     ],
     object.status?.conditions,

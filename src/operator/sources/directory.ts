@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { type FSWatcher, watch } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import { eventReasons } from '../../api/conditions.ts'
+import type { Labels } from '../../api/label-selector.ts'
+import { namespaceNameLabel } from '../../api/metadata.ts'
 import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
 import { ObjectCache } from '../object-cache.ts'
@@ -61,6 +63,7 @@ export class DirectorySource implements Source {
       BucketAccess: new ObjectCache(),
       LockedBucket: new ObjectCache(),
       RetentionPolicy: new ObjectCache(),
+      ClusterRetentionPolicy: new ObjectCache(),
     }
   }
 
@@ -94,6 +97,14 @@ export class DirectorySource implements Source {
   /** Whatever namespace a manifest names. */
   watches(): boolean {
     return true
+  }
+
+  /** Those of the objects; a folder has no other labels of a namespace than its name. */
+  namespaces(): ReadonlyMap<string, Labels> {
+    const objects = [...this.list('RetentionPolicy'), ...this.list('LockedBucket')]
+    return new Map(
+      objects.map(({ metadata: { namespace } }) => [namespace, { [namespaceNameLabel]: namespace }]),
+    )
   }
 
   /** Nobody but this process takes manifests: its rules are the admission. */

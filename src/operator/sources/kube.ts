@@ -1,11 +1,13 @@
+import type { Labels } from '../../api/label-selector.ts'
 import { apiGroup, apiVersion, servedVersion } from '../../api/metadata.ts'
+import { parseNamespace } from '../../api/namespace.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
 import type { AdmissionGuard, GuardState } from '../admission/guard.ts'
 import { EventRecorder } from '../events.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
-import type { ObjectCache } from '../object-cache.ts'
+import type { CachedObject, ObjectCache } from '../object-cache.ts'
 import {
   formatKey,
   keyOf,
@@ -43,7 +45,9 @@ const plurals: { readonly [Kind in ObjectKind]: string } = {
   BucketAccess: 'bucketaccesses',
   LockedBucket: 'lockedbuckets',
   RetentionPolicy: 'retentionpolicies',
+  ClusterRetentionPolicy: 'clusterretentionpolicies',
 }
+type Namespace = CachedObject & { readonly labels: Labels }
 
 /** Objects of kube-apiserver. Goes on by itself through every failure of the API server. */
 export class KubeSource implements Source {
@@ -52,6 +56,8 @@ export class KubeSource implements Source {
   readonly #reflectors: {
     readonly [Kind in ObjectKind]: ReadonlyMap<string, Reflector<ObjectByKind[Kind]>>
   }
+  /** null: an operator of some namespaces may not read what is of the whole cluster. */
+  readonly #namespaces: Reflector<Namespace> | null
   readonly #events: EventRecorder
   readonly #listeners = new Set<(changed: Change) => void>()
   /** Status writes under way, by kind and key; true when the watch told of a change meanwhile. */
@@ -66,7 +72,10 @@ export class KubeSource implements Source {
       BucketAccess: this.#reflectorsOf('BucketAccess'),
       LockedBucket: this.#reflectorsOf('LockedBucket'),
       RetentionPolicy: this.#reflectorsOf('RetentionPolicy'),
+      ClusterRetentionPolicy:
+        options.namespaces === null ? this.#reflectorsOf('ClusterRetentionPolicy') : new Map(),
     }
+    this.#namespaces = options.namespaces === null ? this.#namespaceReflector() : null
     const { client, clock, log, instance } = options
     this.#events = new EventRecorder({ client, clock, log, component: fieldManager, instance, apiVersion })
   }
@@ -80,7 +89,8 @@ export class KubeSource implements Source {
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true })
     const synced: Promise<void>[] = []
     const running: Promise<void>[] = []
-    for (const reflector of objectKinds.flatMap((kind) => [...this.#reflectors[kind].values()])) {
+    const reflectors = objectKinds.flatMap((kind) => [...this.#reflectors[kind].values()])
+    for (const reflector of [...reflectors, ...(this.#namespaces === null ? [] : [this.#namespaces])]) {
       synced.push(new Promise((resolve) => running.push(reflector.run(signal, resolve))))
     }
     const { guard, timers } = this.#options
@@ -113,6 +123,11 @@ export class KubeSource implements Source {
   watches(namespace: string): boolean {
     const { namespaces } = this.#options
     return namespaces === null || namespaces.includes(namespace)
+  }
+
+  namespaces(): ReadonlyMap<string, Labels> | null {
+    if (this.#namespaces === null) return null
+    return new Map(this.#namespaces.cache.list().map(({ metadata, labels }) => [metadata.name, labels]))
   }
 
   guard(): GuardState | null {
@@ -163,11 +178,16 @@ export class KubeSource implements Source {
     return this.#options.client.send(
       {
         method: 'PATCH',
-        path: `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}/status`,
+        path: `${collectionPath(kind, namespace === everywhere ? null : namespace)}/${encodeURIComponent(name)}/status`,
         query: { fieldManager, force: 'true' },
         contentType: 'application/apply-patch+yaml',
         // uid and resourceVersion make it conditional: a status of an older object is refused with 409.
-        body: { apiVersion, kind, metadata: { namespace, name, uid, resourceVersion }, status },
+        body: {
+          apiVersion,
+          kind,
+          metadata: { ...(namespace === everywhere ? {} : { namespace }), name, uid, resourceVersion },
+          status,
+        },
       },
       signal,
     )
@@ -205,6 +225,17 @@ export class KubeSource implements Source {
       log,
       onChange: (key) => this.#changed({ kind, ...parseKey(key) }),
     })
+  }
+
+  /** What binds it may be another policy now. */
+  #namespaceReflector(): Reflector<Namespace> {
+    const { client, timers, log } = this.#options
+    const onChange = () => {
+      if (!this.#isSynced) return
+      for (const object of this.list('ClusterRetentionPolicy'))
+        this.#notify({ kind: object.kind, ...keyOf(object), cause: 'object' })
+    }
+    return new Reflector({ client, path: '/api/v1/namespaces', parse: namespaceOf, timers, log, onChange })
   }
 
   #changed(ref: ObjectRef): void {
@@ -246,6 +277,11 @@ function collectionPath(kind: ObjectKind, namespace: string | null): string {
   return namespace === null
     ? `${root}/${plurals[kind]}`
     : `${root}/namespaces/${encodeURIComponent(namespace)}/${plurals[kind]}`
+}
+
+function namespaceOf(raw: unknown): Namespace {
+  const { labels, ...metadata } = parseNamespace(raw)
+  return { metadata: { namespace: everywhere, ...metadata }, labels }
 }
 
 function writingKey(ref: ObjectRef): string {

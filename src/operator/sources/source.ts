@@ -1,4 +1,5 @@
 import type { EventReason } from '../../api/conditions.ts'
+import type { Labels } from '../../api/label-selector.ts'
 import type { GuardState } from '../admission/guard.ts'
 import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, Regarding, StatusByKind } from '../objects.ts'
 
@@ -34,6 +35,8 @@ export interface Source {
   watches(namespace: string): boolean
   /** Tells of every addition, change (spec, metadata or status) and deletion; the result unsubscribes. */
   subscribe(listener: (changed: Change) => void): () => void
+  /** Every namespace with its labels; null: they may not be read. */
+  namespaces(): ReadonlyMap<string, Labels> | null
   /** Whether the admission policies are installed; null: there is no API server. */
   guard(): GuardState | null
   /**

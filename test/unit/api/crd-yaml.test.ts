@@ -82,6 +82,7 @@ describe('crds/', () => {
       ['Ready', 'Mode', 'Retention', 'Buckets', '(Reason)', '(Message)', 'Age'],
       ['Ready', 'Bucket', 'Mode', 'Retention', 'Locked-Until', '(Reason)', '(Message)', '(Endpoint)', 'Age'],
       ['Ready', 'Role', 'Secret', 'Rotated', '(Reason)', '(Message)', 'Age'],
+      ['Ready', 'Floor', 'Ceiling', 'Namespaces', 'Buckets', '(Reason)', '(Message)', 'Age'],
     ])
   })
 

@@ -50,7 +50,12 @@ describe('examples/gitops', () => {
       deletionPolicy: 'Orphan',
     })
     const expressions = retention?.spec.healthCheckExprs ?? []
-    expect(expressions.map(({ kind }) => kind)).toEqual(['RetentionPolicy', 'LockedBucket', 'BucketAccess'])
+    expect(expressions.map(({ kind }) => kind)).toEqual([
+      'RetentionPolicy',
+      'LockedBucket',
+      'BucketAccess',
+      'ClusterRetentionPolicy',
+    ])
     for (const each of expressions)
       expect(Object.keys(each)).toEqual(['apiVersion', 'kind', 'inProgress', 'failed', 'current'])
   })

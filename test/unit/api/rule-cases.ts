@@ -4,6 +4,7 @@
  */
 import { bucketAccesses } from './rule-cases-access.ts'
 import { bucketNames, lockedBuckets } from './rule-cases-buckets.ts'
+import { clusterPolicies } from './rule-cases-cluster.ts'
 import { bucketSettings } from './rule-cases-settings.ts'
 import { type Refusal, type RuleCase, refused, schema } from './rule-words.ts'
 
@@ -319,6 +320,7 @@ export const ruleCases: readonly RuleCase[] = [
   ...lockedBuckets,
   ...bucketSettings,
   ...bucketAccesses,
+  ...clusterPolicies,
 ]
 
 function manyRules(count: number): readonly object[] {

@@ -1,12 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  bucketAccessRotationRules,
-  bucketAccessRules,
-  validateBucketAccess,
-} from '../../../src/api/BucketAccess.ts'
+import { bucketAccessRotationRules, bucketAccessRules } from '../../../src/api/BucketAccess.ts'
 import { tagRules } from '../../../src/api/bucket-tags.ts'
-import { lockedBucketRules, validateLockedBucket } from '../../../src/api/LockedBucket.ts'
+import { clusterRetentionPolicyRules } from '../../../src/api/ClusterRetentionPolicy.ts'
+import { lockedBucketRules } from '../../../src/api/LockedBucket.ts'
+import { labelSelectorRules } from '../../../src/api/label-selector.ts'
 import { lifecycleRules } from '../../../src/api/lifecycle.ts'
 import { fromPeriod } from '../../../src/api/periods.ts'
 import { bytesQuantityRules } from '../../../src/api/quantity.ts'
@@ -18,25 +16,16 @@ import {
   toBucketRetention,
   validateRetentionPolicy,
 } from '../../../src/api/RetentionPolicy.ts'
-import { type ApiRule, formatPath, schemaRule, type Violation } from '../../../src/api/rules.ts'
+import { type ApiRule, formatPath, schemaRule } from '../../../src/api/rules.ts'
 import { compareBounds, compareBucketRetention } from '../../../src/lock/compare.ts'
 import type { BucketRetention, RetentionPeriod } from '../../../src/lock/types.ts'
 import { anyBucketRetention, smallPeriod } from '../../lock/arbitraries.ts'
-import { type RuleCase, ruleCases } from './rule-cases.ts'
-
-function validate({ kind, old, next }: RuleCase): readonly Violation[] {
-  const before = old === null ? null : { spec: old as never }
-  const validators = {
-    RetentionPolicy: validateRetentionPolicy,
-    LockedBucket: validateLockedBucket,
-    BucketAccess: validateBucketAccess,
-  }
-  return validators[kind](before, { spec: next })
-}
+import { ruleCases } from './rule-cases.ts'
+import { validateCase } from './rule-words.ts'
 
 describe('the twins of the CEL rules', () => {
   test.each(ruleCases)('$kind: $title', (ruleCase) => {
-    const violations = validate(ruleCase)
+    const violations = validateCase(ruleCase)
     if (ruleCase.expected === 'accepted') {
       expect(violations).toEqual([])
       return
@@ -47,7 +36,7 @@ describe('the twins of the CEL rules', () => {
   test('rule cases: an object that exists is one that could be created', () => {
     for (const ruleCase of ruleCases) {
       if (ruleCase.old === null) continue
-      expect(validate({ ...ruleCase, old: null, next: ruleCase.old }), ruleCase.title).toEqual([])
+      expect(validateCase({ ...ruleCase, old: null, next: ruleCase.old }), ruleCase.title).toEqual([])
     }
   })
 
@@ -56,12 +45,17 @@ describe('the twins of the CEL rules', () => {
       ruleCases.flatMap(({ expected }) => (expected === 'accepted' ? [] : [expected.rule])),
     )
     const ofAccess = [...bucketAccessRules, ...bucketAccessRotationRules]
-    const named = [...retentionPolicyRules, ...lockedBucketRules, ...ofAccess].map(
-      (rule: ApiRule<never>) => rule.name,
-    )
+    const named = [
+      ...retentionPolicyRules,
+      ...lockedBucketRules,
+      ...ofAccess,
+      ...clusterRetentionPolicyRules,
+    ].map((rule: ApiRule<never>) => rule.name)
     const nested = ['DaysXorYears', 'ComplianceModeKept', 'ComplianceDefaultKept', 'PrefixBytes']
     const names = ['BucketNameReserved', 'BucketNameForm', 'BucketNameKeptByS3']
-    const settings = [...lifecycleRules, ...tagRules, ...bytesQuantityRules].map(({ name }) => name)
+    const settings = [...lifecycleRules, ...tagRules, ...bytesQuantityRules, ...labelSelectorRules].map(
+      ({ name }) => name,
+    )
     expect([...refusing].sort()).toEqual([...named, ...nested, ...names, ...settings, schemaRule].sort())
     const titles = ruleCases.map(({ kind, title }) => `${kind}: ${title}`)
     expect(new Set(titles).size).toBe(titles.length)

@@ -225,3 +225,61 @@ describe('plan: keys', () => {
     ])
   })
 })
+
+describe('plan: ClusterRetentionPolicies among the manifests', () => {
+  const cluster = (spec: object, namespaceSelector: object = {}): Manifest => {
+    const document = { metadata: { name: 'baseline' }, spec: { namespaceSelector, ...spec } }
+    const kind = 'ClusterRetentionPolicy'
+    const result = parseManifest({ apiVersion: 'holdfast.dev/v1', kind, ...document })
+    if (result.kind === 'invalid') throw new Error(JSON.stringify(result.violations))
+    return result.manifest
+  }
+  const floor = (days: number, mode = 'GOVERNANCE') => cluster({ floor: { mode, days } })
+  const ceiling = (days: number) => cluster({ ceiling: { days } })
+  const here = { matchLabels: { 'kubernetes.io/metadata.name': 'team' } }
+
+  test('beyond the ceiling is refused by the operator, also when only the ceiling is new; at it is not', () => {
+    const before = [policy('GOVERNANCE', 30)]
+    const refusal =
+      'keep: refused by operator: the default of 30 days exceeds the ceiling of 29 days of ' +
+      'ClusterRetentionPolicy baseline. (ExceedsCeiling)'
+    expect(plan({ before, after: [...before, ceiling(29)] })).toContain(refusal)
+    expect(plan({ before: [ceiling(29)], after: before }).join()).toContain(refusal)
+    expect(plan({ before: [...before, ceiling(30)], after: [...before, ceiling(30)] })).toEqual([])
+  })
+
+  test('a floor: the policy is told what it becomes, and the bucket is judged by it', () => {
+    const after = [policy('GOVERNANCE', 30), bucket(), floor(60, 'COMPLIANCE')]
+    expect(notes({ after })).toContain(
+      'ClusterRetentionPolicy baseline raises GOVERNANCE 30 days to COMPLIANCE 60 days.',
+    )
+    expect(plan({ after, enforced: enforced(factsOf(governance30)) })).toContain(
+      'backups: tightens: GOVERNANCE 30 days becomes COMPLIANCE 60 days',
+    )
+  })
+
+  test('a selector by the name of the namespace is judged, one by labels is left to the cluster', () => {
+    const bound = cluster({ ceiling: { days: 1 } }, here)
+    const elsewhere = cluster(
+      { ceiling: { days: 1 } },
+      { matchLabels: { 'kubernetes.io/metadata.name': 'other' } },
+    )
+    const labels = cluster({ ceiling: { days: 1 } }, { matchLabels: { tier: 'gold' } })
+    const after = [policy('GOVERNANCE', 30)]
+    expect(plan({ after: [...after, bound] }).join()).toContain('ExceedsCeiling')
+    expect(plan({ after: [...after, elsewhere] }).join()).not.toContain('ExceedsCeiling')
+    expect(plan({ after: [...after, labels] }).join()).not.toContain('ExceedsCeiling')
+    expect(notes({ after: [labels] }).join()).toContain('only the cluster knows')
+  })
+
+  test('its own change: a lower floor or a higher ceiling loosens, the other way tightens', () => {
+    const change = (old: Manifest, next: Manifest) => plan({ before: [old], after: [next] }).join()
+    expect(change(floor(9), floor(8))).toMatch(/^baseline: loosens: /)
+    expect(change(floor(9), floor(10))).toMatch(/^baseline: tightens: /)
+    expect(change(floor(9), ceiling(9))).toMatch(/^baseline: loosens: /)
+    expect(change(ceiling(9), ceiling(10))).toMatch(/^baseline: loosens: /)
+    expect(change(ceiling(9), ceiling(8))).toMatch(/^baseline: tightens: /)
+    expect(change(ceiling(9), cluster({ ceiling: { days: 9 } }, here))).toMatch(/^baseline: changes: /)
+    expect(change(ceiling(9), ceiling(9))).toBe('')
+  })
+})

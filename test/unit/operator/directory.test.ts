@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { clusterPoliciesOf } from '../../../src/operator/cluster-policies.ts'
 import {
   bucketYaml,
   type Folder,
@@ -277,4 +278,24 @@ test('DirectorySource: the first of two files for an object is half-written, the
   await write('a.yaml', '{half')
   await until(() => problems.some(({ kind, file }) => kind === 'file' && file === 'a.yaml'))
   expect(source.get('RetentionPolicy', policyKey)?.spec.defaultRetention.days).toBe(10)
+})
+
+test('DirectorySource: a ClusterRetentionPolicy belongs to no namespace, and selects namespaces by name', async () => {
+  const yaml = (metadata: string) =>
+    `apiVersion: holdfast.dev/v1\nkind: ClusterRetentionPolicy\nmetadata: ${metadata}\n` +
+    'spec: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: default}}, ceiling: {days: 9}}\n'
+  await write('cluster.yaml', yaml('{name: baseline}'))
+  await write('policy.yaml', policyYaml('keep', '{mode: COMPLIANCE, days: 1}'))
+  const first = await start()
+  const { source } = first
+  const key = { namespace: '', name: 'baseline' }
+  expect(source.get('ClusterRetentionPolicy', key)?.metadata).toMatchObject({ ...key, generation: 1 })
+  expect(source.namespaces()).toEqual(new Map([['default', { 'kubernetes.io/metadata.name': 'default' }]]))
+  expect(clusterPoliciesOf(source, 'default')).toMatchObject({ kind: 'known', policies: [{ metadata: key }] })
+  await first.stop()
+  const again = await start()
+  expect(again.source.get('ClusterRetentionPolicy', key)?.metadata.generation).toBe(1)
+  await write('cluster.yaml', yaml('{name: baseline, namespace: team}'))
+  await until(() => again.problems.length > 0)
+  expect(again.problems[0]?.message).toContain('metadata.namespace: the kind belongs to no namespace')
 })

@@ -9,6 +9,7 @@ import {
 } from '../../../src/client/lock-server.ts'
 import { epochMs } from '../../../src/lib/units.ts'
 import type { BucketRetention } from '../../../src/lock/types.ts'
+import type { ClusterPolicies } from '../../../src/operator/cluster-policies.ts'
 import type { LockedBucketOutcome } from '../../../src/operator/controllers/LockedBucket.ts'
 import {
   decideLockedBucket,
@@ -19,6 +20,8 @@ import { lockedBucketReport } from '../../../src/operator/controllers/locked-buc
 
 export const nowMs = epochMs(Date.UTC(2026, 10, 21, 12, 0, 0))
 export const clusterId = 'cluster-1'
+/** No ClusterRetentionPolicy binds. */
+export const unbound: ClusterPolicies = { kind: 'known', policies: [] }
 
 export const info: ServerInfo = {
   volumeId: 'volume-1',
@@ -115,7 +118,7 @@ export function snapshotOf(
   policy: RetentionPolicy | null = compliance30,
   object: LockedBucket = bucketOf(),
 ): LockedBucketSnapshot {
-  return { object, policy, server, clusterId, epoch: 7, guard: null }
+  return { object, policy, cluster: unbound, server, clusterId, epoch: 7, guard: null }
 }
 
 /** The outcome of what `decide` asks for when the server answers so and then shows `server`. */

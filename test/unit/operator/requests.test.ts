@@ -21,6 +21,7 @@ import {
   observedOf,
   policyOf,
   shown,
+  unbound,
 } from './locked-bucket-fixtures.ts'
 
 const { paused, reconcileNow, verifyNow } = annotations
@@ -40,7 +41,7 @@ function snapshotOf({
   const facts = served === null ? null : factsOf(served)
   const observed = served === null ? null : observedOf(toBucketRetention(served.spec))
   const server = { kind: 'seen', info, facts, observed, canary: { kind: 'refused' } } as const
-  return { object, policy, server, clusterId, epoch: 7, guard: null }
+  return { object, policy, server, clusterId, epoch: 7, guard: null, cluster: unbound }
 }
 
 function statusOf(snapshot: LockedBucketSnapshot): LockedBucketStatus | null {
@@ -112,6 +113,7 @@ describe('paused', () => {
       object: annotated(compliance30, { [paused]: 'true', [reconcileNow]: '1', [verifyNow]: '2' }),
       bucketNames: [],
       guard: null,
+      cluster: unbound,
     })
     expect(report.status?.conditions?.map(({ type, status }) => `${type}=${status}`)).toEqual([
       'Ready=True',

@@ -1,13 +1,18 @@
 import { expect, test } from 'vitest'
 import { retentionPolicyReport } from '../../../src/operator/controllers/RetentionPolicy.ts'
-import { compliance30, nowMs, policyOf } from './locked-bucket-fixtures.ts'
+import { compliance30, nowMs, policyOf, unbound } from './locked-bucket-fixtures.ts'
 
 function shown(report: ReturnType<typeof retentionPolicyReport>): readonly string[] {
   return (report.status?.conditions ?? []).map(({ type, status, reason }) => `${type}=${status} ${reason}`)
 }
 
 test('RetentionPolicy: valid and used, Ready with the count and the names of its buckets', () => {
-  const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a', 'b'], guard: null })
+  const report = retentionPolicyReport(nowMs, {
+    object: compliance30,
+    bucketNames: ['a', 'b'],
+    guard: null,
+    cluster: unbound,
+  })
   expect(shown(report)).toEqual(['Ready=True Accepted', 'DeletionProtected=True Referenced'])
   expect(report.status).toMatchObject({
     bucketCount: 2,
@@ -20,14 +25,24 @@ test('RetentionPolicy: valid and used, Ready with the count and the names of its
 })
 
 test('RetentionPolicy: used by nobody, it may go', () => {
-  const report = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: [], guard: null })
+  const report = retentionPolicyReport(nowMs, {
+    object: compliance30,
+    bucketNames: [],
+    guard: null,
+    cluster: unbound,
+  })
   expect(shown(report)).toEqual(['Ready=True Accepted', 'DeletionProtected=False NotReferenced'])
   expect(report.status).toMatchObject({ bucketCount: 0, deletionProtected: false })
 })
 
 test('RetentionPolicy: it breaks a rule of its kind, Stalled with the rule and no retention', () => {
   const invalid = policyOf({ defaultRetention: { mode: 'COMPLIANCE', years: 10 } })
-  const report = retentionPolicyReport(nowMs, { object: invalid, bucketNames: [], guard: null })
+  const report = retentionPolicyReport(nowMs, {
+    object: invalid,
+    bucketNames: [],
+    guard: null,
+    cluster: unbound,
+  })
   expect(shown(report)).toEqual([
     'Ready=False SpecInvalid',
     'Stalled=True SpecInvalid',
@@ -39,18 +54,31 @@ test('RetentionPolicy: it breaks a rule of its kind, Stalled with the rule and n
 })
 
 test('RetentionPolicy: nothing changed, nothing is written', () => {
-  const first = retentionPolicyReport(nowMs, { object: compliance30, bucketNames: ['a'], guard: null })
+  const first = retentionPolicyReport(nowMs, {
+    object: compliance30,
+    bucketNames: ['a'],
+    guard: null,
+    cluster: unbound,
+  })
   if (first.status === null) throw new Error('a first status is always written')
   const object = { ...compliance30, status: first.status }
-  expect(retentionPolicyReport(nowMs, { object, bucketNames: ['a'], guard: null }).status).toBeNull()
   expect(
-    retentionPolicyReport(nowMs, { object, bucketNames: ['a', 'b'], guard: null }).status?.bucketCount,
+    retentionPolicyReport(nowMs, { object, bucketNames: ['a'], guard: null, cluster: unbound }).status,
+  ).toBeNull()
+  expect(
+    retentionPolicyReport(nowMs, { object, bucketNames: ['a', 'b'], guard: null, cluster: unbound }).status
+      ?.bucketCount,
   ).toBe(2)
   expect(first.status.conditions?.[1]?.message).toBe('One LockedBucket refers to it: a')
 })
 
 test('RetentionPolicy: thousands of buckets, the message names five', () => {
   const bucketNames = Array.from({ length: 3000 }, (_, index) => `bucket-${index}`)
-  const { status } = retentionPolicyReport(nowMs, { object: compliance30, bucketNames, guard: null })
+  const { status } = retentionPolicyReport(nowMs, {
+    object: compliance30,
+    bucketNames,
+    guard: null,
+    cluster: unbound,
+  })
   expect(status?.conditions?.[1]?.message).toContain('and 2995 more')
 })

@@ -1,0 +1,51 @@
+/** Which ClusterRetentionPolicies bind a namespace, as far as the source can say. */
+import type { ClusterRetentionPolicy } from '../api/ClusterRetentionPolicy.ts'
+import { bindingPolicies } from '../api/cluster-retention.ts'
+import type { ObjectKey } from './objects.ts'
+import type { Source } from './sources/source.ts'
+
+/**
+ * `unreadable`: an operator of some namespaces may not look at what is of the whole cluster. `pending`: the source has
+ * not seen the namespace yet, so nobody can say what binds it.
+ */
+export type ClusterPolicies =
+  | { readonly kind: 'known'; readonly policies: readonly ClusterRetentionPolicy[] }
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'unreadable' }
+
+export function clusterPoliciesOf(source: Source, namespace: string): ClusterPolicies {
+  const namespaces = source.namespaces()
+  if (namespaces === null) return { kind: 'unreadable' }
+  const policies = source.list('ClusterRetentionPolicy')
+  if (policies.length === 0) return { kind: 'known', policies }
+  const labels = namespaces.get(namespace)
+  return labels === undefined
+    ? { kind: 'pending' }
+    : { kind: 'known', policies: bindingPolicies(policies, labels) }
+}
+
+/**
+ * Tells which namespaces are bound otherwise than when it was last asked; the first time all of them. A status of a
+ * policy binds nobody otherwise.
+ */
+export class BindingChanges {
+  readonly #revisions = new Map<string, string>()
+
+  /** Of the objects whose namespaces are bound otherwise now. */
+  keysOf(source: Source, objects: readonly { readonly metadata: ObjectKey }[]): readonly ObjectKey[] {
+    const changed = new Set<string>()
+    for (const namespace of new Set(objects.map(({ metadata }) => metadata.namespace))) {
+      const revision = revisionOf(clusterPoliciesOf(source, namespace))
+      if (this.#revisions.get(namespace) !== revision) changed.add(namespace)
+      this.#revisions.set(namespace, revision)
+    }
+    return objects
+      .filter(({ metadata }) => changed.has(metadata.namespace))
+      .map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name }))
+  }
+}
+
+function revisionOf(binding: ClusterPolicies): string {
+  if (binding.kind !== 'known') return binding.kind
+  return JSON.stringify(binding.policies.map(({ metadata: { uid, generation } }) => [uid, generation]))
+}
