@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -12,6 +12,7 @@ import {
   at,
   chartFolder,
   flagsOf,
+  foreignKind,
   helm,
   type KubeObject,
   type Pod,
@@ -68,26 +69,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => cluster.stop())
-
-/** A kind of somebody else's that takes any fields. */
-function foreignKind(group: string, kind: string): object {
-  const plural = `${kind.toLowerCase()}s`
-  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: {
-      name: `${plural}.${group}`,
-      annotations: { 'api-approved.kubernetes.io': 'unapproved, in place of the real one' },
-    },
-    spec: {
-      group,
-      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
-      scope: 'Namespaced',
-      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }],
-    },
-  }
-}
 
 async function kubectl(...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await cluster.kubectl(args)
@@ -330,6 +311,25 @@ describe('a release', () => {
     expect(code, stderr).toBe(0)
     expect(await read('secrets', `${name}-root`)).toEqual(secret)
     expect(await namesOf('retentionpolicies')).toEqual(['keep'])
+  })
+
+  test('docs/OPERATIONS.md: the commands that remove everything do', async () => {
+    const text = readFileSync(join(root, 'docs/OPERATIONS.md'), 'utf8')
+    const [, block = ''] = /To remove everything[\s\S]*?```sh\n([\s\S]*?)```/.exec(text) ?? []
+    const commands = block.trim().split('\n')
+    expect(commands.length).toBeGreaterThan(3)
+    for (const command of commands) {
+      const [program, ...args] = command.split(' ')
+      // The API server obeys a policy for a moment after its binding is gone.
+      await until(command, waitMs, async () => {
+        const { code } = program === 'helm' ? helmAs('cluster-admin', args) : await cluster.kubectl(args)
+        return code === 0 ? true : null
+      })
+    }
+    const ours = ['-l', 'app.kubernetes.io/part-of=holdfast', '-o', 'name']
+    const kinds = 'crd,validatingadmissionpolicies,validatingadmissionpolicybindings,clusterroles'
+    expect(await kubectl('get', kinds, ...ours)).toBe('')
+    expect(await read('namespaces', namespace)).toBeNull()
   })
 })
 

@@ -135,3 +135,23 @@ export function flagsOf(pod: Pod): ReadonlyMap<string, string> {
   }
   return flags
 }
+
+/** A kind of somebody else's that takes any fields. */
+export function foreignKind(group: string, kind: string): object {
+  const plural = `${kind.toLowerCase()}s`
+  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: {
+      name: `${plural}.${group}`,
+      annotations: { 'api-approved.kubernetes.io': 'unapproved, in place of the real one' },
+    },
+    spec: {
+      group,
+      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
+      scope: 'Namespaced',
+      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }],
+    },
+  }
+}

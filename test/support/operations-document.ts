@@ -5,6 +5,7 @@ import { settings } from '../../src/config/settings.ts'
 import { limits } from '../../src/lib/limits.ts'
 import { table } from './markdown.ts'
 import { backup } from './operations-backup.ts'
+import { disaster, sizing, uninstall } from './operations-chapters.ts'
 import { type Weakening, weakenings } from './weakening.ts'
 
 /** What to do in each case in which an object is Stalled. */
@@ -64,7 +65,8 @@ export const remedies: Readonly<Record<string, string>> = {
 }
 
 export function makeOperationsDocument(): string {
-  return `${[introduction, conditions(), stalled(), events(), weakening(), speaking(), durations(), upgrade, backup].join('\n\n')}\n`
+  const chapters = [introduction, conditions(), stalled(), events(), weakening(), speaking(), durations()]
+  return `${[...chapters, sizing, upgrade, backup, disaster, uninstall].join('\n\n')}\n`
 }
 
 const introduction = `# Operations

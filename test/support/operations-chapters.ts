@@ -1,0 +1,113 @@
+/** What docs/OPERATIONS.md says of a whole installation: its size, its end, and what may befall it. */
+import { limits } from '../../src/lib/limits.ts'
+import { table } from './markdown.ts'
+
+const mebibytes = (bytes: number) => `${bytes / 1024 ** 2} MiB`
+const percent = `${limits.freeSpaceFractionMin * 100} %`
+const reserve = `${limits.freeSpaceBytesMin / 1024 ** 3} GiB`
+
+export const sizing = `## Sizing
+
+- **Space.** What is locked stays: count what is written a day times the days of the policy, whatever clients delete, and then the free space below which
+  nothing new is taken: ${percent} of the volume, at least ${reserve} (507 \`InsufficientStorage\`; reads, deletions and extensions of locks go on, for
+  which ${mebibytes(limits.ballastBytes)} are kept aside). Bytes are stored as they come: nothing is compressed, and only a copy on the server shares them. \`quota\` of a
+  LockedBucket bounds one bucket.
+- **Files.** A body of more than ${limits.inlineBodyBytesMax / 1024} KiB is a file of its own, of a multipart upload each part; smaller ones lie with the metadata. Inodes for that many.
+- **Volume.** One, of one server, with hard links: ext4, XFS or ZFS; not NFS, SMB, CephFS or FUSE. Every write waits for flushes
+  ([Reliability](RELIABILITY.md)), so their latency is the latency of a write: disks with a cache that survives a power cut. It grows by an edit of the claim,
+  where the storage class allows that; the server sees it at once.
+- **CPU and memory.** A worker a core, at least two (\`server.workers\`). No memory is proportional to the size of an object or a bucket; the chart’s request and
+  limit fit a few cores. The more of the metadata fit the machine’s page cache, the fewer listings wait for the disk. No CPU limit: throttling delays flushes.
+- **Growing past one volume** is more servers: a release each, with \`operator.watchNamespaces\` and a \`cluster.id\` of its own.`
+
+const disasters: readonly (readonly [string, string, string])[] = [
+  [
+    'The server’s pod or node is gone',
+    'Every answered write, every lock.',
+    'Nothing: the pod comes back. On a node that does not answer Kubernetes waits, because the volume may still be written there: switch that node off for good, then give it the taint ' +
+      '`node.kubernetes.io/out-of-service`.',
+  ],
+  [
+    'The operator is gone',
+    'Every lock and every floor: the operator enforces nothing.',
+    'Bring it back; changes of manifests wait.',
+  ],
+  [
+    'Somebody deleted objects, the CRDs or the namespace',
+    'Buckets, locks, floors and owner records are on the volume, not in the cluster.',
+    'Apply the manifests again: objects of the same namespace and name take their buckets up.',
+  ],
+  [
+    'etcd was restored from a backup, or a manifest reverted',
+    'The floors on the server; an older policy is not believed.',
+    'Where `RetentionWouldShorten` says so, make the policy as strong as `status.floor`.',
+  ],
+  [
+    'The cluster is lost, the volume is not',
+    'Everything on the volume.',
+    'Install with the `cluster.id` of the old cluster (what was set there, else the uid of its namespace kube-system, which a `NameConflict` names) and ' +
+      '`server.persistence.existingClaim`; restore the Secret `holdfast-master` from where you keep it; apply the manifests. Keys of root and operator may be new ones: none is on the volume.',
+  ],
+  [
+    'The Secret with the master key is lost',
+    'Data and locks.',
+    'Stored access keys cannot be read any more: give them out again.',
+  ],
+  [
+    'The volume is lost or damaged beyond use',
+    'What is in the last copy of it.',
+    '[Restore](#backup-and-restore) the copy. Buckets that are younger than the copy stall with `VolumeReplaced`; none is made anew in silence.',
+  ],
+  [
+    'Some bytes of the volume are damaged',
+    'Wrong bytes are never answered; what cannot be read is locked.',
+    'The log and the metrics name what the scrub put aside; `holdfast verify --data DIR` on the stopped volume names all of it. Bring those objects from a [backup](#backup-and-restore).',
+  ],
+  [
+    'The volume is full',
+    'Reads, deletions, locks and their extensions.',
+    'Grow the claim. What is locked cannot be deleted; what is not, is freed by clients and lifecycle rules.',
+  ],
+  [
+    'The clock was wrong, or the machine off for long',
+    'Locks end late, never early.',
+    '`holdfast clock` shows it; when a person has checked the time, `holdfast clock accept UNTIL REASON`.',
+  ],
+  [
+    'Root’s key leaked',
+    'COMPLIANCE and legal holds against deletion; not GOVERNANCE, not what is unlocked.',
+    'Replace the Secret `holdfast-root`, restart the server, read what was done in `holdfast audit export`. Hidden objects come back as in [examples](../examples/README.md).',
+  ],
+]
+
+export const disaster = `## Disaster
+
+What holds, and what to do. What protects against the loss of the volume is a copy elsewhere, nothing in the cluster.
+
+${table(['What happened', 'What holds', 'What to do'], disasters)}
+
+Keep outside the cluster, before any of this happens: a copy of the volume, the Secret \`holdfast-master\`, the manifests, the cluster’s id.`
+
+export const uninstall = `## Uninstall
+
+\`helm uninstall\` takes the pods, Services and rights of the release. It leaves what locked data needs to outlive it: the claim, the CRDs with every object, the
+admission policies, and the Secrets that the operator made. An install under the same name takes all of it up again.
+
+Before that, give the PersistentVolume the reclaim policy \`Retain\`, and let the API server guard claim and volume against deletion by mistake
+(admission policy \`infrastructure.holdfast.dev\`; the label is taken away by nobody but the operator):
+
+\`\`\`sh
+kubectl -n holdfast-system label pvc data-holdfast-server-0 holdfast.dev/protected=true
+\`\`\`
+
+To remove everything, which destroys what is still locked:
+
+\`\`\`sh
+helm -n holdfast-system uninstall holdfast
+kubectl delete validatingadmissionpolicybinding,validatingadmissionpolicy -l app.kubernetes.io/part-of=holdfast
+kubectl delete crd -l app.kubernetes.io/part-of=holdfast
+kubectl -n holdfast-system delete pvc data-holdfast-server-0
+kubectl delete namespace holdfast-system
+\`\`\`
+
+That is an act of a cluster administrator, in the API server’s audit log; with \`Retain\` the PersistentVolume and its bytes are left even then.`
