@@ -6,8 +6,9 @@ import { AccessRig, access, isRefused, listing, trying } from '../support/access
 import { sendAdmin } from '../support/admin.ts'
 import { bindRole } from '../support/cluster/attempts.ts'
 import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
+import { until } from '../support/cluster/until.ts'
 import { prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
-import { bucket, contentMd5, OperatorRig, policy } from '../support/operator-rig.ts'
+import { bucket, contentMd5, OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const address = inject('cluster')
@@ -91,6 +92,30 @@ describe.runIf(address !== null)('access keys from a BucketAccess', () => {
     expect(await listing(reader, one)).toBe('AccessDenied')
     const object = JSON.stringify(await rig.read(namespace, 'both'))
     for (const text of [object, operator.logs(), server.logs()]) expect(text).not.toContain(secretAccessKey)
+  })
+
+  test('BucketAccess: verified again and again, neither its status nor its Secret is written', async () => {
+    const namespace = await namespaceWith('idle', 'data')
+    await objects.apply(
+      namespace,
+      access('app', ['data'], { rotation: { period: '720h', gracePeriod: '24h' } }),
+    )
+    await rig.shows(namespace, 'app', 'True Granted')
+    await rig.patch(namespace, 'app', { metadata: { annotations: { 'holdfast.dev/rotate-now': 'a' } } })
+    await rig.becomes(namespace, 'app', ({ accessKeyIds }) => accessKeyIds?.length === 2)
+    const written = async () => [
+      (await rig.read(namespace, 'app')).metadata.resourceVersion,
+      (await rig.secret(namespace, 'app-s3'))?.metadata.resourceVersion,
+    ]
+    const before = await written()
+    const sample = (result: string) =>
+      operator.metric(`controller_runtime_reconcile_total{controller="bucketaccess",result="${result}"}`)
+    // The dates of its rotation are waited for, so its rounds end so.
+    const done = await sample('requeue_after')
+    await until('it was verified', waitMs, async () =>
+      (await sample('requeue_after')) >= done + 3 ? true : null,
+    )
+    expect(await written()).toEqual(before)
   })
 
   const roles: Readonly<Record<AccessRole, readonly [allowed: string, refused: string]>> = {
