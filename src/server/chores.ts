@@ -24,8 +24,9 @@ type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
 }
 
 /**
- * The clock's mark every minute, left-over garbage every five, the lifecycle as often as it is set, what policies ask for
- * existing versions at once. A failure is logged and tried again next time, but a failed store is the end.
+ * The clock's mark every minute, left-over garbage every five and after each run of the lifecycle, which comes as often as
+ * it is set, what policies ask for existing versions at once. A failure is logged and tried again next time, but a failed
+ * store is the end.
  */
 export function startChores(store: ChoresStore, log: Log, lifecycleIntervalMs: number): Chores {
   const stopping = new AbortController()
@@ -54,7 +55,11 @@ export function startChores(store: ChoresStore, log: Log, lifecycleIntervalMs: n
     }
   }
   const applyPolicies = oneAtATime('applyToExisting', () => store.applyToExisting(stopping.signal))
-  const expire = oneAtATime('lifecycle', () => store.lifecycle.run(stopping.signal))
+  // What the rules removed is room on the disk at once, not at the next collection.
+  const expire = oneAtATime('lifecycle', async () => {
+    await store.lifecycle.run(stopping.signal)
+    await store.collectGarbage(stopping.signal)
+  })
   const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal))
   const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
   const timers = [

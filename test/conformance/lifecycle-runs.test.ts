@@ -1,5 +1,8 @@
 /** Lifecycle rules at work in a real server: two workers serve while the supervisor removes. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { limits } from '../../src/lib/limits.ts'
 import { sendAdmin } from '../support/admin.ts'
 import { accessKey, conformance, dayMs, listedVersions } from '../support/conformance.ts'
 import { until } from '../support/crash/processes.ts'
@@ -24,6 +27,12 @@ async function versionsOf(bucket: string) {
   return listedVersions(
     await bench.send({ method: 'GET', path: `/${bucket}`, query: { versions: '' }, key: owner }),
   )
+}
+
+function bodyFiles(): readonly string[] {
+  const folder = join(bench.server().dataDirectory, 'bodies')
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
 }
 
 type LastRun = { readonly started: string; readonly lockedCount: number; readonly removedCount: number }
@@ -121,6 +130,29 @@ describe('the lifecycle in a server', () => {
       })
       expect([answer.status, answer.text]).toEqual([200, `body-${index}`])
     }
+  })
+
+  it('bodies of what the rules removed: are gone from the disk without a restart, those of what a lock kept are not', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const body = (letter: string) => letter.repeat(2 * limits.inlineBodyBytesMax)
+    const before = bodyFiles().length
+    await bench.put(bucket, 'key', { key: owner, body: body('a') })
+    const headers = { 'x-amz-object-lock-legal-hold': 'ON' }
+    const held = await bench.put(bucket, 'key', { key: owner, headers, body: body('b') })
+    await bench.put(bucket, 'key', { key: owner, body: body('c') })
+    await putRules(bucket, removeNoncurrent)
+    expect(bodyFiles()).toHaveLength(before + 3)
+    bench.server().advance(3 * dayMs)
+    await until('one file is gone', () => bodyFiles().length === before + 2)
+    await wholeRun(bucket)
+    expect(bodyFiles()).toHaveLength(before + 2)
+    const answer = await bench.send({
+      method: 'GET',
+      path: `/${bucket}/key`,
+      query: { versionId: held },
+      key: owner,
+    })
+    expect([answer.status, answer.text]).toEqual([200, body('b')])
   })
 
   it('rules that are deleted: nothing is done by them any more', async () => {

@@ -3,36 +3,32 @@
  * files below, in which the most is removed; HOLDFAST_LONG (`npm run long`) runs the tier.
  */
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
-import type { SystemCall } from '../support/crash/strace.ts'
-import type { AuditRecord } from '../support/crash/volume-state.ts'
-import { noFacts, type VolumeFacts } from '../support/removals/facts.ts'
-import { judgeRun } from '../support/removals/judge.ts'
+import { expect, test } from 'vitest'
+import { dayMs } from '../support/conformance.ts'
+import { serverWithChange } from '../support/crash/planted.ts'
+import { until } from '../support/crash/processes.ts'
+import { type Counts, countsOf, removalKinds } from '../support/removals/judge.ts'
+import { startTestServer } from '../support/server.ts'
 
 const root = join(import.meta.dirname, '../..')
 const isAll = process.env['HOLDFAST_LONG'] === '1'
-/**
- * None with lifecycle rules: their run at a server's start removes versions while garbage is collected, and a body that
- * becomes garbage and goes within one run has no facts of before to be judged by.
- */
 const removingMost = [
   'AbortMultipartUpload',
   'attacks/races',
   'CopyObject.test',
   'DeleteObject',
   'UploadPart',
+  'lifecycle-runs',
 ]
-/** Fewer bodies than these that went: the run has seen nothing. */
-const removedMin = { version: 3, upload: 1, unused: 5 }
+/** Fewer that went: the run has seen nothing. Bodies, versions with their bytes in the store, and versions by lifecycle. */
+const removedMin: Counts = { version: 3, upload: 1, replacedPart: 1, unused: 5, inline: 100, lifecycle: 20 }
 
-type Counted = {
-  readonly counts: Readonly<Record<'version' | 'upload' | 'replacedPart' | 'unused', number>>
-  readonly faults: readonly string[]
-}
+type Counted = { readonly counts: Counts; readonly faults: readonly string[] }
 
 async function runConformance(folder: string): Promise<{ readonly code: number; readonly said: string }> {
   const files = isAll ? [] : removingMost.map((name) => `test/conformance/${name}`)
@@ -66,117 +62,64 @@ test(
     rmSync(folder, { recursive: true })
     expect(counted.flatMap(({ faults }) => faults)).toEqual([])
     expect([code, code === 0 ? '' : said]).toEqual([0, ''])
-    const sum = (kind: keyof Counted['counts']) =>
-      counted.reduce((total, { counts }) => total + counts[kind], 0)
-    process.stdout.write(
-      `${counted.length} servers: ${sum('version')} bodies of versions, ${sum('upload')} of ended uploads, ${sum('replacedPart')} replaced parts and ${sum('unused')} unused bodies removed\n`,
-    )
-    for (const kind of ['version', 'upload', 'unused'] as const)
-      expect(sum(kind), kind).toBeGreaterThanOrEqual(removedMin[kind])
+    const sum = countsOf(counted)
+    process.stdout.write(`${counted.length} servers, removed: ${JSON.stringify(sum)}\n`)
+    expect(removalKinds.filter((kind) => sum[kind] < removedMin[kind])).toEqual([])
   },
   isAll ? 3_600_000 : 900_000,
 )
 
-describe('the judge of removals', () => {
-  const data = '/volume'
-  const body = `${'0'.repeat(31)}1`
-  const bodyPath = `${data}/bodies/00/00/${body}`
-  const call = (name: string, target: string, more: Partial<SystemCall> = {}): SystemCall => ({
-    ...{ process: 1, name, start: 1, end: 2, descriptor: null, target, text: target, result: 0 },
-    isSynchronous: false,
-    ...more,
-  })
-  const record = (more: Partial<AuditRecord>): AuditRecord => ({
-    ...{
-      actor: { accessKeyId: 'KEY', requestId: 'r' },
-      bucket: 'b',
-      versionId: 'v1',
-      sha256: 'aa',
-      sizeBytes: 5,
+test('Removals: a lifecycle that goes past the gate, is found out by what it removed', async () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'holdfast-removals-planted-'))
+  const unlocked = '{ ...version, lock: { kind: "known", retention: null, legalHold: null } }'
+  const mainModule = serverWithChange(
+    scratch,
+    {
+      file: 'src/lock/lifecycle.ts',
+      from: "return isProtected(context, wanted.kind, version) ? { kind: 'locked', ruleId: wanted.ruleId } : wanted",
+      to: 'return wanted',
     },
-    ...{ verdict: 'allow', lockAfter: { kind: 'known' }, detail: null },
-    ...more,
-  })
-  const written = record({})
-  const deleted = record({ lockAfter: null, sha256: null })
-  const waste = new Map([[body, { kind: 'version', sizeBytes: 5, sha256: 'aa' } as const]])
-  const judge = (
-    calls: readonly SystemCall[],
-    before: Partial<VolumeFacts>,
-    after: Partial<VolumeFacts> = {},
-  ) =>
-    judgeRun({
-      dataDirectory: data,
-      calls,
-      before: { ...noFacts, ...before },
-      after: { ...noFacts, ...after },
-      spent: new Set(),
+    {
+      file: 'src/store/delete-version.ts',
+      from: 'await removeVersion(scene, found,',
+      to: `await removeVersion(scene, job.plan === null ? found : { ...found, version: ${unlocked} },`,
+    },
+  )
+  const server = await startTestServer({ mainModule, lifecycleIntervalMs: 100, removals: scratch })
+  const send = (query: Record<string, string>, body: string, headers: Record<string, string> = {}) =>
+    server.client.send({
+      method: 'PUT',
+      path: '/bucket',
+      query,
+      body,
+      headers: { ...md5Of(body), ...headers },
     })
-
-  test('judgeRun: the body of a version that was deleted, permitted and counted', () => {
-    const { faults, counts } = judge([call('unlink', bodyPath)], { waste, records: [written, deleted] })
-    expect([faults, counts.version]).toEqual([[], 1])
+  await send({}, '', { 'x-amz-bucket-object-lock-enabled': 'true' })
+  const putObject = (headers: Record<string, string>) =>
+    server.client.send({
+      method: 'PUT',
+      path: '/bucket/key',
+      body: 'kept',
+      headers: { ...md5Of('kept'), ...headers },
+    })
+  const held = await putObject({ 'x-amz-object-lock-legal-hold': 'ON' })
+  const versionId = String(held.headers['x-amz-version-id'])
+  await putObject({})
+  const rules =
+    '<LifecycleConfiguration><Rule><ID>old</ID><Filter></Filter><Status>Enabled</Status><NoncurrentVersionExpiration>' +
+    '<NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration></Rule></LifecycleConfiguration>'
+  expect((await send({ lifecycle: '' }, rules)).status).toBe(200)
+  server.advance(3 * dayMs)
+  await until('the version that is held is gone', async () => {
+    const answer = await server.client.send({ method: 'HEAD', path: '/bucket/key', query: { versionId } })
+    return answer.status === 404
   })
-
-  test.each([
-    ['no record of the removal', { waste, records: [written] }, {}],
-    ['the removal denied', { waste, records: [written, { ...deleted, verdict: 'deny' as const }] }, {}],
-    ['a removal of other bytes', { waste, records: [record({ sha256: 'bb' }), deleted] }, {}],
-    ['a removal of another size', { waste, records: [record({ sizeBytes: 6 }), deleted] }, {}],
-    ['a record that came after', { held: new Set([body]) }, { records: [written, deleted], waste }],
-    ['a body that is still held', { held: new Set([body]) }, {}],
-    ['a body that was taken into use', {}, { held: new Set([body]) }],
-  ])('judgeRun: %s, a fault', (_name, before, after) => {
-    expect(judge([call('unlink', bodyPath)], before, after).faults).toHaveLength(1)
-  })
-
-  test('judgeRun: a version that the chain leaves and that is gone, or one that it does not know, a fault', () => {
-    expect(judge([], {}, { records: [written] }).faults).toEqual(['version v1 went without a record'])
-    const versions = new Set(['v1', 'v2'])
-    expect(judge([], {}, { records: [written], versions }).faults).toEqual([
-      'version v2 came without a record',
-    ])
-    const denied = { ...deleted, verdict: 'deny' as const }
-    expect(judge([], {}, { records: [written, denied] }).faults).toHaveLength(1)
-  })
-
-  test('judgeRun: one removal, permits the bytes of one list only', () => {
-    const second = `${'0'.repeat(31)}2`
-    const both = new Map([...waste, [second, { kind: 'version', sizeBytes: 5, sha256: 'aa' } as const]])
-    const calls = [call('unlink', bodyPath), call('unlink', `${data}/bodies/00/00/${second}`)]
-    expect(judge(calls, { waste: both, records: [written, deleted] }).faults).toHaveLength(1)
-  })
-
-  test('judgeRun: a version removed by two records, a fault', () => {
-    expect(judge([], {}, { records: [written, deleted, deleted] }).faults).toEqual([
-      'version v1 was removed twice',
-    ])
-  })
-
-  test.each([
-    ['rename', { text: bodyPath, target: '/elsewhere' }],
-    ['rename', { text: '/elsewhere', target: bodyPath }],
-    ['truncate', { target: bodyPath }],
-    ['ftruncate', { descriptor: 7, target: bodyPath, text: '' }],
-    ['unlink', { target: `${data}/kv/data.mdb` }],
-    ['rename', { text: `${data}/kv/data.mdb`, target: `${data}/kv/other` }],
-    ['unlink', { target: `${data}/lock` }],
-    ['unlink', { target: `${data}/bodies/00/00/foreign` }],
-  ])('judgeRun: %s of what is no garbage, %o: a fault', (name, more) => {
-    expect(
-      judge([call(name, '', more)], { waste, records: [written, deleted] }).faults.length,
-    ).toBeGreaterThan(0)
-  })
-
-  test('judgeRun: stages, ballast, the growing engine and calls that failed, no fault', () => {
-    const calls = [
-      call('unlink', `${data}/stage/1-w0/${body}`),
-      call('rmdir', `${data}/stage/1-w0`),
-      call('rename', `${data}/ballast`, { text: `${data}/ballast.1-w0` }),
-      call('ftruncate', `${data}/kv/data.mdb`, { descriptor: 5, text: '' }),
-      call('link', bodyPath, { text: `${data}/stage/1-w0/${body}` }),
-      call('unlink', bodyPath, { result: -1 }),
-    ]
-    expect(judge(calls, {}).faults).toEqual([])
-  })
+  await expect(server.stop()).rejects.toThrow(
+    `not permitted:\nversion ${versionId} went though it is under a legal hold`,
+  )
+  rmSync(scratch, { recursive: true })
 })
+
+function md5Of(body: string): { readonly 'content-md5': string } {
+  return { 'content-md5': createHash('md5').update(body).digest('base64') }
+}

@@ -51,6 +51,8 @@ export type TestServerOptions = {
   readonly environment?: Readonly<Record<string, string>>
   /** The module to run in place of test/support/server-main.ts. */
   readonly mainModule?: string
+  /** Its removals are judged when it has stopped, and counted in this folder: see removals/watch.ts. */
+  readonly removals?: string
 }
 
 export type TestServer = {
@@ -119,7 +121,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     version: 'test',
   }
   const environment = { ...given.environment, [clockFileVariable]: clockFile }
-  const watch = removalWatch(options.dataDirectory)
+  const watch = removalWatch(options.dataDirectory, given.removals)
   const processes = new ServerProcess(given.mainModule ?? mainModule, environment, watch)
   let started: Started
   try {
@@ -223,6 +225,7 @@ class ServerProcess {
       env: {
         ...process.env,
         ...this.#environment,
+        ...command?.environment,
         // Hundreds of these processes load the same sources: each compiles what is not there yet.
         NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-compile-cache'),
         VITEST: undefined,

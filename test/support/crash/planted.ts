@@ -26,23 +26,23 @@ export const lostSyncs: readonly PlantedFault[] = [
   },
 ]
 
-/**
- * A copy of the sources with one line of one file changed; returns its server module. Errors: the line is not there once.
- */
-export function serverWithChange(
-  directory: string,
-  change: { readonly file: string; readonly from: string; readonly to: string },
-): string {
+/** `from` is in the file once. */
+export type SourceChange = { readonly file: string; readonly from: string; readonly to: string }
+
+/** A copy of the sources with some lines changed; returns its server module. Errors: a line is not there once. */
+export function serverWithChange(directory: string, ...changes: readonly SourceChange[]): string {
   const copy = join(directory, 'checkout')
   mkdirSync(join(copy, 'test'), { recursive: true })
   for (const folder of ['src', 'test/support'])
     cpSync(join(checkout, folder), join(copy, folder), { recursive: true })
   cpSync(join(checkout, 'package.json'), join(copy, 'package.json'))
   symlinkSync(join(checkout, 'node_modules'), join(copy, 'node_modules'))
-  const path = join(copy, change.file)
-  const parts = readFileSync(path, 'utf8').split(change.from)
-  if (parts.length !== 2) throw new Error(`${change.file} does not have once: ${change.from}`)
-  rmSync(path)
-  writeFileSync(path, parts.join(change.to))
+  for (const { file, from, to } of changes) {
+    const path = join(copy, file)
+    const parts = readFileSync(path, 'utf8').split(from)
+    if (parts.length !== 2) throw new Error(`${file} does not have once: ${from}`)
+    rmSync(path)
+    writeFileSync(path, parts.join(to))
+  }
   return join(copy, 'test/support/server-main.ts')
 }

@@ -23,6 +23,8 @@ export type AuditRecord = Readonly<Record<string, unknown>> & {
   readonly sha256: string | null
   readonly sizeBytes: number | null
   readonly verdict: 'allow' | 'deny'
+  readonly rule: string
+  readonly trustedMs: number
   readonly lockAfter: unknown
   readonly detail: Readonly<Record<string, unknown>> | null
 }

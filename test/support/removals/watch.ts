@@ -1,6 +1,6 @@
 /**
- * With HOLDFAST_REMOVALS every server of the tests runs under strace from its first instruction, and what it unlinked,
- * renamed or truncated is judged whenever it has stopped. The variable names the folder that gets the counts, a file a server.
+ * With HOLDFAST_REMOVALS every server of the tests runs under strace from its first instruction and keeps a journal of its
+ * commits; what it unlinked, renamed or truncated is judged by them whenever it has stopped. The variable names the folder that gets the counts, a file a server.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,12 +8,19 @@ import { basename, join } from 'node:path'
 import { until } from '../crash/processes.ts'
 import { parseThread } from '../crash/strace.ts'
 import { readVolume, rowsOf } from '../crash/volume-state.ts'
-import { readFacts, type VolumeFacts } from './facts.ts'
-import { type Judgement, judgeRun, watchedCalls } from './judge.ts'
+import { readFacts } from './facts.ts'
+import { journalVariable } from './journal.ts'
+import { countsOf, type Judgement, judgeRun, watchedCalls } from './judge.ts'
+import { type Rows, readCommits, readRows } from './rows.ts'
 
 const folder = process.env['HOLDFAST_REMOVALS']
+const journalHook = new URL('./processes/journal-hook.ts', import.meta.url).href
 
-export type Command = { readonly execPath: string; readonly execArgv: string[] }
+export type Command = {
+  readonly execPath: string
+  readonly execArgv: string[]
+  readonly environment: Readonly<Record<string, string>>
+}
 
 export interface RemovalWatch {
   /** Before a start: how to run the server. */
@@ -26,9 +33,10 @@ export interface RemovalWatch {
   readonly report: () => void
 }
 
-/** null: nobody watches. */
-export function removalWatch(dataDirectory: string): RemovalWatch | null {
-  return folder === undefined ? null : new Watch(folder, dataDirectory)
+/** null: nobody watches. `given`: for this server alone. */
+export function removalWatch(dataDirectory: string, given: string | undefined): RemovalWatch | null {
+  const counts = given ?? folder
+  return counts === undefined ? null : new Watch(counts, dataDirectory)
 }
 
 class Watch implements RemovalWatch {
@@ -36,8 +44,9 @@ class Watch implements RemovalWatch {
   readonly #dataDirectory: string
   readonly #traces = mkdtempSync(join(tmpdir(), 'holdfast-removals-'))
   readonly #judgements: Judgement[] = []
-  readonly #spent = new Set<string>()
-  #before: VolumeFacts | null = null
+  /** Not among the traces. */
+  readonly #journal = mkdtempSync(join(tmpdir(), 'holdfast-journal-'))
+  #before: Rows | null = null
 
   constructor(counts: string, dataDirectory: string) {
     this.#folder = counts
@@ -45,11 +54,16 @@ class Watch implements RemovalWatch {
   }
 
   async command(): Promise<Command> {
-    this.#before = await readFacts(this.#dataDirectory)
+    this.#before = await readRows(this.#dataDirectory)
     // The server stays the child that a signal reaches; the tracer is a session of its own and outlives kill -9.
     const trace = ['-DDD', '-ff', '--seccomp-bpf', '-qqq', '-ttt', '-T', '-yy', '-e', 'signal=none']
     const output = ['-e', `trace=${watchedCalls.join()}`, '-o', join(this.#traces, 'thread')]
-    return { execPath: 'strace', execArgv: [...trace, ...output, process.execPath] }
+    return {
+      execPath: 'strace',
+      // Workers are forked with the arguments of their supervisor.
+      execArgv: [...trace, ...output, process.execPath, '--import', journalHook],
+      environment: { [journalVariable]: this.#journalPath() },
+    }
   }
 
   tidied(): Promise<void> {
@@ -64,29 +78,22 @@ class Watch implements RemovalWatch {
     if (before === null) return
     this.#before = null
     const after = await readFacts(this.#dataDirectory)
-    const run = {
-      dataDirectory: this.#dataDirectory,
-      calls: this.#takeCalls(),
-      before,
-      after,
-      spent: this.#spent,
-    }
-    this.#judgements.push(judgeRun(run))
+    const commits = readCommits(this.#journalPath(), await readRows(this.#dataDirectory))
+    rmSync(this.#journalPath(), { force: true })
+    const run = { dataDirectory: this.#dataDirectory, calls: this.#takeCalls(), before, commits, after }
+    this.#judgements.push(await judgeRun(run))
   }
 
   report(): void {
-    rmSync(this.#traces, { recursive: true })
+    for (const folder of [this.#traces, this.#journal]) rmSync(folder, { recursive: true })
     const faults = [...new Set(this.#judgements.flatMap((judgement) => judgement.faults))]
-    const sum = (kind: keyof Judgement['counts']): number =>
-      this.#judgements.reduce((total, { counts }) => total + counts[kind], 0)
-    const counts = {
-      version: sum('version'),
-      upload: sum('upload'),
-      replacedPart: sum('replacedPart'),
-      unused: sum('unused'),
-    }
+    const counts = countsOf(this.#judgements)
     writeFileSync(join(this.#folder, `${basename(this.#traces)}.json`), JSON.stringify({ counts, faults }))
     if (faults.length > 0) throw new Error(`not permitted:\n${faults.join('\n')}`)
+  }
+
+  #journalPath(): string {
+    return join(this.#journal, 'commits')
   }
 
   #takeCalls() {
