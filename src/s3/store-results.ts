@@ -6,6 +6,7 @@ import { unreachable } from '../lib/assert.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { ChangeLockResult, Denied, QuotaExceeded } from '../store/store.ts'
 import { bucketLockMissingForHeaders } from './lock-headers.ts'
+import { strictnessError } from './profiles/strictness.ts'
 import { S3Error } from './s3-error.ts'
 
 /** What the request was about, for the elements of the error. */
@@ -138,7 +139,7 @@ export function changeLockError(
     case 'isDeleteMarker':
       return deleteMarkerNotAllowed(method)
     case 'denied':
-      return denied(result, subject.bucket)
+      return strictnessError(result.verdict) ?? denied(result, subject.bucket)
     default:
       return unreachable(result, 'every result of a lock change has its answer')
   }

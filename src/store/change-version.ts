@@ -6,7 +6,7 @@ import { auditFields, denyIfUnreadable, type VersionContext, versionFacts } from
 import { changeLock, changeTags, type LockChange, type LockChangeResult } from './gate.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
 import type { VersionRecord } from './records.ts'
-import type { Actor, ChangeLockResult, VersionAddress } from './requests.ts'
+import type { Actor, ChangeLockResult, Denied, Objection, VersionAddress } from './requests.ts'
 import { Scenes } from './scenes.ts'
 import { findVersion, type Scene } from './version-rows.ts'
 
@@ -17,13 +17,13 @@ type Tags = Readonly<Record<string, string>>
 type Attempt = { readonly answer: ChangeLockResult; readonly record: AuditFields | null }
 
 /**
- * Answers in S3's order: bucket, key or version, the bucket's Object Lock, delete marker, lock. Errors: those
- * of `transact`.
+ * Answers in S3's order: bucket, key or version, the bucket's Object Lock, delete marker, the caller's objection, lock.
+ * Errors: those of `transact`.
  */
 export async function changeVersion(
   context: VersionContext,
   actor: Actor,
-  address: VersionAddress,
+  address: VersionAddress & { readonly objection?: Objection },
   change: VersionChange,
 ): Promise<ChangeLockResult> {
   const { bucket, key, versionId } = address
@@ -41,7 +41,7 @@ export async function changeVersion(
 type Job = {
   readonly context: VersionContext
   readonly actor: Actor
-  readonly address: VersionAddress
+  readonly address: VersionAddress & { readonly objection?: Objection }
   readonly change: VersionChange
 }
 
@@ -60,7 +60,8 @@ async function attempt(
     return { answer: { kind: 'bucketLockMissing' }, record: null }
   }
   if (version.object === null) return { answer: { kind: 'isDeleteMarker', isCurrent }, record: null }
-  const result = changed(scene, version, change)
+  const objection = address.objection?.(version, scene.bucket, scene.now) ?? null
+  const result = objection === null ? changed(scene, version, change) : refused(objection)
   const { verdict } = result
   const before = { verdict, ...versionFacts(version), detail: requested(change) }
   const subject = { actor, bucket, key }
@@ -75,6 +76,10 @@ async function attempt(
     answer: { kind: 'changed', version: result.version },
     record: auditFields(subject, scene.now, facts),
   }
+}
+
+function refused(verdict: Denied['verdict']): LockChangeResult {
+  return { kind: 'denied', verdict }
 }
 
 function changed(scene: Scene, version: VersionRecord, change: VersionChange): LockChangeResult {

@@ -166,6 +166,16 @@ export type DeleteObjectResult =
 /** `conflict`: others kept this key busy to the end; nothing of it was deleted, and the others of the batch went on. */
 export type DeleteManyResult = DeleteObjectResult | { readonly kind: 'conflict' }
 
+/**
+ * What a caller has against a change of a lock beyond the lock's own rules: asked in the transaction of the change, on what it
+ * read. It can refuse and nothing else. What it throws is the caller's own.
+ */
+export type Objection = (
+  version: VersionRecord,
+  bucket: BucketRecord,
+  now: TrustedNow,
+) => Denied['verdict'] | null
+
 export type ChangeLockResult =
   | { readonly kind: 'changed'; readonly version: VersionRecord }
   | NoSuchBucket

@@ -40,6 +40,7 @@ import type {
   ListVersions,
   ListVersionsResult,
   NoSuchBucket,
+  Objection,
   ObjectLockChange,
   Precondition,
   PutVersion,
@@ -128,9 +129,12 @@ export interface Versions {
   /** A bypass that was used is in the audit record. `next: null` is an empty Retention. */
   putRetention(
     actor: Actor,
-    input: VersionAddress & { next: Retention | null; bypassGovernance: boolean },
+    input: VersionAddress & { next: Retention | null; bypassGovernance: boolean; objection?: Objection },
   ): Promise<ChangeLockResult>
-  putLegalHold(actor: Actor, input: VersionAddress & { next: LegalHoldStatus }): Promise<ChangeLockResult>
+  putLegalHold(
+    actor: Actor,
+    input: VersionAddress & { next: LegalHoldStatus; objection?: Objection },
+  ): Promise<ChangeLockResult>
   putTags(
     actor: Actor,
     input: VersionAddress & { tags: Readonly<Record<string, string>> },

@@ -1,7 +1,15 @@
 /** Lock fields of a form mean what the headers of PutObject mean. */
 import { describe, expect, it } from 'vitest'
-import { accessKey, conformance, dayMs, md5, refusal } from '../support/conformance.ts'
-import { formRequest } from '../support/form.ts'
+import {
+  accessKey,
+  conformance,
+  dayMs,
+  listedVersions,
+  md5,
+  refusal,
+  refused,
+} from '../support/conformance.ts'
+import { formRequest, type PostForm } from '../support/form.ts'
 
 const owner = accessKey('owner', null)
 const bench = conformance({ accessKeys: [owner] })
@@ -90,5 +98,77 @@ describe('PostObject: lock fields', () => {
     const [stamped, stampedUntil, held] = await lockOf(bucket)
     expect([stamped, held]).toEqual(['COMPLIANCE', 'ON'])
     expect(Date.parse(String(stampedUntil))).toBeGreaterThanOrEqual(before + 9 * dayMs)
+  })
+})
+
+describe('PostObject: the fields of OBS', () => {
+  const obs = (name: string) => name.replace('x-amz-', 'x-obs-')
+  const form = (bucket: string, more: Partial<PostForm>) =>
+    formRequest({
+      ...{ bucket, key: owner, nowMs: bench.server().nowMs(), file: 'bytes' },
+      ...{ fields: { key: 'key', 'content-md5': md5('bytes') }, ...more },
+    })
+
+  it.each([
+    [
+      'mode and date',
+      { [obs(mode)]: 'COMPLIANCE', [obs(date)]: future },
+      ['COMPLIANCE', '2099-01-01T00:00:00.000Z'],
+    ],
+    [
+      'a mode of OBS and a date of S3',
+      { [obs(mode)]: 'COMPLIANCE', [date]: future },
+      ['COMPLIANCE', '2099-01-01T00:00:00.000Z'],
+    ],
+    ['a hold', { [obs(hold)]: 'ON' }, [undefined, undefined, 'ON']],
+    ['both families, the same', { [obs(hold)]: 'ON', [hold]: 'ON' }, [undefined, undefined, 'ON']],
+  ])('PostObject: %s, stored as the x-amz-* fields are', async (_name, fields: Fields, stored) => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    expect((await post(bucket, fields)).status).toBe(204)
+    expect(await lockOf(bucket)).toEqual([...stored, undefined].slice(0, 3))
+    const [{ versionId = '' } = {}] = listedVersions(
+      await bench.send({ method: 'GET', path: `/${bucket}`, query: { versions: '' }, key: owner }),
+    )
+    const removed = await bench.unchanged(bucket, () =>
+      bench.send({ method: 'DELETE', path: `/${bucket}/key`, query: { versionId }, key: owner }),
+    )
+    expect(refusal(removed)).toEqual(refused.locked)
+  })
+
+  it('PostObject: both families with different values, 400 InvalidRequest and nothing is stored', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const fields = { [obs(hold)]: 'ON', [hold]: 'OFF' }
+    const answer = await bench.unchanged(bucket, () => post(bucket, fields))
+    expect(refusal(answer).slice(0, 2)).toEqual([400, 'InvalidRequest'])
+  })
+
+  it('B-60 PostObject: a field of OBS that the policy does not cover, is refused', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const request = form(bucket, { uncovered: { [obs(hold)]: 'OFF' } })
+    expect(refusal(await bench.unchanged(bucket, () => bench.send(request))).slice(0, 2)).toEqual([
+      403,
+      'AccessDenied',
+    ])
+  })
+
+  it('PostObject: a header of OBS, which nothing signs, is refused and not left out', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const request = form(bucket, {})
+    const headers = { ...request.headers, [obs(hold)]: 'ON' }
+    const answer = await bench.unchanged(bucket, () => bench.send({ ...request, headers }))
+    expect([...refusal(answer), answer.element('HeadersNotSigned')]).toEqual([
+      403,
+      'AccessDenied',
+      'There were headers present in the request which were not signed',
+      obs(hold),
+    ])
+  })
+
+  it('PostObject: the source of a copy and a session token, by the names of OBS, are refused', async () => {
+    const bucket = await bench.bucket('locked', { key: owner })
+    const copy = await bench.unchanged(bucket, () => post(bucket, { 'x-obs-copy-source': `/${bucket}/key` }))
+    expect(refusal(copy).slice(0, 2)).toEqual([400, 'InvalidArgument'])
+    const token = await bench.unchanged(bucket, () => post(bucket, { 'x-obs-security-token': 'token' }))
+    expect(refusal(token).slice(0, 2)).toEqual([400, 'InvalidToken'])
   })
 })

@@ -35,7 +35,7 @@ export function carriesForm({ method, bucket, key, query, headers }: RequestHead
 
 /**
  * Reads the fields, proves them and holds them to their policy; of the file nothing is read yet. Errors: those of `openForm`,
- * `authenticateForm`, `parsePostPolicy` and `checkPostPolicy`; AccessDenied for x-amz-* headers, which nothing signs;
+ * `authenticateForm`, `parsePostPolicy` and `checkPostPolicy`; AccessDenied for x-amz-* and x-obs-* headers, which nothing signs;
  * InvalidArgument, KeyTooLongError, MalformedXML. The body's: EntityTooSmall, EntityTooLarge, MalformedPOSTRequest.
  */
 export async function openFormUpload(
@@ -44,7 +44,7 @@ export async function openFormUpload(
   settings: AuthenticationSettings,
   wallMs: EpochMs,
 ): Promise<FormUpload> {
-  const unsigned = Object.keys(head.headers).filter((name) => name.startsWith('x-amz-') || isCondition(name))
+  const unsigned = Object.keys(head.headers).filter((name) => isOfAFamily(name) || isCondition(name))
   if (unsigned.length > 0) throw headersNotSigned(unsigned)
   const form = await openForm(source, head.headers)
   const principal = await authenticateForm(form.fields, settings, wallMs)
@@ -63,6 +63,11 @@ export async function openFormUpload(
       stream: () => within(range, form.proposedBytes, form.file()),
     },
   }
+}
+
+/** S3's headers and OBS's twins of them. */
+function isOfAFamily(name: string): boolean {
+  return name.startsWith('x-amz-') || name.startsWith('x-obs-')
 }
 
 /** A condition that is not signed proves nothing, and one that is ignored would be worse. */
@@ -148,8 +153,8 @@ function fieldHeaders(fields: FormFields): Readonly<Record<string, string>> {
   for (const [lower, { name, value }] of fields) {
     if (proofFields.has(lower)) continue
     const header = Object.hasOwn(renamed, lower) ? (renamed[lower] ?? lower) : lower
-    if (!headerFields.has(header) && !header.startsWith('x-amz-')) continue
-    if (senseless.some((each) => lower.startsWith(each)))
+    if (!headerFields.has(header) && !isOfAFamily(header)) continue
+    if (senseless.some((each) => lower.replace(/^x-obs-/, 'x-amz-').startsWith(each)))
       throw invalidArgument(`The field ${name} has no meaning in a form.`, name)
     if (headers[header] !== undefined)
       throw invalidArgument(`The form says ${header} twice, under two names.`, name)

@@ -50,7 +50,7 @@ export const CompleteMultipartUpload = defineOperation<Input>({
     }
   },
   lockFacts: ({ uploadId }, context) => lockOfUpload(context, uploadId),
-  handle: (context, input) => slowAnswer(context.request, complete(context, input)),
+  handle: (context, input) => slowAnswer(context, complete(context, input)),
 })
 
 function parseParts(document: string): readonly CompletePart[] {

@@ -74,7 +74,7 @@ export const CopyObject = defineOperation<Input>({
   lockFacts: ({ lock }) => lockFacts(lock),
   morePermissions: ({ lock, tags }) => newObjectPermissions(lock, tags),
   // Slow only when a checksum has to be counted anew over a large object.
-  handle: (context, input) => slowAnswer(context.request, copy(context, input)),
+  handle: (context, input) => slowAnswer(context, copy(context, input)),
 })
 
 async function copy(context: OperationContext, input: Input): Promise<S3Response> {

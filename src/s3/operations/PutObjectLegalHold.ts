@@ -2,11 +2,11 @@ import { limits } from '../../lib/limits.ts'
 import type { LegalHoldStatus } from '../../lock/types.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
-import { demandStrictness } from '../demand-strictness.ts'
 import { demandDocumentChecksum } from '../lock-headers.ts'
 import { parseLegalHold } from '../lock-xml.ts'
 import { defineOperation } from '../operation.ts'
 import { lockFacts } from '../policy/facts.ts'
+import { objectionOf } from '../profile-objection.ts'
 import { changeLockError } from '../store-results.ts'
 import { versionIdHeader, versionIdOf } from '../version-id.ts'
 
@@ -27,8 +27,8 @@ export const PutObjectLegalHold = defineOperation<Input>({
   handle: async (context, { status, versionId }) => {
     const bucket = addressedBucket(context)
     const key = addressedKey(context.request)
-    await demandStrictness(context, { kind: 'legalHold', versionId, next: status })
-    const change = { bucket: bucket.name, key, versionId, next: status }
+    const objection = objectionOf(context.profile, { kind: 'legalHold', next: status })
+    const change = { bucket: bucket.name, key, versionId, next: status, objection }
     const result = await context.store.versions.putLegalHold(context.actor, change)
     if (result.kind !== 'changed') throw changeLockError(result, { bucket, key, versionId }, 'PUT')
     return emptyAnswer(200, versionIdHeader(bucket, result.version))

@@ -1,11 +1,11 @@
 import { limits } from '../../lib/limits.ts'
 import { addressedBucket, addressedKey } from '../addressed.ts'
 import { emptyAnswer } from '../answers.ts'
-import { demandStrictness } from '../demand-strictness.ts'
 import { asksBypassGovernance, dateNotInFuture, demandDocumentChecksum } from '../lock-headers.ts'
 import { parseRetention, type RetentionDocument } from '../lock-xml.ts'
 import { defineOperation } from '../operation.ts'
 import { lockFacts } from '../policy/facts.ts'
+import { objectionOf } from '../profile-objection.ts'
 import { changeLockError } from '../store-results.ts'
 import { versionIdHeader, versionIdOf } from '../version-id.ts'
 
@@ -36,8 +36,9 @@ export const PutObjectRetention = defineOperation<Input>({
     }
     const bypassGovernance =
       asksBypassGovernance(context.request.headers) && context.may('s3:BypassGovernanceRetention', key)
-    await demandStrictness(context, { kind: 'retention', versionId, next: retention, bypassGovernance })
-    const change = { bucket: bucket.name, key, versionId, next: retention, bypassGovernance }
+    const wanted = { kind: 'retention', next: retention, bypassGovernance } as const
+    const objection = objectionOf(context.profile, wanted)
+    const change = { bucket: bucket.name, key, versionId, next: retention, bypassGovernance, objection }
     const result = await context.store.versions.putRetention(context.actor, change)
     if (result.kind !== 'changed') throw changeLockError(result, { bucket, key, versionId }, 'PUT')
     return emptyAnswer(200, versionIdHeader(bucket, result.version))

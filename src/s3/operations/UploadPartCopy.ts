@@ -52,7 +52,7 @@ export const UploadPartCopy = defineOperation<Input>({
     }
   },
   lockFacts: ({ uploadId }, context) => lockOfUpload(context, uploadId),
-  handle: (context, input) => slowAnswer(context.request, copyPart(context, input)),
+  handle: (context, input) => slowAnswer(context, copyPart(context, input)),
 })
 
 async function copyPart(context: OperationContext, input: Input): Promise<S3Response> {

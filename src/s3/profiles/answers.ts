@@ -40,9 +40,8 @@ export type AnswerIds = { readonly requestId: string; readonly hostId: string }
 
 /** Namespace and header family of OBS go also to who sends its headers, whatever the bucket's profile. */
 export function dressed({ profile, headers }: Dialect, answer: S3Response, ids: AnswerIds): S3Response {
-  const asksObs = usesObsHeaders(headers)
-  const { server, headerFamily, namespace } = profile.answers
-  const family = asksObs ? 'obs' : headerFamily
+  const { server, headerFamily } = profile.answers
+  const family = usesObsHeaders(headers) ? 'obs' : headerFamily
   return {
     status: answer.status,
     headers: {
@@ -50,8 +49,16 @@ export function dressed({ profile, headers }: Dialect, answer: S3Response, ids: 
       ...answer.headers,
       server,
     },
-    body: inNamespace(answer.body, asksObs ? obs.answers.namespace : namespace),
+    body: typeof answer.body === 'string' ? inNamespace({ profile, headers }, answer.body) : answer.body,
   }
+}
+
+/** Documents are written in S3's namespace, on their root: the first place where it can be. */
+export function inNamespace({ profile, headers }: Omit<Dialect, 'operation'>, document: string): string {
+  const { namespace } = usesObsHeaders(headers) ? obs.answers : profile.answers
+  return namespace === s3Namespace
+    ? document
+    : document.replace(`xmlns="${s3Namespace}"`, `xmlns="${namespace}"`)
 }
 
 function obsTwins(headers: S3Response['headers'], { requestId, hostId }: AnswerIds): S3Response['headers'] {
@@ -61,10 +68,4 @@ function obsTwins(headers: S3Response['headers'], { requestId, hostId }: AnswerI
     'x-obs-request-id': requestId,
     'x-obs-id-2': hostId,
   }
-}
-
-/** Documents are written in S3's namespace, on their root: the first place where it can be. */
-function inNamespace(body: S3Response['body'], namespace: string): S3Response['body'] {
-  if (namespace === s3Namespace || typeof body !== 'string') return body
-  return body.replace(`xmlns="${s3Namespace}"`, `xmlns="${namespace}"`)
 }

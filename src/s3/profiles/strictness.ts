@@ -1,6 +1,6 @@
 /** What a profile refuses beyond S3. Refusals only: an allow is `src/lock`'s alone. */
-import { unreachable } from '../../lib/assert.ts'
 import type { EpochMs } from '../../lib/units.ts'
+import type { Denial } from '../../lock/rules.ts'
 import { activeRetention } from '../../lock/state.ts'
 import type { ObjectLockState, Retention } from '../../lock/types.ts'
 import { S3Error } from '../s3-error.ts'
@@ -70,7 +70,7 @@ export type RetentionChange = {
   readonly bucketRule: 'some' | 'none'
 }
 
-/** Why a profile refuses what S3 would let pass; the rule in the audit record. */
+/** Why a profile refuses what S3 would let pass. */
 export type Strictness = 'GovernanceChangeNeedsBypass' | 'EqualDate' | 'RemovalUnderRule'
 
 /** null: nothing against it. */
@@ -86,18 +86,20 @@ export function judgeStrictness(dialect: RetentionDialect, change: RetentionChan
   return null
 }
 
-export function strictnessError(strictness: Strictness): S3Error {
-  const message = 'Access Denied because object protected by object lock.'
-  switch (strictness) {
-    case 'GovernanceChangeNeedsBypass':
-      return new S3Error('AccessDenied', { message, situation: 'GovernanceRetention' })
-    case 'EqualDate':
-      return new S3Error('AccessDenied', { message, situation: 'ComplianceRetention' })
-    case 'RemovalUnderRule':
-      return new S3Error('AccessDenied', {
-        message: 'Access Denied because this bucket has a default retention: no version is without one.',
-      })
-    default:
-      return unreachable(strictness, 'every strictness has its answer')
-  }
+/** As the store answers and records it: the rule is the profile's, the reason the lock's that it is stricter about. */
+export function strictnessDenial(strictness: Strictness): Denial {
+  const reason = strictness === 'EqualDate' ? 'ComplianceRetention' : 'GovernanceRetention'
+  return { kind: 'deny', rule: ruleOf(strictness), reason, untilMs: null }
+}
+
+/** The sentence of a denial that S3 has none for; null: S3's own. */
+export function strictnessError({ rule }: Denial): S3Error | null {
+  if (rule !== ruleOf('RemovalUnderRule')) return null
+  return new S3Error('AccessDenied', {
+    message: 'Access Denied because this bucket has a default retention: no version is without one.',
+  })
+}
+
+function ruleOf(strictness: Strictness): string {
+  return `Profile${strictness}`
 }
