@@ -22,6 +22,17 @@ it('DeleteBucketLifecycle: 204, and there is none any more; again 204', async ()
   }
 })
 
+it('[DeleteBucketLifecycle.1] DeleteBucketLifecycle: a bucket with Object Lock, 204 and its locks stay', async () => {
+  const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
+  await bench.put(bucket, 'key', { key: owner })
+  await put(bucket)
+  await bench.unchanged(bucket, async () => {
+    const answer = await bench.send({ method: 'DELETE', ...target(bucket), key: writer })
+    expect([answer.status, answer.text]).toEqual([204, ''])
+  })
+  expect((await get(bucket)).code).toBe('NoSuchLifecycleConfiguration')
+})
+
 it('DeleteBucketLifecycle: needs the permission of the PUT and no other', async () => {
   const bucket = await bench.bucket('enabled', { key: owner })
   await put(bucket)

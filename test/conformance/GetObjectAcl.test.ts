@@ -18,6 +18,14 @@ it('GetObjectAcl: the owner with FULL_CONTROL and nobody else', async () => {
   expect(refusal(await get(bucket, { versionId }, reader))).toEqual(refused.forbidden)
 })
 
+it('[GetObjectAcl.1] GetObjectAcl: a locked version, no word of the lock', async () => {
+  const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
+  await bench.put(bucket, 'key', { key: owner, headers: { 'x-amz-object-lock-legal-hold': 'ON' } })
+  const answer = await get(bucket)
+  expect(answer.status).toBe(200)
+  expect(`${answer.text}${Object.keys(answer.headers)}`).not.toMatch(/lock|hold|retain|COMPLIANCE/i)
+})
+
 it('GetObjectAcl: a missing key and a missing version', async () => {
   const bucket = await bench.bucket('enabled', { key: owner })
   expect(refusal(await get(bucket))).toEqual(refused.noSuchKey)

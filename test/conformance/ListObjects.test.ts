@@ -25,6 +25,14 @@ it('ListObjects: keys in byte order with their owner', async () => {
   expect(answer.text).not.toContain('NextMarker')
 })
 
+it('[ListObjects.1] ListObjects: a locked version, no word of the lock', async () => {
+  const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
+  await bench.put(bucket, 'key', { key: owner, headers: { 'x-amz-object-lock-legal-hold': 'ON' } })
+  const answer = await list(bucket)
+  expect(elements(answer, 'Key')).toEqual(['key'])
+  expect(answer.text).not.toMatch(/lock|hold|retain|COMPLIANCE/i)
+})
+
 it('ListObjects: with a delimiter NextMarker leads on, over a common prefix as well', async () => {
   const bucket = await filled()
   const first = await list(bucket, { delimiter: '/', 'max-keys': '2' })

@@ -122,20 +122,23 @@ describe('PostObject: the fields of OBS', () => {
     ],
     ['a hold', { [obs(hold)]: 'ON' }, [undefined, undefined, 'ON']],
     ['both families, the same', { [obs(hold)]: 'ON', [hold]: 'ON' }, [undefined, undefined, 'ON']],
-  ])('PostObject: %s, stored as the x-amz-* fields are', async (_name, fields: Fields, stored) => {
-    const bucket = await bench.bucket('locked', { key: owner })
-    expect((await post(bucket, fields)).status).toBe(204)
-    expect(await lockOf(bucket)).toEqual([...stored, undefined].slice(0, 3))
-    const [{ versionId = '' } = {}] = listedVersions(
-      await bench.send({ method: 'GET', path: `/${bucket}`, query: { versions: '' }, key: owner }),
-    )
-    const removed = await bench.unchanged(bucket, () =>
-      bench.send({ method: 'DELETE', path: `/${bucket}/key`, query: { versionId }, key: owner }),
-    )
-    expect(refusal(removed)).toEqual(refused.locked)
-  })
+  ])(
+    '[PostObject.4] PostObject: %s, stored as the x-amz-* fields are',
+    async (_name, fields: Fields, stored) => {
+      const bucket = await bench.bucket('locked', { key: owner })
+      expect((await post(bucket, fields)).status).toBe(204)
+      expect(await lockOf(bucket)).toEqual([...stored, undefined].slice(0, 3))
+      const [{ versionId = '' } = {}] = listedVersions(
+        await bench.send({ method: 'GET', path: `/${bucket}`, query: { versions: '' }, key: owner }),
+      )
+      const removed = await bench.unchanged(bucket, () =>
+        bench.send({ method: 'DELETE', path: `/${bucket}/key`, query: { versionId }, key: owner }),
+      )
+      expect(refusal(removed)).toEqual(refused.locked)
+    },
+  )
 
-  it('PostObject: both families with different values, 400 InvalidRequest and nothing is stored', async () => {
+  it('[PostObject.4] PostObject: both families with different values, 400 InvalidRequest and nothing is stored', async () => {
     const bucket = await bench.bucket('locked', { key: owner })
     const fields = { [obs(hold)]: 'ON', [hold]: 'OFF' }
     const answer = await bench.unchanged(bucket, () => post(bucket, fields))

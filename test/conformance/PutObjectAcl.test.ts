@@ -14,7 +14,7 @@ const put = (bucket: string, acl: string, query: Record<string, string> = {}, ke
     key,
   })
 
-it('PutObjectAcl: what holds anyway is 200 on a locked version, anything else is refused', async () => {
+it('[PutObjectAcl.1] PutObjectAcl: what holds anyway is 200 on a locked version, anything else is refused', async () => {
   const bucket = await bench.bucket('locked', { key: owner, rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
   const versionId = await bench.put(bucket, 'key', { key: owner })
   await bench.unchanged(bucket, async () => {

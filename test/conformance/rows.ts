@@ -269,6 +269,7 @@ const PostObject = `
   1 | D | lock fields of a form | must be covered by conditions of its policy
   2 | D | the same | each kind needs its own permission
   3 | D | the same | mean, and are refused, what the headers of PutObject do
+  4 | own | x-obs-* fields | read as their x-amz-* twins; refused where both are there and differ
 `
 
 const PutBucketLifecycleConfiguration = `
@@ -276,6 +277,10 @@ const PutBucketLifecycleConfiguration = `
   2 | D | actions that remove all versions | refused
   3 | C | no checksum | 400 InvalidRequest
   4 | own | transitions | 501 NotImplemented: there is one storage class
+`
+
+const DeleteBucketLifecycle = `
+  1 | C | a bucket with Object Lock | 204, limited by no lock; locks stay
 `
 
 const lifecycle = `
@@ -291,6 +296,10 @@ const noLocks = `
 
 const PutObjectTagging = `
   1 | C | a locked version | its tags may be changed; bytes, metadata and lock stay
+`
+
+const PutObjectAcl = `
+  1 | C | a locked version | 200 for what holds anyway; bytes, metadata and lock stay
 `
 
 const otherHeaders = `
@@ -326,14 +335,18 @@ const perOperation = {
   PutBucketVersioning,
   PostObject,
   PutBucketLifecycleConfiguration,
+  DeleteBucketLifecycle,
   DeleteBucket,
   GetObject,
   HeadObject: GetObject,
   GetObjectAttributes: noLocks,
   ListObjectVersions: noLocks,
+  ListObjects: noLocks,
   ListObjectsV2: noLocks,
   GetObjectTagging: noLocks,
   PutObjectTagging,
+  GetObjectAcl: noLocks,
+  PutObjectAcl,
 }
 
 export const rows: readonly Row[] = Object.entries({ ...crossCutting, ...perOperation }).flatMap(

@@ -69,7 +69,7 @@ test(
   isAll ? 3_600_000 : 900_000,
 )
 
-test('Removals: a lifecycle that goes past the gate, is found out by what it removed', async () => {
+test('I15 Removals: a lifecycle that goes past the gate, is found out by what it removed', async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'holdfast-removals-planted-'))
   const unlocked = '{ ...version, lock: { kind: "known", retention: null, legalHold: null } }'
   const mainModule = serverWithChange(

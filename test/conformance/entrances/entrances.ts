@@ -60,6 +60,15 @@ function hoisted(write: Write): SendOptions {
   }
 }
 
+/** Each x-amz-* header by the name of its twin. */
+function inWordsOfObs(write: Write): Write {
+  const twins = Object.entries(write.headers).map(([name, value]) => [
+    name.replace(/^x-amz-/, 'x-obs-'),
+    value,
+  ])
+  return { ...write, headers: Object.fromEntries(twins) }
+}
+
 async function postForm(bench: Bench, write: Write): Promise<Answer> {
   const { bucket, key, body, headers, signer, checksum } = write
   const proof = checksum === 'sent' ? { 'content-md5': md5(body) } : {}
@@ -179,6 +188,16 @@ export const entrances: readonly Entrance[] = [
     write: sending((write) => withTrailer(write, 'unsigned-trailer')),
   },
   { name: 'PostObject', checksumSubject: 'Put Object', write: postForm },
+  {
+    name: 'PutObject in the headers of OBS',
+    checksumSubject: 'Put Object',
+    write: sending((write) => put(inWordsOfObs(write))),
+  },
+  {
+    name: 'PostObject in the fields of OBS',
+    checksumSubject: 'Put Object',
+    write: (bench, write) => postForm(bench, inWordsOfObs(write)),
+  },
   { name: 'CopyObject', checksumSubject: null, write: copy },
   { name: 'CopyObject onto itself', checksumSubject: null, write: copyOntoItself },
   { name: 'CompleteMultipartUpload', checksumSubject: 'Put Part', write: multipart(sentPart) },
