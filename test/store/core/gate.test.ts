@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bucketKey, currentKey, nullKey, versionKey } from '../../../src/store/keys.ts'
-import type { KeyValue } from '../../../src/store/kv/contract.ts'
 import type { BucketRecord, VersionRecord } from '../../../src/store/records.ts'
 import { encodeNull } from '../../../src/store/version-rows.ts'
 import { createVersions } from '../../../src/store/versions.ts'
@@ -95,57 +94,6 @@ for (const engine of engines) {
       await expectRefused(() => retain(governed, 29, { mode: 'GOVERNANCE' }), 'GovernanceRetention')
       await expectRefused(() => retain(governed, 31), 'GovernanceRetention')
       await expectRefused(() => retain(governed, null), 'GovernanceRetention')
-    })
-
-    test('an objection of the caller: refuses and is recorded, and cannot allow what the lock refuses', async () => {
-      const verdict = { kind: 'deny', rule: 'Ours', reason: 'GovernanceRetention', untilMs: null } as const
-      const longer = { mode: 'GOVERNANCE', retainUntilMs: rig.inDays(31) } as const
-      const change = { next: longer, bypassGovernance: false }
-      const objecting = { ...address(governed), ...change, objection: () => verdict }
-      await expectRefused(() => rig.versions.putRetention(actor, objecting), 'GovernanceRetention')
-      expect((await rig.audit()).at(-1)).toMatchObject({ rule: 'Ours', versionId: governed.versionId })
-      const silent = { ...address(complied), ...change, objection: () => null }
-      await expectRefused(() => rig.versions.putRetention(actor, silent), 'ComplianceRetention')
-      expect(
-        await rig.versions.putRetention(actor, { ...address(governed), ...change, objection: () => null }),
-      ).toMatchObject({ kind: 'changed' })
-    })
-
-    test('an objection of the caller: asked again on the retention that was set in between', async () => {
-      const free = await put('free', {})
-      const set = { mode: 'GOVERNANCE', retainUntilMs: rig.inDays(3) } as const
-      let isFirst = true
-      const overtaken: KeyValue = {
-        get: (key) => rig.kv.get(key),
-        getMany: (keys) => rig.kv.getMany(keys),
-        range: (options) => rig.kv.range(options),
-        snapshot: (read) => rig.kv.snapshot(read),
-        close: () => rig.kv.close(),
-        transact: (work) =>
-          rig.kv.transact(async (transaction) => {
-            const result = await work(transaction)
-            if (!isFirst) return result
-            isFirst = false
-            await rig.versions.putRetention(actor, { ...address(free), next: set, bypassGovernance: false })
-            return result
-          }),
-      }
-      const seen: unknown[] = []
-      const result = await createVersions({ ...rig.context, kv: overtaken }).putRetention(actor, {
-        ...address(free),
-        next: null,
-        bypassGovernance: true,
-        objection: ({ lock }) => {
-          const retention = lock.kind === 'known' ? lock.retention : null
-          seen.push(retention)
-          if (retention === null) return null
-          return { kind: 'deny', rule: 'Ours', reason: 'GovernanceRetention', untilMs: null }
-        },
-      })
-      expect(seen).toEqual([null, set])
-      expect(result.kind).toBe('denied')
-      const found = await rig.versions.read(address(free))
-      expect(found).toMatchObject({ version: { lock: { retention: set } } })
     })
 
     test('a lock that cannot be read: nothing is removed or changed, not even tags or a delete marker (I3)', async () => {
