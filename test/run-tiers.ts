@@ -6,8 +6,14 @@ import { type StdioOptions, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { judgeWatch } from './support/removals/counts.ts'
 
-type Tier = { readonly name: string; readonly missing: () => string | null }
+type Tier = {
+  readonly name: string
+  readonly missing: () => string | null
+  /** Its servers run under strace, where that is there, and whatever they remove must have been permitted. */
+  readonly watch?: 'removals'
+}
 
 const root = join(import.meta.dirname, '..')
 const all = process.argv.includes('--all')
@@ -16,11 +22,11 @@ const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('
 const tiers: readonly Tier[] = [
   { name: 'unit', missing: () => null },
   { name: 'store', missing: () => null },
-  { name: 'conformance', missing: () => null },
+  { name: 'conformance', missing: () => (all ? straceMissing() : null), watch: 'removals' },
   { name: 'model', missing: () => null },
   {
     name: 'crash',
-    missing: () => need('strace', 'apt-get install strace') ?? need('gcc', 'apt-get install gcc libc6-dev'),
+    missing: () => straceMissing() ?? need('gcc', 'apt-get install gcc libc6-dev'),
   },
   { name: 'disk', missing: diskToolsMissing },
   { name: 'standalone', missing: () => null },
@@ -42,6 +48,10 @@ function need(command: string, remedy: string): string | null {
   return spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
     ? null
     : `${command} was not found: ${remedy}`
+}
+
+function straceMissing(): string | null {
+  return need('strace', 'apt-get install strace')
 }
 
 function diskToolsMissing(): string | null {
@@ -90,11 +100,16 @@ function isBuilt(tool: string): boolean {
   return spawnSync('bash', all ? [build, tool] : [build, '--print', tool], { stdio }).status === 0
 }
 
+/** Servers start more slowly there, and once more at the end. */
+const watchedTimeouts = ['--testTimeout=120000', '--hookTimeout=120000']
+
 type Counts = { passed: number; failed: number; skipped: number }
 
 /** Runs one tier and counts what vitest itself recorded, so that a crash of the runner is a failure. */
-function runTier(name: string, folder: string): Counts {
+function runTier({ name, watch }: Tier, folder: string): Counts {
   const report = join(folder, `${name}.json`)
+  const isWatched = watch === 'removals' && straceMissing() === null
+  const removals = isWatched ? mkdtempSync(join(folder, 'removals-')) : null
   const started = performance.now()
   const { status } = spawnSync(
     process.execPath,
@@ -106,8 +121,9 @@ function runTier(name: string, folder: string): Counts {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
+      ...(removals === null ? [] : watchedTimeouts),
     ],
-    { cwd: root, stdio: 'inherit' },
+    { cwd: root, stdio: 'inherit', env: { ...process.env, HOLDFAST_REMOVALS: removals ?? undefined } },
   )
   const counts = { passed: 0, failed: 0, skipped: 0 }
   try {
@@ -120,9 +136,18 @@ function runTier(name: string, folder: string): Counts {
   }
   if (counts.passed + counts.failed === 0) process.stdout.write(`tier ${name}: ran no test\n`)
   if ((status !== 0 || counts.passed === 0) && counts.failed === 0) counts.failed = 1
+  if (removals !== null) counts.failed += sayRemovals(removals)
+  else if (watch !== undefined) process.stdout.write(`removals: not watched, ${straceMissing()}\n`)
   const seconds = Math.round((performance.now() - started) / 1000)
   process.stdout.write(`tier ${name}: ${counts.passed} passed, ${counts.failed} failed in ${seconds} s\n`)
   return counts
+}
+
+/** Returns how many things were not as they must be; what a server removed without permission fails its file, too. */
+function sayRemovals(folder: string): number {
+  const { said, faults } = judgeWatch(folder)
+  for (const line of [said, ...faults]) process.stdout.write(`removals: ${line}\n`)
+  return faults.length
 }
 
 function main(): number {
@@ -137,7 +162,7 @@ function main(): number {
       if (all) total.failed += 1
       continue
     }
-    const counts = runTier(tier.name, folder)
+    const counts = runTier(tier, folder)
     total.passed += counts.passed
     total.failed += counts.failed
     total.skipped += counts.skipped

@@ -187,7 +187,7 @@ describe('the judge of commits', () => {
     ['garbage of a version that stays', 'remove file', without('version'), /became garbage though version/],
     ['bytes in the store of a version that stays', 'remove inline', without('version'), /^the list \w+ went/],
     ['a part that is garbage and still a part', 'replace part', without('part'), /though it is a part$/],
-  ] as const)('judgeRun: %s, a fault', async (_name, step_, bend, sentence) => {
+  ] as const)('I4 I23 judgeRun: %s, a fault', async (_name, step_, bend, sentence) => {
     const { faults } = await judge([], bent(step_, bend))
     expect(faults).toEqual([expect.stringMatching(sentence)])
   })

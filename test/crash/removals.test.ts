@@ -1,73 +1,13 @@
-/**
- * What the servers of a conformance run did to the files of their volumes, seen in their system calls. By itself it runs the
- * files below, in which the most is removed; HOLDFAST_LONG (`npm run long`) runs the tier.
- */
-import { spawn } from 'node:child_process'
+/** The watch of removals on a server that is planted: what the whole conformance tier runs under finds what it is for. */
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { dayMs } from '../support/conformance.ts'
 import { serverWithChange } from '../support/crash/planted.ts'
 import { until } from '../support/crash/processes.ts'
-import { type Counts, countsOf, removalKinds } from '../support/removals/judge.ts'
 import { startTestServer } from '../support/server.ts'
-
-const root = join(import.meta.dirname, '../..')
-const isAll = process.env['HOLDFAST_LONG'] === '1'
-const removingMost = [
-  'AbortMultipartUpload',
-  'attacks/races',
-  'CopyObject.test',
-  'DeleteObject',
-  'UploadPart',
-  'lifecycle-runs',
-]
-/** Fewer that went: the run has seen nothing. Bodies, versions with their bytes in the store, and versions by lifecycle. */
-const removedMin: Counts = { version: 3, upload: 1, replacedPart: 1, unused: 5, inline: 100, lifecycle: 20 }
-
-type Counted = { readonly counts: Counts; readonly faults: readonly string[] }
-
-async function runConformance(folder: string): Promise<{ readonly code: number; readonly said: string }> {
-  const files = isAll ? [] : removingMost.map((name) => `test/conformance/${name}`)
-  const args = [
-    'run',
-    '--project',
-    'conformance',
-    '--reporter=dot',
-    '--testTimeout=120000',
-    '--hookTimeout=120000',
-  ]
-  const child = spawn(process.execPath, [join(root, 'node_modules/vitest/vitest.mjs'), ...args, ...files], {
-    cwd: root,
-    env: { ...process.env, HOLDFAST_REMOVALS: folder, VITEST: undefined },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => (said += String(piece)))
-  await once(child, 'close')
-  return { code: child.exitCode ?? 1, said }
-}
-
-test(
-  'I4 I23 Removals: a conformance run, every body that went had its permission in the audit chain first, and nothing else went',
-  async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-removal-counts-'))
-    const { code, said } = await runConformance(folder)
-    const counted = readdirSync(folder).map(
-      (name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Counted,
-    )
-    rmSync(folder, { recursive: true })
-    expect(counted.flatMap(({ faults }) => faults)).toEqual([])
-    expect([code, code === 0 ? '' : said]).toEqual([0, ''])
-    const sum = countsOf(counted)
-    process.stdout.write(`${counted.length} servers, removed: ${JSON.stringify(sum)}\n`)
-    expect(removalKinds.filter((kind) => sum[kind] < removedMin[kind])).toEqual([])
-  },
-  isAll ? 3_600_000 : 900_000,
-)
 
 test('I15 Removals: a lifecycle that goes past the gate, is found out by what it removed', async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'holdfast-removals-planted-'))

@@ -6,6 +6,7 @@
 import type { SystemCall } from '../crash/strace.ts'
 import type { AuditRecord } from '../crash/volume-state.ts'
 import { CommitJudge, removalsOf, type Waste } from './commits.ts'
+import type { Counted } from './counts.ts'
 import type { VolumeFacts } from './facts.ts'
 import type { Commit } from './journal.ts'
 import type { Rows } from './rows.ts'
@@ -15,16 +16,7 @@ export const watchedCalls = [
   ...['truncate', 'ftruncate', 'fallocate', 'link', 'linkat'],
 ]
 
-/** Why a body might go (`unused`: it was staged and no commit ever referred to it), and the judge of commits' own. */
-export const removalKinds = ['version', 'upload', 'replacedPart', 'unused', 'inline', 'lifecycle'] as const
 type Permission = Waste['kind'] | 'unused'
-export type Counts = Readonly<Record<(typeof removalKinds)[number], number>>
-export type Judgement = {
-  readonly counts: Counts
-  /** Sentences; empty when everything was permitted. */
-  readonly faults: readonly string[]
-}
-
 export type ServerRun = {
   readonly dataDirectory: string
   readonly calls: readonly SystemCall[]
@@ -38,13 +30,14 @@ const removing = new Set(['unlink', 'unlinkat'])
 const linking = new Set(['link', 'linkat'])
 const growing = new Set(['ftruncate', 'fallocate'])
 
+/** No faults: everything was permitted. */
 export async function judgeRun({
   dataDirectory,
   calls,
   before,
   commits,
   after,
-}: ServerRun): Promise<Judgement> {
+}: ServerRun): Promise<Counted> {
   const judge = await CommitJudge.of(before)
   for (const commit of commits) await judge.judge(commit)
   const counts = { version: 0, upload: 0, replacedPart: 0, unused: 0 }
@@ -67,19 +60,6 @@ export async function judgeRun({
     }
   }
   return { counts: { ...counts, ...judge.counts }, faults }
-}
-
-/** Of several runs. */
-export function countsOf(judgements: readonly Pick<Judgement, 'counts'>[]): Counts {
-  const sum = (kind: keyof Counts) => judgements.reduce((total, { counts }) => total + counts[kind], 0)
-  return {
-    version: sum('version'),
-    upload: sum('upload'),
-    replacedPart: sum('replacedPart'),
-    unused: sum('unused'),
-    inline: sum('inline'),
-    lifecycle: sum('lifecycle'),
-  }
 }
 
 /** Both ends of a rename or link; below the volume only, relative to it. */

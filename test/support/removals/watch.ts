@@ -8,9 +8,10 @@ import { basename, join } from 'node:path'
 import { until } from '../crash/processes.ts'
 import { parseThread } from '../crash/strace.ts'
 import { readVolume, rowsOf } from '../crash/volume-state.ts'
+import { type Counted, countsOf } from './counts.ts'
 import { readFacts } from './facts.ts'
 import { journalVariable } from './journal.ts'
-import { countsOf, type Judgement, judgeRun, watchedCalls } from './judge.ts'
+import { judgeRun, watchedCalls } from './judge.ts'
 import { type Rows, readCommits, readRows } from './rows.ts'
 
 const folder = process.env['HOLDFAST_REMOVALS']
@@ -43,7 +44,7 @@ class Watch implements RemovalWatch {
   readonly #folder: string
   readonly #dataDirectory: string
   readonly #traces = mkdtempSync(join(tmpdir(), 'holdfast-removals-'))
-  readonly #judgements: Judgement[] = []
+  readonly #judgements: Counted[] = []
   /** Not among the traces. */
   readonly #journal = mkdtempSync(join(tmpdir(), 'holdfast-journal-'))
   #before: Rows | null = null
