@@ -57,8 +57,8 @@ export function startChores(store: ChoresStore, log: Log, lifecycleIntervalMs: n
   const applyPolicies = oneAtATime('applyToExisting', () => store.applyToExisting(stopping.signal))
   // What the rules removed is room on the disk at once, not at the next collection.
   const expire = oneAtATime('lifecycle', async () => {
-    await store.lifecycle.run(stopping.signal)
-    await store.collectGarbage(stopping.signal)
+    const ended = await store.lifecycle.run(stopping.signal)
+    if (ended.kind === 'done' && ended.bucketCount > 0) await store.collectGarbage(stopping.signal)
   })
   const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal))
   const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { silentLog } from '../../../src/lib/log.ts'
 import { startChores } from '../../../src/server/chores.ts'
 import { BodyStoreFailedError } from '../../../src/store/bodies/contract.ts'
 import { StoreFailedError } from '../../../src/store/kv/contract.ts'
@@ -28,6 +29,30 @@ describe('chores', () => {
       expect(await chores.failed).toBe(error)
       expect(errors).toEqual([{ chore: 'collectGarbage', error }])
       await chores.stop()
+    },
+  )
+
+  test.each([
+    [1, 2],
+    [0, 1],
+  ])(
+    'chores: a lifecycle over %i buckets with rules at the start, garbage is collected %i times by its end',
+    async (bucketCount, expected) => {
+      const counted = { collections: 0 }
+      const expired = Promise.resolve({ kind: 'done', bucketCount } as const)
+      const store = {
+        applyToExisting: async () => 0,
+        collectGarbage: async () => {
+          counted.collections += 1
+          return 0
+        },
+        clock: { tick: () => Promise.reject(new Error('the clock is not asked within a minute')) },
+        lifecycle: { run: () => expired },
+        scrub: { run: async () => false },
+      }
+      const chores = startChores(store, silentLog, 3_600_000)
+      await chores.stop()
+      expect(counted.collections).toBe(expected)
     },
   )
 
