@@ -101,7 +101,7 @@ function isBuilt(tool: string): boolean {
 }
 
 /** Servers start more slowly there, and once more at the end. */
-const watchedTimeouts = ['--testTimeout=120000', '--hookTimeout=120000']
+const watchedTimeouts = ['--testTimeout=120000', '--hookTimeout=300000']
 
 type Counts = { passed: number; failed: number; skipped: number }
 

@@ -5,6 +5,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '../crash/processes.ts'
 import { parseThread } from '../crash/strace.ts'
 import { readVolume, rowsOf } from '../crash/volume-state.ts'
@@ -14,6 +15,7 @@ import { journalVariable } from './journal.ts'
 import { judgeRun, watchedCalls } from './judge.ts'
 import { type Rows, readCommits, readRows } from './rows.ts'
 
+const lookMs = 200
 const folder = process.env['HOLDFAST_REMOVALS']
 const journalHook = new URL('./processes/journal-hook.ts', import.meta.url).href
 
@@ -68,10 +70,13 @@ class Watch implements RemovalWatch {
   }
 
   tidied(): Promise<void> {
-    return until('no garbage waits', async () => {
+    const isTidy = async () => {
+      // To open a volume is work, and the server has enough of it.
+      await delay(lookMs)
       const rows = await readVolume(this.#dataDirectory, (reader) => rowsOf(reader, 'garbage'))
       return rows.length === 0
-    })
+    }
+    return until('no garbage waits', isTidy)
   }
 
   async ended(): Promise<void> {
