@@ -11,12 +11,12 @@ export type Counted = { readonly counts: Counts; readonly faults: readonly strin
 
 /** Fewer that went in the whole tier: the watch has seen nothing. */
 const removedMin: Counts = {
-  version: 10,
-  upload: 10,
+  version: 100,
+  upload: 3,
   replacedPart: 3,
-  unused: 30,
-  inline: 300,
-  lifecycle: 40,
+  unused: 10,
+  inline: 500,
+  lifecycle: 100,
 }
 
 /** Names what the watch of a tier, whose servers wrote into `folder`, has missed; empty: it saw enough. */
