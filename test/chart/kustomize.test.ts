@@ -29,12 +29,12 @@ function baseObjects(): readonly KubeObject[] {
   return [
     namespace,
     ...renderSet('default')
-      .objects.filter((object) => !isHook(object))
+      .objects.filter((object) => !isOfTest(object))
       .map(withoutHelm),
   ]
 }
 
-const isHook = ({ metadata }: KubeObject) => metadata.annotations?.['helm.sh/hook'] !== undefined
+const isOfTest = ({ metadata }: KubeObject) => metadata.labels?.['app.kubernetes.io/component'] === 'test'
 
 function withoutHelm(object: KubeObject): KubeObject {
   const remove = (name: string, value: unknown) =>

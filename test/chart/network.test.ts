@@ -92,6 +92,30 @@ describe('NetworkPolicies', () => {
     })
     expect(renderSet('bare').all('NetworkPolicy')).toEqual([])
   })
+
+  test('self-test: the pod of helm test reaches the server and names, and nobody reaches it', () => {
+    const policy = renderSet('default').one('NetworkPolicy', '-self-test')
+    const pod = podOf(renderSet('default').one('Pod', 'self-test'))
+    const selected = at(policy, 'spec', 'podSelector', 'matchLabels') as Readonly<Record<string, string>>
+    expect(pod.metadata.labels).toMatchObject(selected)
+    expect(policy['spec']).toMatchObject({ policyTypes: ['Ingress', 'Egress'] })
+    expect(policy['spec']).not.toHaveProperty('ingress')
+    expect(at(policy, 'spec', 'egress')).toEqual([
+      {
+        to: [
+          { podSelector: at(renderSet('default').one('NetworkPolicy', '-server'), 'spec', 'podSelector') },
+        ],
+      },
+      {
+        ports: [
+          { port: 53, protocol: 'UDP' },
+          { port: 53, protocol: 'TCP' },
+        ],
+      },
+    ])
+    const without = render({ helmTest: { enabled: false } })
+    expect(without.all('NetworkPolicy')).toHaveLength(2)
+  })
 })
 
 describe('Ingress, HTTPRoute and Certificate', () => {
