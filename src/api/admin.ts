@@ -93,6 +93,16 @@ export const applyBucketAnswer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('staleEpoch'), epoch: z.int() }),
 ])
 
+/** DELETE /v1/buckets/{name} */
+export const releaseBucketDocument = z.strictObject({ owner })
+
+export const releaseBucketAnswer = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('released'), change: z.enum(['released', 'unchanged']) }),
+  z.object({ kind: z.literal('notOwner'), owner: owner.nullable() }),
+  z.object({ kind: z.literal('notEmpty') }),
+  z.object({ kind: z.literal('staleEpoch'), epoch: z.int() }),
+])
+
 /** What the lifecycle rules of a bucket did; instants of trusted time. */
 const lifecycleRun = z.object({
   started: z.string(),

@@ -33,6 +33,11 @@ export function connectLockServer(options: ConnectOptions): LockServer {
       ask({ method: 'POST', path: '/v1/leadership', document: { holder } }, documents.leadershipAnswer),
     applyBucket: ({ epoch, name, ...document }) =>
       askLeader({ method: 'PUT', path: bucketPath(name), epoch, document }, documents.applyBucketAnswer),
+    releaseBucket: ({ epoch, name, owner }) =>
+      askLeader(
+        { method: 'DELETE', path: bucketPath(name), epoch, document: { owner } },
+        documents.releaseBucketAnswer,
+      ),
     putAccessKey: ({ epoch, accessKeyId, ...document }) =>
       askLeader(
         { method: 'PUT', path: accessKeyPath(accessKeyId), epoch, document },

@@ -49,6 +49,13 @@ export type ApplyBucketAnswer =
   | { readonly kind: 'wouldShorten'; readonly aspects: readonly string[] }
   | { readonly kind: 'staleEpoch'; readonly epoch: number }
 
+/** `notEmpty`: nothing was removed, and nothing ever is but the empty bucket itself. */
+export type ReleaseBucketAnswer =
+  | { readonly kind: 'released'; readonly change: 'released' | 'unchanged' }
+  | { readonly kind: 'notOwner'; readonly owner: OwnerRef | null }
+  | { readonly kind: 'notEmpty' }
+  | { readonly kind: 'staleEpoch'; readonly epoch: number }
+
 /** The BucketAccess that an access key belongs to. */
 export type AccessKeyOwnerRef = Omit<OwnerRef, 'uid'>
 
@@ -211,6 +218,8 @@ export interface LockServer {
   info(): Promise<ServerInfo>
   acquireLeadership(holder: string): Promise<{ epoch: number }>
   applyBucket(request: ApplyBucketRequest): Promise<ApplyBucketAnswer>
+  /** Removes the bucket if this very object owns it and nothing is in it. */
+  releaseBucket(request: { epoch: number; name: string; owner: OwnerRef }): Promise<ReleaseBucketAnswer>
   readBucket(name: string): Promise<BucketFactsAnswer | null>
   putAccessKey(request: PutAccessKeyRequest): Promise<PutAccessKeyAnswer>
   /** From its answer on, every request that is signed with the key is refused. */

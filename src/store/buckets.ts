@@ -6,26 +6,22 @@ import type { DefaultRetention } from '../lock/types.ts'
 import { applyBucket } from './apply-bucket.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditDetail, AuditFields } from './audit-record.ts'
-import { deleteLastDenials } from './bucket-denials.ts'
-import { deleteDocuments } from './bucket-documents.ts'
 import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
 import { decodeBucket } from './codec.ts'
 import { auditFields, type StoreContext } from './decision.ts'
-import { deleteExisting } from './existing-rows.ts'
 import { bucketFacts } from './facts.ts'
 import { CorruptRecordError } from './fields.ts'
 import {
   bucketKey,
   keyAfter,
-  lifecycleKey,
   parseBucketKey,
   rangeOf,
   tablePrefix,
-  uploadsPrefix,
-  versionsPrefix,
 } from './keys.ts'
 import type { Entry } from './kv/contract.ts'
 import type { BucketRecord } from './records.ts'
+import { releaseBucket } from './release-bucket.ts'
+import { isEmptyBucket, removeBucket } from './remove-bucket.ts'
 import type { Actor, ObjectLockChange } from './requests.ts'
 import type { Buckets } from './store.ts'
 import { readTrustedNow } from './trusted-clock.ts'
@@ -60,6 +56,7 @@ export function createBuckets(context: StoreContext): Buckets {
         putObjectLockConfiguration(scene, actor, wanted),
       ),
     apply: (actor, input) => applyBucket(context, actor, input),
+    release: (actor, input) => releaseBucket(context, actor, input),
     facts: (name) => bucketFacts(context, name),
   }
 }
@@ -148,18 +145,10 @@ async function deleteBucket(scene: Scene, actor: Actor): Promise<Attempt<DeleteA
     const refusal = denied(scene, actor, 'BucketManaged', { clusterId, namespace, name })
     return { answer: { kind: 'managed', owner: bucket.owner }, refusal }
   }
-  const rows = await Promise.all([
-    transaction.range({ ...rangeOf(versionsPrefix(bucket.id, '')), limit: 1 }),
-    transaction.range({ ...rangeOf(uploadsPrefix(bucket.id, '')), limit: 1 }),
-  ])
-  if (rows.some((found) => found.length > 0)) {
+  if (!(await isEmptyBucket(transaction, bucket))) {
     return { answer: { kind: 'notEmpty' }, refusal: denied(scene, actor, 'BucketNotEmpty', null) }
   }
-  transaction.delete(bucketKey(bucket.name))
-  deleteDocuments(transaction, bucket)
-  deleteExisting(transaction, bucket.id)
-  transaction.delete(lifecycleKey(bucket.id))
-  deleteLastDenials(transaction, bucket.id)
+  removeBucket(transaction, bucket)
   appendAudit(transaction, allowed(scene, actor, { bucketId: bucket.id }))
   return { answer: { kind: 'deleted' }, refusal: null }
 }

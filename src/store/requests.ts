@@ -272,6 +272,20 @@ export type ApplyBucketResult =
   | { readonly kind: 'wouldShorten'; readonly bucket: BucketRecord; readonly aspects: readonly string[] }
   | { readonly kind: 'staleEpoch'; readonly epoch: number }
 
+/** `owner`: as the bucket has it, uid included. */
+export type ReleaseBucket = {
+  readonly epoch: number
+  readonly name: string
+  readonly owner: BucketOwner
+}
+export type ReleaseBucketResult =
+  /** `unchanged`: there was none. */
+  | { readonly kind: 'released'; readonly change: 'released' | 'unchanged' }
+  | { readonly kind: 'notOwner'; readonly owner: BucketOwner | null }
+  /** A version, a delete marker or an upload is in it, and stays. */
+  | { readonly kind: 'notEmpty' }
+  | { readonly kind: 'staleEpoch'; readonly epoch: number }
+
 /** How far a bucket's applyToExisting has come; see ExistingRecord for what is counted. */
 export type ExistingFacts = Pick<
   ExistingRecord,

@@ -48,6 +48,8 @@ import type {
   QuarantinedVersion,
   QuotaExceeded,
   ReadVersionResult,
+  ReleaseBucket,
+  ReleaseBucketResult,
   StagedBody,
   TrustedNow,
   VersionAddress,
@@ -96,6 +98,8 @@ export interface Buckets {
     | { kind: 'belowFloor'; policy: { namespace: string; name: string }; floor: BucketRetention }
   >
   apply(actor: Actor, input: ApplyBucket): Promise<ApplyBucketResult>
+  /** Removes a managed bucket that is empty, for its owner alone. */
+  release(actor: Actor, input: ReleaseBucket): Promise<ReleaseBucketResult>
   facts(name: string): Promise<BucketFacts | null>
 }
 

@@ -9,6 +9,7 @@ import { GetBucket } from './GetBucket.ts'
 import { GetServer } from './GetServer.ts'
 import { ListAccessKeys } from './ListAccessKeys.ts'
 import { PutAccessKey } from './PutAccessKey.ts'
+import { ReleaseBucket } from './ReleaseBucket.ts'
 
 export const adminOperations: readonly AdminOperation[] = [
   AcceptClock,
@@ -21,6 +22,7 @@ export const adminOperations: readonly AdminOperation[] = [
   GetServer,
   ListAccessKeys,
   PutAccessKey,
+  ReleaseBucket,
 ]
 
 export type AdminRoute = { readonly operation: AdminOperation; readonly pathName: string }
