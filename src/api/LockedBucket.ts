@@ -82,6 +82,14 @@ const baseSpecSchema = z.object({
       'What to do when the bucket exists already. Never (also when absent): refuse, unless this very object ' +
         'made it before. IfUnowned: take it over if no other LockedBucket owns it.',
     ),
+  deletionPolicy: z
+    .enum(['Retain', 'Delete'])
+    .optional()
+    .describe(
+      'What becomes of the bucket when this object is deleted. Retain (also when absent): it stays, with its locks. ' +
+        'Delete: it goes if nothing at all is in it, no version, delete marker or upload; else it stays. ' +
+        'Standalone keeps every bucket.',
+    ),
   profile: z
     .enum(profileNames)
     .optional()
@@ -270,7 +278,9 @@ export const lockedBucketStatusSchema = z.object({
   deletionProtected: z
     .boolean()
     .optional()
-    .describe('True unless the last check proved that no locked version and no hold is left.'),
+    .describe(
+      'True unless the last check proved that no locked version and no hold is left; with deletionPolicy Delete, no version.',
+    ),
 })
 export type LockedBucketStatus = z.output<typeof lockedBucketStatusSchema>
 

@@ -92,6 +92,7 @@ export const conditionReasons = {
   /** DeletionProtected */
   LockedVersions: 'Versions are locked by retention or by a legal hold.',
   NoLockedVersions: 'The last check found no locked version and no legal hold.',
+  VersionsLeft: 'Versions or delete markers are left, and deletionPolicy is Delete: the bucket would not go.',
   Referenced: 'LockedBuckets refer to this policy.',
   NotReferenced: 'No LockedBucket refers to this policy.',
   Unverified: 'It could not be proved that nothing is locked, so the object counts as protected.',
@@ -157,6 +158,7 @@ export const eventReasons = {
     type: 'Warning',
     sentence: 'Bytes of versions are damaged; their reads are refused.',
   },
+  BucketDeleted: { type: 'Normal', sentence: 'The object was deleted; its empty bucket went with it.' },
   BucketOrphaned: { type: 'Warning', sentence: 'The object was deleted; the bucket and its locks stay.' },
   CredentialsCreated: { type: 'Normal', sentence: 'A first access key was made and written to the Secret.' },
   CredentialsRotated: { type: 'Normal', sentence: 'A new access key was made and written to the Secret.' },

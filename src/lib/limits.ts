@@ -263,6 +263,8 @@ export const limits = {
   /** Beyond this many similar ones in that time, with different messages, they are one event that counts up. */
   eventSimilarMax: 10,
   eventMessageLengthMax: 1024,
+  /** After a write of finalizers the watch tells of it by then. */
+  finalizerSettleMs: 200,
   /** Conditions: metav1.Condition allows 32,768 characters; a message is for people. */
   conditionMessageLengthMax: 1024,
   /** Text of others in a status: keys may have 1024 bytes, five of them would be most of it. */

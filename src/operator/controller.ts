@@ -52,6 +52,11 @@ export type Controller<
   readonly leftovers?: (signal: AbortSignal) => Promise<readonly ObjectKey[]>
   /** Gathers everything. Null: the object is gone, and `read` has said and done what there was to. */
   readonly read: (key: ObjectKey, signal: AbortSignal) => Promise<Snapshot | null>
+  /**
+   * Before all else, and again until it says null: what a deletion waits for, or what a later one will. Absent:
+   * deletions wait for nothing.
+   */
+  readonly finalize?: (key: ObjectKey, signal: AbortSignal) => Promise<Next | null>
   readonly decide: (nowMs: EpochMs, snapshot: Snapshot) => readonly Step[]
   readonly act: (snapshot: Snapshot, steps: readonly Step[], signal: AbortSignal) => Promise<Outcome>
   readonly status: (nowMs: EpochMs, snapshot: Snapshot, outcome: Outcome) => Report<Kind>
@@ -97,7 +102,7 @@ export function makeReconciler<
   const tellStatus = (object: ObjectByKind[Kind], status: StatusByKind[Kind] | undefined) => {
     if (status !== undefined) onStatus({ kind: 'status', object, status } as StatusChange)
   }
-  const reconcile = async (key: ObjectKey, signal: AbortSignal): Promise<Next> => {
+  const reconcileKept = async (key: ObjectKey, signal: AbortSignal): Promise<Next> => {
     const snapshot = await controller.read(key, signal)
     if (snapshot === null) return { kind: 'done' }
     leadership.assertHeld()
@@ -115,6 +120,8 @@ export function makeReconciler<
     for (const event of events) await recordEvent(event)
     return next
   }
+  const reconcile = async (key: ObjectKey, signal: AbortSignal): Promise<Next> =>
+    (await controller.finalize?.(key, signal)) ?? (await reconcileKept(key, signal))
   const { name, kind, watches, leftovers = null } = controller
   return { name, kind, watches, leftovers, reconcile }
 }

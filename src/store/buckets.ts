@@ -11,13 +11,7 @@ import { decodeBucket } from './codec.ts'
 import { auditFields, type StoreContext } from './decision.ts'
 import { bucketFacts } from './facts.ts'
 import { CorruptRecordError } from './fields.ts'
-import {
-  bucketKey,
-  keyAfter,
-  parseBucketKey,
-  rangeOf,
-  tablePrefix,
-} from './keys.ts'
+import { bucketKey, keyAfter, parseBucketKey, rangeOf, tablePrefix } from './keys.ts'
 import type { Entry } from './kv/contract.ts'
 import type { BucketRecord } from './records.ts'
 import { releaseBucket } from './release-bucket.ts'

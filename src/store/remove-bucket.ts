@@ -7,7 +7,10 @@ import type { KeyValueTransaction } from './kv/contract.ts'
 import type { BucketRecord } from './records.ts'
 
 /** Neither a version nor a delete marker nor an upload. Read in the transaction: what comes in between is a conflict. */
-export async function isEmptyBucket(transaction: KeyValueTransaction, { id }: BucketRecord): Promise<boolean> {
+export async function isEmptyBucket(
+  transaction: KeyValueTransaction,
+  { id }: BucketRecord,
+): Promise<boolean> {
   const rows = await Promise.all([
     transaction.range({ ...rangeOf(versionsPrefix(id, '')), limit: 1 }),
     transaction.range({ ...rangeOf(uploadsPrefix(id, '')), limit: 1 }),

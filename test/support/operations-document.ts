@@ -195,7 +195,8 @@ const upgrade = `## Upgrade
    never write at the same time. Nothing is enforced by the operator: while it is away every lock and every floor holds, and only
    changes of manifests wait.
 
-Deleting the operator before its objects is harmless: an object whose bucket is kept has no finalizer.`
+Deleting the operator before its objects is harmless: an object whose bucket is kept has no finalizer. One with \`deletionPolicy: Delete\`
+has, and waits for an operator: set it to \`Retain\` first.`
 
 const units = [
   [3_600_000, 'h'],

@@ -124,6 +124,13 @@ const bucketRows: readonly Omit<Weakening, 'kind'>[] = [
     floor: 'kept',
   },
   {
+    field: 'spec.deletionPolicy',
+    change: 'Retain becomes Delete: a bucket goes with its object only when nothing at all is in it',
+    cel: null,
+    admission: null,
+    floor: 'kept',
+  },
+  {
     field: 'spec.profile',
     change: 'any: no dialect weakens a lock',
     cel: null,

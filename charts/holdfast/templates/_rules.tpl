@@ -13,6 +13,12 @@
 - apiGroups:
     - holdfast.dev
   resources:
+    - lockedbuckets
+  verbs:
+    - patch
+- apiGroups:
+    - holdfast.dev
+  resources:
     - retentionpolicies/status
     - lockedbuckets/status
     - bucketaccesses/status
@@ -153,6 +159,12 @@
     - get
     - list
     - watch
+- apiGroups:
+    - holdfast.dev
+  resources:
+    - lockedbuckets
+  verbs:
+    - patch
 - apiGroups:
     - holdfast.dev
   resources:

@@ -179,6 +179,11 @@ function finalizer(isOperator: string): Guard {
         message: `the finalizer ${bucketFinalizer} is removed by the operator alone, once the lock server answered`,
         reason: 'Forbidden',
       },
+      {
+        expression: `!(${isOperator}) || object.spec == oldObject.spec`,
+        message: 'the operator writes no spec: its token is no way to a weaker one',
+        reason: 'Forbidden',
+      },
     ],
   }
 }

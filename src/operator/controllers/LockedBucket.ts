@@ -20,6 +20,7 @@ import {
   type LockedBucketSnapshot,
   type ServerView,
 } from './locked-bucket-decide.ts'
+import { finalizeBucket } from './locked-bucket-finalize.ts'
 import { lockedBucketReport } from './locked-bucket-status.ts'
 
 export type LockedBucketParts = {
@@ -43,7 +44,7 @@ export type LockedBucketOutcome = {
 /**
  * Makes the lock server enforce the policy that a LockedBucket names, and says in its status what the server
  * then answers. Deleting a LockedBucket changes nothing at the server: bucket, locks, floor and owner record
- * stay.
+ * stay; but an empty bucket whose deletionPolicy is Delete goes.
  */
 export function lockedBucketController(
   parts: LockedBucketParts,
@@ -81,6 +82,8 @@ export function lockedBucketController(
         guard: source.guard(),
       }
     },
+    finalize: (key, signal) =>
+      finalizeBucket({ ...parts, forget: (gone) => owners.delete(formatKey(gone)) }, key, signal),
     decide: (_nowMs, snapshot) => decideLockedBucket(snapshot),
     act: async (snapshot, steps, signal) => {
       const outcome = await apply(parts, { snapshot, steps }, signal)

@@ -139,7 +139,7 @@ function keepStronger(wanted: Asked, { facts, observed }: Held): Asked {
 }
 
 /**
- * The bucket that the status speaks of is not there. No request deletes a managed bucket, so this is another
+ * The bucket that the status speaks of is not there. It goes with its object alone, so this is another
  * volume, or one set back: making the bucket again, empty, would hide that.
  */
 export function isReplaced({ object, server }: Pick<LockedBucketSnapshot, 'object' | 'server'>): boolean {

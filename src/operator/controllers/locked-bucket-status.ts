@@ -53,7 +53,7 @@ function makeStatus(
   const { object } = snapshot
   const { generation } = object.metadata
   const { view } = assessment
-  const protectedCondition = deletionProtected(view)
+  const protectedCondition = deletionProtected(view, object.spec.deletionPolicy ?? 'Retain')
   const conditions = makeConditions(
     [
       ...readyConditions(assessment),
@@ -102,8 +102,8 @@ function readyConditions({ ready, progress, reason, message }: Assessment): read
   return base
 }
 
-/** Protected unless it is proved that nothing is locked. */
-function deletionProtected(view: OwnedView): WantedCondition {
+/** Protected unless it is proved that nothing is locked; or, where the bucket is to go, that nothing is there. */
+function deletionProtected(view: OwnedView, deletionPolicy: 'Retain' | 'Delete'): WantedCondition {
   const type = 'DeletionProtected'
   switch (view.kind) {
     case 'unknown':
@@ -111,7 +111,10 @@ function deletionProtected(view: OwnedView): WantedCondition {
     case 'none':
       return { type, status: 'False', reason: 'NoLockedVersions', message: ownsNothing }
     case 'owned': {
-      const isLocked = view.facts.lockedVersionCount > 0 || view.facts.legalHoldCount > 0
+      const { lockedVersionCount, legalHoldCount, versionCount, deleteMarkerCount } = view.facts
+      const isLocked = lockedVersionCount > 0 || legalHoldCount > 0
+      if (!isLocked && deletionPolicy === 'Delete' && versionCount + deleteMarkerCount > 0)
+        return { type, status: 'True', reason: 'VersionsLeft', message: null }
       return {
         type,
         status: isLocked ? 'True' : 'False',

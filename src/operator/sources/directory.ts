@@ -42,6 +42,8 @@ export type DirectorySourceOptions = {
  * a running process would have refused.
  */
 export class DirectorySource implements Source {
+  /** A file that is gone is gone. */
+  readonly writeFinalizers = null
   readonly #options: DirectorySourceOptions
   readonly #files: ManifestFiles
   readonly #state: StateFiles

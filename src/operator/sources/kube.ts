@@ -155,13 +155,29 @@ export class KubeSource implements Source {
       written = parseObjectOf(kind, await this.#applyStatus(object, { kind, status }, signal))
       return { kind: 'written' }
     } catch (error) {
-      if (error instanceof KubeStatusError && error.status === 409) return { kind: 'conflict' }
-      if (error instanceof KubeStatusError && error.status === 404) return { kind: 'gone' }
-      throw error
+      return writeFailure(error)
     } finally {
       const isTold = this.#writing.get(writingKey(ref)) === true
       this.#writing.delete(writingKey(ref))
       this.#settleWrite(ref, { written, isTold })
+    }
+  }
+
+  readonly writeFinalizers = async <Kind extends ObjectKind>(
+    { kind, metadata }: ObjectByKind[Kind],
+    finalizers: readonly string[],
+    signal: AbortSignal,
+  ): Promise<WriteResult> => {
+    const { namespace, name, uid, resourceVersion } = metadata
+    const path = `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}`
+    const body = { metadata: { uid, resourceVersion, finalizers } }
+    const contentType = 'application/merge-patch+json'
+    const { client } = this.#options
+    try {
+      await client.send({ method: 'PATCH', path, query: { fieldManager }, contentType, body }, signal)
+      return { kind: 'written' }
+    } catch (error) {
+      return writeFailure(error)
     }
   }
 
@@ -270,6 +286,12 @@ export async function readClusterId(client: KubeClient, signal: AbortSignal): Pr
   const uid: unknown = typeof metadata === 'object' && metadata !== null ? Reflect.get(metadata, 'uid') : null
   if (typeof uid !== 'string' || uid === '') throw new Error('the namespace kube-system has no uid')
   return uid
+}
+
+function writeFailure(error: unknown): WriteResult {
+  if (error instanceof KubeStatusError && error.status === 409) return { kind: 'conflict' }
+  if (error instanceof KubeStatusError && error.status === 404) return { kind: 'gone' }
+  throw error
 }
 
 function collectionPath(kind: ObjectKind, namespace: string | null): string {

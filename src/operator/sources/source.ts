@@ -48,6 +48,17 @@ export interface Source {
     status: StatusByKind[Kind],
     signal: AbortSignal,
   ): Promise<WriteResult>
+  /**
+   * Replaces the finalizers if the object is still the one that was read; null: nothing holds an object back here, and
+   * a deletion waits for nobody.
+   */
+  readonly writeFinalizers:
+    | (<Kind extends ObjectKind>(
+        object: ObjectByKind[Kind],
+        finalizers: readonly string[],
+        signal: AbortSignal,
+      ) => Promise<WriteResult>)
+    | null
   /** Best effort: an event that cannot be recorded is logged and lost. Never rejects. */
   recordEvent(event: EventRecord): Promise<void>
 }

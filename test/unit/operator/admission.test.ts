@@ -28,10 +28,10 @@ describe('admission policies', () => {
     }
   })
 
-  test('makeAdmission: another ServiceAccount, named by status, finalizer and label, and nobody else', () => {
+  test('makeAdmission: another ServiceAccount, named by status, finalizer, spec and label, and nobody else', () => {
     const other = JSON.stringify(makeAdmission({ namespace: 'lock', serviceAccount: 'keeper' }))
     expect(other.match(/system:serviceaccount:[a-z-]+:[a-z-]+/g)).toEqual(
-      Array.from({ length: 3 }, () => 'system:serviceaccount:lock:keeper'),
+      Array.from({ length: 4 }, () => 'system:serviceaccount:lock:keeper'),
     )
     expect(userNameOf(operator)).toBe('system:serviceaccount:holdfast-system:holdfast-operator')
   })
