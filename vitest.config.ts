@@ -29,6 +29,7 @@ export default defineConfig({
       tier('disk', ['disk'], { maxWorkers: 1, testTimeout: 240_000 }),
       tier('standalone', ['standalone'], { maxWorkers: 1, testTimeout: 120_000 }),
       tier('clients', ['clients'], { maxWorkers: 1, testTimeout: 180_000 }),
+      tier('bench', ['bench'], { maxWorkers: 1, testTimeout: 600_000 }),
       tier('image', ['image'], { maxWorkers: 1, testTimeout: 120_000 }),
       tier('chart', ['chart'], { maxWorkers: 1, testTimeout: 120_000, hookTimeout: 120_000 }),
       tier('cluster', ['cluster'], {

@@ -38,6 +38,7 @@ const tiers: readonly Tier[] = [
       need('restic', 'apt-get install restic') ??
       need('barman-cloud-wal-archive', 'apt-get install barman-cli-cloud'),
   },
+  { name: 'bench', missing: benchToolsMissing },
   { name: 'image', missing: imageToolsMissing },
   { name: 'chart', missing: chartToolsMissing },
   { name: 'cluster', missing: controlPlaneMissing },
@@ -67,6 +68,11 @@ function diskToolsMissing(): string | null {
 function imageToolsMissing(): string | null {
   if (process.getuid?.() !== 0) return 'only root can build the image without an engine'
   return need('buildah', 'apt-get install buildah') ?? need('debootstrap', 'apt-get install debootstrap')
+}
+
+function benchToolsMissing(): string | null {
+  if (!isBuilt('bench-client')) return 'bash tools/build.sh bench-client (some seconds, needs Go)'
+  return need('strace', 'apt-get install strace')
 }
 
 function chartToolsMissing(): string | null {

@@ -3,6 +3,8 @@
 #   tools/build.sh                 the control plane: kube-apiserver and the other processes in one binary
 #   tools/build.sh helm            Helm
 #   tools/build.sh dns             CoreDNS with the plugins that a cluster's names need
+#   tools/build.sh minio|versitygw a server that the benchmark compares with
+#   tools/build.sh bench-client    the benchmark's load client
 #   tools/build.sh --print [NAME]  tools/paths.sh: prints paths, builds nothing, exit 1 if something is missing
 # A second call finds the binary and ends at once; of two calls at the same time one builds and one waits.
 # With KUBEBUILDER_ASSETS (a folder with kube-apiserver and etcd) the control plane is not built. etcd is
@@ -105,10 +107,24 @@ build_dns() {
   cache_path coredns
 }
 
+# build_module NAME MODULE_DIR PACKAGE: a program with nothing to stamp.
+build_module() {
+  if [[ ! -x $(cache_path "$1") ]]; then
+    require_go "$1" 26
+    build "$1" "$2" "$3" ''
+  fi
+  cache_path "$1"
+}
+
+bench_dir=$tools_dir/../bench
+
 case "${1:-control-plane}" in
   control-plane) build_control_plane ;;
   helm) build_helm ;;
   dns) build_dns ;;
+  minio) build_module minio "$bench_dir/peers/minio" github.com/minio/minio ;;
+  versitygw) build_module versitygw "$bench_dir/peers/versitygw" github.com/versity/versitygw/cmd/versitygw ;;
+  bench-client) build_module bench-client "$bench_dir/client" . ;;
   --print) print_paths "${2:-control-plane}" ;;
-  *) fail "unknown tool $1; usage: tools/build.sh [control-plane | helm | dns | --print [control-plane | helm | dns]]" ;;
+  *) fail "unknown tool $1; usage: tools/build.sh [--print] [control-plane | helm | dns | minio | versitygw | bench-client]" ;;
 esac

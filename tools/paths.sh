@@ -3,7 +3,8 @@
 #   control-plane=…   the binary of tools/build.sh: its first argument names the process (kube-apiserver, …)
 #   kube-apiserver=…  instead of control-plane, with KUBEBUILDER_ASSETS; kube-controller-manager=… if it has one
 #   etcd=…  kubectl=…  openssl=…
-# `tools/paths.sh helm` prints helm=… instead, `tools/paths.sh dns` coredns=…. Exit 1, with one line on stderr for each program that is missing
+# `tools/paths.sh NAME` (helm, minio, versitygw, bench-client) prints NAME=… instead, `tools/paths.sh dns` coredns=…. Exit 1,
+# with one line on stderr for each program that is missing
 # and what to do about it. tools/build.sh sources this file, so that both agree on where things are.
 set -euo pipefail
 
@@ -16,6 +17,8 @@ cache_path() {
     control-plane) sources=("$tools_dir/go.sum" "$tools_dir/control-plane/main.go") ;;
     helm) sources=("$tools_dir/helm/go.sum") ;;
     coredns) sources=("$tools_dir/dns/go.sum" "$tools_dir/dns/main.go") ;;
+    minio | versitygw) sources=("$tools_dir/../bench/peers/$1/go.sum") ;;
+    bench-client) sources=("$tools_dir/../bench/client/go.mod" "$tools_dir/../bench/client/"*.go) ;;
   esac
   key=$(cat "${sources[@]}" | sha256sum | cut -c1-16)
   printf '%s/tools-%s/%s\n' "${HOLDFAST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/holdfast}" "$key" "$1"
@@ -36,6 +39,8 @@ advice() {
     helm) echo 'run tools/build.sh helm: about 3 min, needs Go 1.26 or later' ;;
     coredns) echo 'run tools/build.sh dns: about 2 min, needs Go 1.24 or later' ;;
     kube-apiserver) echo 'KUBEBUILDER_ASSETS is set but has none: put it there, or unset the variable' ;;
+    minio | versitygw) echo 'run tools/build.sh '"$1"': about 5 min, needs Go 1.26 or later' ;;
+    bench-client) echo 'run tools/build.sh bench-client: some seconds, needs Go 1.26 or later' ;;
     etcd) echo 'Debian and Ubuntu: apt-get install etcd-server; elsewhere put etcd 3.4 or later on the PATH' ;;
     kubectl) echo 'put kubectl 1.31 to 1.35 on the PATH, or into the folder of KUBEBUILDER_ASSETS' ;;
     openssl) echo 'Debian and Ubuntu: apt-get install openssl; elsewhere put openssl 3 on the PATH' ;;
@@ -71,9 +76,9 @@ print_cluster_paths() {
 print_paths() {
   case "${1:-control-plane}" in
     control-plane) print_cluster_paths ;;
-    helm) print_path helm "$(cache_path helm)" ;;
+    helm | minio | versitygw | bench-client) print_path "$1" "$(cache_path "$1")" ;;
     dns) print_path coredns "$(cache_path coredns)" ;;
-    *) printf 'tools: unknown tool %s; give control-plane, helm or dns\n' "$1" >&2; return 1 ;;
+    *) printf 'tools: unknown tool %s; tools/build.sh says which there are\n' "$1" >&2; return 1 ;;
   esac
 }
 

@@ -1,0 +1,3 @@
+module holdfast/bench/client
+
+go 1.26.0
