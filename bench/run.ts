@@ -155,9 +155,10 @@ async function startAll(
 }
 
 async function fillAll(server: RunningServer, chosen: readonly Workload[], isSmoke: boolean): Promise<void> {
-  for (const { prefix, keys, size } of Object.values(fills)) {
+  for (const { prefix, keys, size: fullSize } of Object.values(fills)) {
     if (!chosen.some(({ fill }) => fill?.prefix === prefix)) continue
     const count = isSmoke ? smallKeys(keys) : keys
+    const size = isSmoke ? Math.min(fullSize, mib) : fullSize
     const concurrency = Math.min(32, count)
     await runClient(server.endpoint, {
       workload: 'fill',

@@ -203,6 +203,8 @@ export const limits = {
   freeSpaceFractionMin: 0.05,
   freeSpaceBytesMin: 1024 ** 3,
   ballastBytes: 64 * 1024 ** 2,
+  /** Fewer inodes than these are told in /readyz: objects in files of some seconds of load. */
+  freeFilesMin: 1024,
   /** A look at the free space serves all requests of so long. */
   freeSpaceProbeMsMax: 1000,
 

@@ -3,7 +3,7 @@
  * back when
  * the last descriptor is closed, so also after kill -9, and which pods of other nodes see on a shared volume.
  */
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 // @ts-expect-error The package has no types; the one function used gets its own below.
 import { tryLock } from 'fs-native-extensions'
@@ -20,6 +20,8 @@ export class VolumeLockedError extends Error {
 export type VolumeLock = {
   /** Gives the volume back; only for an orderly stop, the end of the process does the same. */
   release(): Promise<void>
+  /** False: another file, or none, is now at the lock's path, so the directory is another volume's or is gone. */
+  isInPlace(): Promise<boolean>
 }
 
 /**
@@ -45,7 +47,17 @@ export async function lockVolume(directory: string): Promise<VolumeLock> {
     await handle.close()
     throw error
   }
-  return { release: () => handle.close() }
+  return { release: () => handle.close(), isInPlace: () => isSameFile(handle, path) }
+}
+
+async function isSameFile(handle: FileHandle, path: string): Promise<boolean> {
+  try {
+    const [held, found] = await Promise.all([handle.stat(), stat(path)])
+    return held.dev === found.dev && held.ino === found.ino
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return false
+    throw error
+  }
 }
 
 /**

@@ -42,6 +42,8 @@ export type ServerOptions = {
 export type WorkerStart = {
   readonly options: ServerOptions
   readonly epoch: number
+  /** No worker serves another. */
+  readonly volumeId: string
   readonly workerName: string
   readonly publicEndpoint: string
 }

@@ -58,26 +58,38 @@ async function refuseBackup(kv: KeyValue, directory: string): Promise<void> {
   )
 }
 
+/** What is in the directory is not the volume that the server serves. Nothing was made or changed there. */
+class WrongVolumeError extends Error {
+  override readonly name = 'WrongVolumeError'
+}
+
 type WorkerVolumeParts = VolumeParts & {
   readonly epoch: number
+  /** The supervisor's. */
+  readonly volumeId: string
   readonly worker: string
   readonly measures: StoreMeasures
   readonly masterKey: MasterKey | null
 }
 
-/** Worker: the store for the running epoch. */
+/** Worker: the store for the running epoch. Errors: WrongVolumeError. */
 export async function openWorkerStore({
   directory,
   epoch,
+  volumeId,
   worker,
   clock,
   log,
   measures,
   masterKey,
 }: WorkerVolumeParts): Promise<Store> {
+  // To open it would make an empty one.
+  if (!(await hasVolume(directory))) throw new WrongVolumeError(`there is no volume in ${directory}`)
   const kv = await openLmdb({ directory: kvDirectory(directory) })
   try {
     const volume = await readVolume(kv)
+    if (volume.volumeId !== volumeId)
+      throw new WrongVolumeError(`${directory} has volume ${volume.volumeId}, this server serves ${volumeId}`)
     const bodies = await openBodies({ directory, epoch: String(epoch), worker, clock })
     const fenced = measures.keyValue(fencedKeyValue(kv, epoch))
     return openStore({ kv: fenced, bodies, clock, log, volume, onDenied: measures.denied, masterKey })

@@ -7,7 +7,7 @@ import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
-import { lockVolume } from '../platform/volume-lock.ts'
+import { lockVolume, type VolumeLock } from '../platform/volume-lock.ts'
 import type { Store } from '../store/store.ts'
 import { startChores } from './chores.ts'
 import { type Health, listenHealth } from './health.ts'
@@ -52,23 +52,25 @@ export async function startServer(options: ServerOptions, parts: SupervisorParts
     for (const close of closers.reverse().splice(0)) await close()
   }
   try {
-    return await startOnVolume(options, parts, closers, closeAll)
+    return await startOnVolume(options, parts, volumeLock, { closers, closeAll })
   } catch (error) {
     await closeAll()
     throw error
   }
 }
 
+type Closing = { readonly closers: (() => Promise<void>)[]; readonly closeAll: () => Promise<void> }
+
 async function startOnVolume(
   options: ServerOptions,
   { clock, log, workerModule }: SupervisorParts,
-  closers: (() => Promise<void>)[],
-  closeAll: () => Promise<void>,
+  volumeLock: VolumeLock,
+  { closers, closeAll }: Closing,
 ): Promise<RunningServer> {
   const owner = await openVolumeOwner({ directory: options.dataDirectory, clock, log })
   closers.push(() => owner.close())
   await owner.store.clock.tick()
-  const serving = await startServing(options, owner, { log, workerModule, clock })
+  const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock })
   closers.push(() => serving.stop())
   const chores = startChores(owner.store, log, options.lifecycleIntervalMs)
   closers.push(() => chores.stop())
@@ -96,7 +98,7 @@ function schemeOf(certificate: ServerOptions['certificate']): 'http' | 'https' {
 
 type Listen = Pick<ServerOptions, 's3Listen' | 's3TlsListen' | 'adminListen' | 'metricsListen'>
 type Serving = { readonly listen: Listen; readonly stop: () => Promise<void> }
-type ServingParts = Pick<SupervisorParts, 'log' | 'workerModule' | 'clock'>
+type ServingParts = SupervisorParts & { readonly volumeLock: VolumeLock }
 
 /** A port that was free may be taken by another process before our workers listen: then others are drawn. */
 async function startServing(
@@ -119,7 +121,7 @@ async function startServing(
 async function listenAndServe(
   options: ServerOptions,
   owner: VolumeOwner,
-  { log, workerModule, clock }: ServingParts,
+  { log, workerModule, clock, volumeLock }: ServingParts,
 ): Promise<Serving> {
   const listen = await settlePorts(options)
   const { s3Endpoint, s3TlsEndpoint } = endpointsOf({ ...options, ...listen })
@@ -132,15 +134,18 @@ async function listenAndServe(
     startOf: (workerName): WorkerStart => ({
       options: { ...options, ...listen },
       epoch: owner.epoch,
+      volumeId: owner.store.volume.volumeId,
       workerName,
       publicEndpoint,
     }),
   })
+  const ready = async (): Promise<Health> =>
+    (await volumeLock.isInPlace()) ? readiness(owner.store, pool) : volumeGone(options.dataDirectory)
   try {
     await pool.start()
     const health = await listenHealth(listen.metricsListen, {
-      readiness: () => readiness(owner.store, pool),
-      metrics: metricsOf({ owner, pool, clock, version: options.version }),
+      readiness: ready,
+      metrics: metricsOf({ owner, pool, clock, version: options.version, ready }),
     })
     return {
       listen,
@@ -160,10 +165,11 @@ type MetricSources = {
   readonly pool: WorkerPool
   readonly clock: Clock
   readonly version: string
+  readonly ready: () => Promise<Health>
 }
 
 /** The supervisor's own and all workers'. */
-function metricsOf({ owner, pool, clock, version }: MetricSources): () => Promise<string> {
+function metricsOf({ owner, pool, clock, version, ready: isReady }: MetricSources): () => Promise<string> {
   const own = new MetricSet()
   own.gauge('holdfast_build_info', 'Always 1').set({ version }, 1)
   const listening = own.gauge('holdfast_workers_listening', 'Workers that take requests')
@@ -173,7 +179,7 @@ function metricsOf({ owner, pool, clock, version }: MetricSources): () => Promis
   return async () => {
     renewProcess()
     listening.set({}, pool.listeningCount())
-    ready.set({}, (await readiness(owner.store, pool)).kind === 'ready' ? 1 : 0)
+    ready.set({}, (await isReady()).kind === 'ready' ? 1 : 0)
     await renewVolume()
     return renderMetrics(mergeMetrics([own.snapshot(), await pool.metrics()]))
   }
@@ -190,6 +196,12 @@ async function settlePorts(options: ServerOptions): Promise<Listen> {
   const s3TlsListen = options.s3TlsListen === null ? null : await settle(options.s3TlsListen)
   const adminListen = await settle(options.adminListen)
   return { s3Listen, s3TlsListen, adminListen, metricsListen: await settle(options.metricsListen) }
+}
+
+/** What is open is served on as far as it goes; no worker starts on what is there now. */
+function volumeGone(directory: string): Health {
+  const reason = `${directory} is not the volume that this server opened: it was unmounted, moved or covered by another`
+  return { kind: 'notReady', reasons: [reason] }
 }
 
 async function readiness(store: Store, pool: WorkerPool): Promise<Health> {

@@ -17,7 +17,7 @@ export type FreeSpaceOptions = {
 }
 
 export interface FreeSpaceGuard {
-  /** null: new data is welcome; else the reason, for people. At most limits.freeSpaceProbeMsMax old. */
+  /** null: new data of every size is welcome; else the reason, for people. At most limits.freeSpaceProbeMsMax old. */
   refusal(): Promise<string | null>
   /** Before new data of `sizeBytes` (0 when not known) is staged. Errors: StorageFullError. */
   admit(sizeBytes: number): Promise<void>
@@ -39,7 +39,8 @@ export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeS
   return {
     async refusal() {
       const space = await recent()
-      return space.availableBytes < reserveBytes(space) ? refusalText(space) : null
+      if (space.availableBytes < reserveBytes(space)) return refusalText(space)
+      return hasFewFiles(space) ? fewFilesText(space) : null
     },
     async admit(sizeBytes) {
       const space = await recent()
@@ -71,6 +72,18 @@ export function reserveBytes({ totalBytes }: Space): number {
 export function ballastFate(space: Space): 'release' | 'restore' | 'leave' {
   if (space.availableBytes < limits.ballastBytes) return 'release'
   return space.availableBytes >= reserveBytes(space) + limits.ballastBytes ? 'restore' : 'leave'
+}
+
+/** A body in a file needs one; smaller ones, deletes and locks need none, so they are not refused. */
+function hasFewFiles({ availableFiles }: Space): boolean {
+  return availableFiles !== null && availableFiles < limits.freeFilesMin
+}
+
+function fewFilesText({ availableFiles }: Space): string {
+  return (
+    `the volume has room for ${availableFiles} more files (inodes), ${limits.freeFilesMin} is too few: ` +
+    'objects that need a file are refused when there is none'
+  )
 }
 
 function refusalText(space: Space): string {

@@ -100,7 +100,7 @@ it('a full disk: 507 for new data, reads, locks and deletes go on by the ballast
 })
 
 it('no inodes: 507 for a body that needs a file, everything else goes on, and it recovers', async () => {
-  const running = await start(prepareSmallVolume({ sizeBytes: 2048 * mib, inodeCount: 512 }))
+  const running = await start(prepareSmallVolume({ sizeBytes: 2048 * mib, inodeCount: 4096 }))
   const locked = await version(running, 'locked')
   const deleted = await version(running, 'deleted')
   const folder = join(running.dataDirectory, '..', 'others')
@@ -108,10 +108,12 @@ it('no inodes: 507 for a body that needs a file, everything else goes on, and it
   for (let index = 0; statfsSync(folder).ffree > 0; index += 1) mkdirSync(join(folder, String(index)))
   const refused = await put(running, 'new')
   expect([refused.status, refused.code]).toEqual([507, 'InsufficientStorage'])
+  await until('readiness knows', async () => (await readyText(running)).includes('0 more files (inodes)'))
   expect((await put(running, 'small', Buffer.from('small'))).status).toBe(200)
   await expectReadable(running, 'locked')
   await lockAndDelete(running, locked, deleted)
   rmSync(folder, { recursive: true })
+  await untilReady(running)
   expect((await put(running, 'new')).status).toBe(200)
   await expectSound(running)
 })

@@ -36,7 +36,12 @@ export interface BodyReader extends AsyncIterable<Uint8Array> {
   recycle(chunk: Uint8Array): void
 }
 
-export type Space = { readonly availableBytes: number; readonly totalBytes: number }
+export type Space = {
+  readonly availableBytes: number
+  readonly totalBytes: number
+  /** Files and folders that still fit; null where the file system has no such limit. */
+  readonly availableFiles: number | null
+}
 
 /** A stage folder that another epoch left behind: it was not closed cleanly. */
 export type AbandonedStage = { readonly name: string; readonly epoch: string; readonly worker: string }

@@ -9,8 +9,12 @@ import type { Space } from './contract.ts'
 const writeBytes = 1024 ** 2
 
 export async function freeSpace(directory: string): Promise<Space> {
-  const { bavail, blocks, bsize } = await statfs(directory)
-  return { availableBytes: bavail * bsize, totalBytes: blocks * bsize }
+  const { bavail, blocks, bsize, files, ffree } = await statfs(directory)
+  return {
+    availableBytes: bavail * bsize,
+    totalBytes: blocks * bsize,
+    availableFiles: files === 0 ? null : ffree,
+  }
 }
 
 /** True when the ballast is there. It is made only where it leaves at least as much free as it takes. */

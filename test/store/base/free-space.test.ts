@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
+import type { Space } from '../../../src/store/bodies/contract.ts'
 import {
   ballastFate,
   createFreeSpaceGuard,
@@ -12,7 +13,8 @@ const gibibyte = 1024 ** 3
 
 function open(availableBytes: number, totalBytes = 100 * gibibyte) {
   const clock = new TestClock()
-  const disk = { space: { availableBytes, totalBytes }, probeCount: 0, ballast: [] as string[] }
+  const space: Space = { availableBytes, totalBytes, availableFiles: null }
+  const disk = { space, probeCount: 0, ballast: [] as string[] }
   const guard = createFreeSpaceGuard({
     clock,
     bodies: {
@@ -37,7 +39,7 @@ test.each([
   ['a volume of 20 GiB', 20 * gibibyte, gibibyte],
   ['a large volume', 1000 * gibibyte, 50 * gibibyte],
 ])('reserveBytes: %s, is the larger of 5 %% and 1 GiB', (_, totalBytes, expected) => {
-  expect(reserveBytes({ totalBytes, availableBytes: 0 })).toBe(expected)
+  expect(reserveBytes({ totalBytes, availableBytes: 0, availableFiles: null })).toBe(expected)
 })
 
 test('refusal: below the reserve by one byte, names what is free; at it, nothing is refused', async () => {
@@ -67,7 +69,7 @@ test('probe: is shared for a second, and no longer', async () => {
 
 test('ballast: is given up only when the disk is nearly full, and restored only well above the reserve', async () => {
   const totalBytes = 100 * gibibyte
-  const fate = (availableBytes: number) => ballastFate({ availableBytes, totalBytes })
+  const fate = (availableBytes: number) => ballastFate({ availableBytes, totalBytes, availableFiles: null })
   expect(fate(limits.ballastBytes - 1)).toBe('release')
   expect(fate(limits.ballastBytes)).toBe('leave')
   expect(fate(5 * gibibyte + limits.ballastBytes - 1)).toBe('leave')
@@ -82,4 +84,17 @@ test('tend: acts on the disk as it is now', async () => {
   disk.space = { ...disk.space, availableBytes: gibibyte }
   await guard.tend()
   expect(disk.ballast).toEqual(['ensure', 'release'])
+})
+
+test('refusal: fewer files than the least fit, are named; bytes are still admitted', async () => {
+  const { disk, guard, clock } = open(50 * gibibyte)
+  disk.space = { ...disk.space, availableFiles: limits.freeFilesMin }
+  expect(await guard.refusal()).toBe(null)
+  clock.pass(limits.freeSpaceProbeMsMax)
+  disk.space = { ...disk.space, availableFiles: limits.freeFilesMin - 1 }
+  expect(await guard.refusal()).toBe(
+    'the volume has room for 1023 more files (inodes), 1024 is too few: ' +
+      'objects that need a file are refused when there is none',
+  )
+  await guard.admit(gibibyte)
 })

@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum action { PASS = 0, FAIL = 1, SWALLOW = 2, SHORTEN = 3, UNSYNCHRONOUS = 4, DELAY = 5 };
+enum action { PASS = 0, FAIL = 1, SWALLOW = 2, SHORTEN = 3, UNSYNCHRONOUS = 4, DELAY = 5, HOLD = 6 };
 
 struct rule {
   int32_t action;
@@ -31,6 +31,13 @@ struct rule {
   int32_t spared;
   char call[32];
   char place[192];
+  /* Of HOLD: one call at a time waits until `released` is as high as its number. */
+  int32_t turn;
+  int32_t held;
+  int32_t released;
+  int32_t process;
+  char held_call[32];
+  char held_place[256];
 };
 
 static struct rule *rule;
@@ -43,8 +50,29 @@ __attribute__((constructor)) static void begin(void) {
   if (mapped != MAP_FAILED) rule = mapped;
 }
 
+/* Every call that changes the volume, and every answer, waits here for the test to look at the volume. */
+static void hold(const char *call, const char *path) {
+  if (fnmatch(rule->place, path, 0) != 0 && strcmp(call, "answer") != 0) return;
+  for (int32_t free = 0; !__atomic_compare_exchange_n(&rule->turn, &free, 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+       free = 0)
+    usleep(100);
+  if (rule->action == HOLD) {
+    snprintf(rule->held_call, sizeof rule->held_call, "%s", call);
+    snprintf(rule->held_place, sizeof rule->held_place, "%s", path);
+    rule->process = getpid();
+    int32_t number = __atomic_add_fetch(&rule->held, 1, __ATOMIC_SEQ_CST);
+    while (rule->action == HOLD && __atomic_load_n(&rule->released, __ATOMIC_SEQ_CST) < number) usleep(100);
+  }
+  __atomic_store_n(&rule->turn, 0, __ATOMIC_SEQ_CST);
+}
+
 static int judge(const char *call, const char *path) {
-  if (rule == NULL || rule->action == PASS || strcmp(rule->call, call) != 0) return PASS;
+  if (rule == NULL || rule->action == PASS) return PASS;
+  if (rule->action == HOLD) {
+    if (strncmp(call, "open", 4) != 0) hold(call, path);
+    return PASS;
+  }
+  if (strcmp(rule->call, call) != 0) return PASS;
   if (rule->spared == getpid()) return PASS;
   if (fnmatch(rule->place, path, 0) != 0) return PASS;
   int index = __atomic_fetch_add(&rule->matches, 1, __ATOMIC_SEQ_CST);
@@ -62,7 +90,7 @@ static int judge_descriptor(const char *call, int descriptor) {
   if (rule == NULL || rule->action == PASS) return PASS;
   int synchronous = strcmp(call, "write") == 0 && (fcntl(descriptor, F_GETFL) & O_DSYNC) != 0;
   if (synchronous) call = "write synchronous";
-  if (strcmp(rule->call, call) != 0) return PASS;
+  if (rule->action != HOLD && strcmp(rule->call, call) != 0) return PASS;
   char name[64], path[4096];
   snprintf(name, sizeof name, "/proc/self/fd/%d", descriptor);
   ssize_t length = readlink(name, path, sizeof path - 1);
@@ -85,9 +113,14 @@ typedef int (*sync_call)(int);
 SYNC(fsync)
 SYNC(fdatasync)
 
+static void hold_answer(const void *bytes, size_t size) {
+  if (rule != NULL && rule->action == HOLD && size >= 9 && memcmp(bytes, "HTTP/1.1 ", 9) == 0) hold("answer", "");
+}
+
 typedef ssize_t (*write_call)(int, const void *, size_t);
 ssize_t write(int descriptor, const void *bytes, size_t size) {
   NEXT("write", write_call);
+  hold_answer(bytes, size);
   int action = judge_descriptor("write", descriptor);
   return action == PASS ? next(descriptor, bytes, size) : action == SHORTEN ? next(descriptor, bytes, size / 2) : -1;
 }
@@ -107,6 +140,7 @@ PWRITE(pwrite64, off64_t)
 typedef ssize_t (*writev_call)(int, const struct iovec *, int);
 ssize_t writev(int descriptor, const struct iovec *pieces, int count) {
   NEXT("writev", writev_call);
+  hold_answer(pieces[0].iov_base, pieces[0].iov_len);
   int action = judge_descriptor("write", descriptor);
   struct iovec half = {pieces[0].iov_base, pieces[0].iov_len / 2};
   return action == PASS ? next(descriptor, pieces, count) : action == SHORTEN ? next(descriptor, &half, 1) : -1;
@@ -133,6 +167,7 @@ typedef int (*open_call)(const char *, int, ...);
     va_start(rest, flags); \
     mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0; \
     va_end(rest); \
+    if (rule != NULL && rule->action == HOLD && (flags & O_CREAT) != 0) hold("create", path); \
     int action = judge((flags & O_DSYNC) != 0 ? "open synchronous" : "open", path); \
     if (action == UNSYNCHRONOUS) flags &= ~(O_DSYNC | O_SYNC); \
     return action == PASS || action == UNSYNCHRONOUS ? next(path, flags, mode) : -1; \
@@ -150,10 +185,22 @@ TWO_PATHS(link)
 TWO_PATHS(rename)
 
 typedef int (*path_call)(const char *);
-int unlink(const char *path) {
-  NEXT("unlink", path_call);
-  return judge("unlink", path) == PASS ? next(path) : -1;
-}
+#define ONE_PATH(name) \
+  int name(const char *path) { \
+    NEXT(#name, path_call); \
+    return judge(#name, path) == PASS ? next(path) : -1; \
+  }
+ONE_PATH(unlink)
+ONE_PATH(rmdir)
+
+typedef int (*truncate_call)(int, off64_t);
+#define TRUNCATE(name, offset_type) \
+  int name(int descriptor, offset_type size) { \
+    NEXT(#name, truncate_call); \
+    return judge_descriptor("truncate", descriptor) == PASS ? next(descriptor, size) : -1; \
+  }
+TRUNCATE(ftruncate, off_t)
+TRUNCATE(ftruncate64, off64_t)
 
 typedef int (*mkdir_call)(const char *, mode_t);
 int mkdir(const char *path, mode_t mode) {

@@ -51,7 +51,21 @@ export type Faults = {
   readonly hits: () => number
   /** Calls that fitted, faulted or not. */
   readonly matches: () => number
+  /** From now on the calls that change the volume, and the answers, wait one after the other, each for `release`. */
+  readonly hold: () => void
+  /** The call that waits now; null when none does. */
+  readonly held: () => Held | null
+  readonly release: () => void
   readonly remove: () => void
+}
+
+/** A call that was stopped before it did anything. */
+export type Held = {
+  /** A FaultCall, `create` (open of a file that may not be there), `truncate`, `rmdir`, or `answer`. */
+  readonly call: string
+  /** '' for an answer. */
+  readonly place: string
+  readonly process: number
 }
 
 const actionNumbers = { fail: 1, swallow: 2, shorten: 3, unsynchronous: 4, delay: 5 } as const
@@ -60,7 +74,13 @@ const hitsOffset = 20
 const sparedOffset = 24
 const callOffset = 28
 const placeOffset = 60
-const ruleBytes = 252
+const heldOffset = 256
+const releasedOffset = 260
+const processOffset = 264
+const heldCallOffset = 268
+const heldPlaceOffset = 300
+const ruleBytes = 556
+const holdNumber = 6
 const countMax = 2 ** 31 - 1
 const source = fileURLToPath(new URL('./faults.c', import.meta.url))
 
@@ -77,19 +97,43 @@ export function prepareFaults(): Faults {
     readSync(descriptor, bytes, 0, 4, offset)
     return bytes.readInt32LE()
   }
+  const readText = (offset: number, size: number): string => {
+    const bytes = Buffer.alloc(size)
+    readSync(descriptor, bytes, 0, size, offset)
+    return bytes.subarray(0, bytes.indexOf(0)).toString('utf8')
+  }
   const disarm = (): void => {
     writeSync(descriptor, Buffer.alloc(4), 0, 4, 0)
   }
+  const put = (bytes: Buffer): void => {
+    disarm()
+    // The action last: it sets the rest in force.
+    writeSync(descriptor, bytes, 4, ruleBytes - 4, 4)
+    writeSync(descriptor, bytes, 0, 4, 0)
+  }
   return {
     environment: { LD_PRELOAD: library, HOLDFAST_TEST_FAULTS: path },
-    arm: (fault) => {
-      disarm()
-      const bytes = ruleOf(fault)
-      // The action last: it sets the rest in force.
-      writeSync(descriptor, bytes, 4, ruleBytes - 4, 4)
-      writeSync(descriptor, bytes, 0, 4, 0)
-    },
+    arm: (fault) => put(ruleOf(fault)),
     disarm,
+    hold: () => {
+      const bytes = Buffer.alloc(ruleBytes)
+      bytes.writeInt32LE(holdNumber, 0)
+      bytes.write('*/data/*', placeOffset)
+      put(bytes)
+    },
+    held: () => {
+      if (read(heldOffset) <= read(releasedOffset)) return null
+      return {
+        call: readText(heldCallOffset, 32),
+        place: readText(heldPlaceOffset, 256),
+        process: read(processOffset),
+      }
+    },
+    release: () => {
+      const next = Buffer.alloc(4)
+      next.writeInt32LE(read(heldOffset))
+      writeSync(descriptor, next, 0, 4, releasedOffset)
+    },
     hits: () => read(hitsOffset),
     matches: () => read(matchesOffset),
     remove: () => {

@@ -6,20 +6,26 @@ import type { Ledger } from './ledger.ts'
 import { endUploads } from './load.ts'
 import { until, untilReady } from './processes.ts'
 import { verifyServed } from './verify-served.ts'
-import { isTidied, verifyVolume } from './volume-state.ts'
+import { isTidied, offlineFindings, verifyVolume } from './volume-state.ts'
 
 /**
  * The server runs. All that was acknowledged is there with bytes, lock and audit record, nothing else is, and after a
  * stop in good order and a start no orphan is left and rows, counters and files agree.
  */
 export async function expectRecovered(server: TestServer, ledger: Ledger): Promise<void> {
-  await untilReady(server)
-  expect(ledger.surprises).toEqual([])
-  expect(await verifyServed(server.client, ledger, Object.values(buckets))).toEqual([])
+  await expectServed(server, ledger)
   await endUploads(server)
   expect(await server.terminate()).toBe(0)
+  expect(await offlineFindings(server.dataDirectory)).toEqual([])
   expect(server.logs()).not.toContain('"level":"error"')
   await server.start()
   await until('garbage is collected', () => isTidied(server.dataDirectory))
   expect(await verifyVolume(server.dataDirectory, ledger)).toEqual([])
+}
+
+/** The part of it that needs no stop: all that was acknowledged is served, and nothing else is. */
+export async function expectServed(server: TestServer, ledger: Ledger): Promise<void> {
+  await untilReady(server)
+  expect(ledger.surprises).toEqual([])
+  expect(await verifyServed(server.client, ledger, Object.values(buckets))).toEqual([])
 }

@@ -4,6 +4,8 @@
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { openOfflineVolume } from '../../../src/server/open-volume.ts'
 import { auditLog, verifyChain } from '../../../src/store/audit-chain.ts'
 import { parseAuditRecord } from '../../../src/store/audit-record.ts'
 import { decodeBucket, decodeVersion } from '../../../src/store/codec.ts'
@@ -13,6 +15,7 @@ import type { Entry, KeyValueReader } from '../../../src/store/kv/contract.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import { countDifferences } from '../../../src/store/recount.ts'
 import { walk, walkRange } from '../../../src/store/stats.ts'
+import { verifyVolume as verifyWholeVolume } from '../../../src/store/verify.ts'
 import { expectClean } from '../../store/base/consistency.ts'
 import type { Answered, Ledger } from './ledger.ts'
 
@@ -45,6 +48,19 @@ export async function rowsOf(reader: KeyValueReader, table: Table): Promise<read
   const rows: Entry[] = []
   for await (const row of walk(reader, tablePrefix(table))) rows.push(row)
   return rows
+}
+
+/** What `holdfast verify` says of a volume that nobody writes to, however it was left. */
+export async function offlineFindings(dataDirectory: string): Promise<readonly string[]> {
+  const { kv, bodies, close } = await openOfflineVolume(dataDirectory)
+  const findings: string[] = []
+  try {
+    const source = { reader: kv, bodies, clock: systemClock() }
+    await verifyWholeVolume(source, (finding) => findings.push(JSON.stringify(finding)))
+  } finally {
+    await close()
+  }
+  return findings
 }
 
 /** True when no garbage waits and no upload is open. */

@@ -1,0 +1,88 @@
+/** The volume goes away, or another takes its place, while the server runs: readiness says so, nothing is made or served there. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { run, unmount } from '../support/crash/power-cut.ts'
+import { until, untilReady, workerPids } from '../support/crash/processes.ts'
+import { offlineFindings } from '../support/crash/volume-state.ts'
+import { startTestServer, type TestServer } from '../support/server.ts'
+
+let folder: string
+let mounted: string
+let server: TestServer
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-gone-'))
+  mounted = join(folder, 'mounted')
+  for (const name of ['own', 'other', 'mounted']) mkdirSync(join(folder, name))
+  bind('own')
+  server = await startTestServer({ dataDirectory: join(mounted, 'data') })
+  expect((await server.client.send({ method: 'PUT', path: '/bucket' })).status).toBe(200)
+  expect((await put('known')).status).toBe(200)
+})
+afterEach(async () => {
+  await server.kill9()
+  await server.stop()
+  await unmount(mounted)
+  rmSync(folder, { recursive: true })
+})
+
+function bind(name: 'own' | 'other'): void {
+  run('mount', ['--bind', join(folder, name), mounted])
+}
+
+/** What is open stays open: only the name is gone. */
+function uncover(): void {
+  execFileSync('umount', ['-l', mounted])
+}
+
+const put = (key: string) => server.client.send({ method: 'PUT', path: `/bucket/${key}`, body: key })
+
+async function read(key: string): Promise<string> {
+  return (await server.client.send({ method: 'GET', path: `/bucket/${key}` })).text
+}
+
+async function readyText(): Promise<string> {
+  return (await fetch(new URL('/readyz', server.metricsEndpoint))).text()
+}
+
+/** The worker that is started in its place must not take what is there now for the volume. */
+async function killWorker(reason: string): Promise<void> {
+  const [pid = 0] = workerPids(server)
+  process.kill(pid, 'SIGKILL')
+  await until('a new worker has refused', () => server.logs().includes(reason))
+  expect(await read('known')).toBe('known')
+}
+
+const gone = 'is not the volume that this server opened'
+
+it('a volume that goes missing: told, read on from what is open, no new one is made; back, all is well', async () => {
+  uncover()
+  expect(await readyText()).toContain(gone)
+  expect(await read('known')).toBe('known')
+  await killWorker('there is no volume in')
+  expect(readdirSync(mounted)).toEqual([])
+  bind('own')
+  await untilReady(server)
+  expect((await put('later')).status).toBe(200)
+  expect(await server.terminate()).toBe(0)
+  expect(await offlineFindings(server.dataDirectory)).toEqual([])
+})
+
+it('another volume in its place: told, not served, not written to; away, all is well', async () => {
+  const other = await startTestServer({ dataDirectory: join(folder, 'other', 'data') })
+  expect((await other.client.send({ method: 'PUT', path: '/theirs' })).status).toBe(200)
+  expect(await other.terminate()).toBe(0)
+  bind('other')
+  expect(await readyText()).toContain(gone)
+  await killWorker(`this server serves ${server.volumeId}`)
+  expect((await server.client.send({ method: 'HEAD', path: '/theirs' })).status).toBe(404)
+  uncover()
+  await untilReady(server)
+  expect((await put('later')).status).toBe(200)
+  await other.start()
+  expect((await other.client.send({ method: 'HEAD', path: '/theirs' })).status).toBe(200)
+  await other.stop()
+})

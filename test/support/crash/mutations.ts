@@ -1,0 +1,389 @@
+/** Every request that writes to a volume, once for each way to the disk: what the durability contract is tested with. */
+import { createHash } from 'node:crypto'
+import { expect } from 'vitest'
+import { type AdminSend, applyDocument, sendAdmin } from '../admin.ts'
+import { policyDocument } from '../bucket-policy.ts'
+import { formRequest } from '../form.ts'
+import type { Answer, SendOptions } from '../s3-client.ts'
+import { rootCredentials, type TestServer } from '../server.ts'
+
+/** What a flush makes durable, in the order of a write; docs/RELIABILITY.md says what each of them is. */
+export type Flush = 'body bytes' | 'body name' | 'stage name' | 'store pages' | 'store root'
+
+export type MutationRequest =
+  | { readonly kind: 's3'; readonly options: SendOptions }
+  | { readonly kind: 'admin'; readonly options: AdminSend }
+
+export type Mutation = {
+  /** As docs/RELIABILITY.md calls it. */
+  readonly name: string
+  /** Of THE TABLE, or of the admin API's. */
+  readonly operation: string
+  readonly status: number
+  readonly flushes: readonly Flush[]
+  /** Prepares what the request needs. */
+  readonly prepare: (server: TestServer) => Promise<MutationRequest>
+}
+
+export const mutationsBucket = 'bucket'
+/** Of servers that mutations are sent to: without it they keep no access keys. */
+export const mutationsMasterKey = Buffer.alloc(32, 7).toString('base64')
+
+/** One commit: its pages, then the root that makes them the store's state. */
+const commit: readonly Flush[] = ['store pages', 'store root']
+const file: readonly Flush[] = ['body bytes', 'body name', 'stage name', ...commit]
+/** The smallest body that is a file. */
+const fileBytes = 65_537
+const dayMs = 86_400_000
+
+/** Sends it. Resolves to the status of the answer. */
+export async function sendMutation(server: TestServer, request: MutationRequest): Promise<number> {
+  if (request.kind === 'admin') return (await sendAdmin(server, request.options)).status
+  return (await server.client.send(request.options)).status
+}
+
+/** The bucket of the mutations, with Object Lock. */
+export async function makeMutationsBucket(server: TestServer): Promise<void> {
+  const headers = { 'x-amz-bucket-object-lock-enabled': 'true' }
+  await answered(server, 200, { method: 'PUT', path: `/${mutationsBucket}`, headers })
+}
+
+async function answered(server: TestServer, status: number, options: SendOptions): Promise<Answer> {
+  const answer = await server.client.send(options)
+  expect([answer.status, options.method, options.path, answer.text]).toEqual([
+    status,
+    options.method,
+    options.path,
+    expect.any(String),
+  ])
+  return answer
+}
+
+const s3 = (options: SendOptions): MutationRequest => ({ kind: 's3', options })
+const admin = (options: AdminSend): MutationRequest => ({ kind: 'admin', options })
+
+function document(options: SendOptions & { readonly body: string }): SendOptions {
+  const digest = createHash('md5').update(options.body).digest('base64')
+  return { ...options, headers: { 'content-md5': digest, ...options.headers } }
+}
+
+function put(key: string, sizeBytes: number): SendOptions {
+  return { method: 'PUT', path: `/${mutationsBucket}/${key}`, body: Buffer.alloc(sizeBytes, key) }
+}
+
+async function version(server: TestServer, key: string, sizeBytes = 100): Promise<string> {
+  return String((await answered(server, 200, put(key, sizeBytes))).headers['x-amz-version-id'])
+}
+
+function ofVersion(key: string, versionId: string, name: string, body: string): SendOptions {
+  const path = `/${mutationsBucket}/${key}`
+  return document({ method: 'PUT', path, query: { [name]: '', versionId }, body })
+}
+
+const hold = (key: string, versionId: string) =>
+  ofVersion(key, versionId, 'legal-hold', '<LegalHold><Status>ON</Status></LegalHold>')
+
+function retain(server: TestServer, key: string, versionId: string): SendOptions {
+  const date = new Date(server.nowMs() + 3_600_000).toISOString()
+  const body = `<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>${date}</RetainUntilDate></Retention>`
+  return ofVersion(key, versionId, 'retention', body)
+}
+
+const tags = '<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>'
+
+async function begun(server: TestServer, key: string): Promise<{ readonly uploadId: string }> {
+  const options = { method: 'POST', path: `/${mutationsBucket}/${key}`, query: { uploads: '' } }
+  return { uploadId: (await answered(server, 200, options)).element('UploadId') ?? '' }
+}
+
+const remove = (key: string, versionId: string): SendOptions => ({
+  method: 'DELETE',
+  path: `/${mutationsBucket}/${key}`,
+  query: { versionId },
+})
+
+const bucketRequest = (method: string, name: string, body?: string): SendOptions => {
+  const options = { method, path: `/${mutationsBucket}`, query: { [name]: '' } }
+  return body === undefined ? options : document({ ...options, body })
+}
+
+async function epochOf(server: TestServer): Promise<number> {
+  const lead = { method: 'POST', path: '/v1/leadership', document: { holder: 'test' } }
+  return Number((await sendAdmin(server, lead)).document['epoch'])
+}
+
+const keyOwner = { clusterId: 'cluster-1', namespace: 'default', name: 'app' }
+
+async function accessKey(server: TestServer, accessKeyId: string): Promise<AdminSend> {
+  const statements = [{ effect: 'Allow', actions: ['s3:GetObject'], buckets: ['managed'], prefixes: null }]
+  return {
+    method: 'PUT',
+    path: `/v1/access-keys/${accessKeyId}`,
+    document: { owner: keyOwner, secretAccessKey: 'secret-for-tests-only', statements },
+    epoch: await epochOf(server),
+  }
+}
+
+const lifecycle =
+  '<LifecycleConfiguration><Rule><ID>a</ID><Filter></Filter><Status>Enabled</Status>' +
+  '<AbortIncompleteMultipartUpload><DaysAfterInitiation>9</DaysAfterInitiation></AbortIncompleteMultipartUpload>' +
+  '</Rule></LifecycleConfiguration>'
+const cors =
+  '<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>' +
+  '</CORSConfiguration>'
+const rule =
+  '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>' +
+  '<Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>'
+const policy = policyDocument(mutationsBucket, {
+  Effect: 'Deny',
+  Principal: '*',
+  Action: 's3:GetObjectTagging',
+})
+
+const objectMutations: readonly Mutation[] = [
+  {
+    ...{ name: 'PutObject of 4 KiB', operation: 'PutObject', status: 200, flushes: commit },
+    prepare: async () => s3(put('four', 4096)),
+  },
+  {
+    ...{ name: 'PutObject of 64 KiB', operation: 'PutObject', status: 200, flushes: commit },
+    prepare: async () => s3(put('inline', 65_536)),
+  },
+  {
+    ...{ name: 'PutObject of 1 MiB', operation: 'PutObject', status: 200, flushes: file },
+    prepare: async () => s3(put('file', 1024 ** 2)),
+  },
+  {
+    ...{ name: 'PutObjectLegalHold ON', operation: 'PutObjectLegalHold', status: 200, flushes: commit },
+    prepare: async (server) => s3(hold('held', await version(server, 'held'))),
+  },
+  {
+    ...{ name: 'PutObjectRetention', operation: 'PutObjectRetention', status: 200, flushes: commit },
+    prepare: async (server) => s3(retain(server, 'retained', await version(server, 'retained'))),
+  },
+  {
+    ...{
+      name: 'a refused DeleteObject of a version',
+      operation: 'DeleteObject',
+      status: 403,
+      flushes: commit,
+    },
+    prepare: async (server) => {
+      const versionId = await version(server, 'refused')
+      await answered(server, 200, retain(server, 'refused', versionId))
+      return s3(remove('refused', versionId))
+    },
+  },
+  {
+    ...{ name: 'an allowed DeleteObject of a version in a file', operation: 'DeleteObject' },
+    ...{ status: 204, flushes: commit },
+    prepare: async (server) => s3(remove('free', await version(server, 'free', fileBytes))),
+  },
+  {
+    ...{
+      name: 'DeleteObject without version id',
+      operation: 'DeleteObject',
+      status: 204,
+      flushes: commit,
+    },
+    prepare: async () => s3({ method: 'DELETE', path: `/${mutationsBucket}/marked` }),
+  },
+  {
+    ...{ name: 'CopyObject', operation: 'CopyObject', status: 200, flushes: commit },
+    prepare: async (server) => {
+      await version(server, 'source', fileBytes)
+      const headers = { 'x-amz-copy-source': `/${mutationsBucket}/source` }
+      return s3({ method: 'PUT', path: `/${mutationsBucket}/copy`, headers })
+    },
+  },
+  {
+    ...{ name: 'PostObject', operation: 'PostObject', status: 204, flushes: commit },
+    prepare: async (server) => {
+      const fields = { key: 'posted' }
+      const nowMs = server.nowMs()
+      return s3(formRequest({ bucket: mutationsBucket, key: rootCredentials, nowMs, fields, file: 'posted' }))
+    },
+  },
+  {
+    ...{ name: 'PutObjectTagging', operation: 'PutObjectTagging', status: 200, flushes: commit },
+    prepare: async (server) => s3(ofVersion('tagged', await version(server, 'tagged'), 'tagging', tags)),
+  },
+  {
+    ...{ name: 'DeleteObjectTagging', operation: 'DeleteObjectTagging', status: 204, flushes: commit },
+    prepare: async (server) => {
+      const versionId = await version(server, 'untagged')
+      await answered(server, 200, ofVersion('untagged', versionId, 'tagging', tags))
+      const query = { tagging: '', versionId }
+      return s3({ method: 'DELETE', path: `/${mutationsBucket}/untagged`, query })
+    },
+  },
+  {
+    ...{ name: 'DeleteObjects', operation: 'DeleteObjects', status: 200, flushes: commit },
+    prepare: async (server) => {
+      const keys = ['many-1', 'many-2']
+      const objects: string[] = []
+      for (const key of keys) {
+        const versionId = await version(server, key)
+        objects.push(`<Object><Key>${key}</Key><VersionId>${versionId}</VersionId></Object>`)
+      }
+      const body = `<Delete>${objects.join('')}</Delete>`
+      const path = `/${mutationsBucket}`
+      return s3(document({ method: 'POST', path, query: { delete: '' }, body }))
+    },
+  },
+]
+
+const uploadMutations: readonly Mutation[] = [
+  {
+    ...{ name: 'CreateMultipartUpload', operation: 'CreateMultipartUpload', status: 200, flushes: commit },
+    prepare: async () => s3({ method: 'POST', path: `/${mutationsBucket}/begun`, query: { uploads: '' } }),
+  },
+  {
+    ...{ name: 'UploadPart of 10 bytes', operation: 'UploadPart', status: 200, flushes: file },
+    prepare: async (server) => {
+      const query = { partNumber: '1', ...(await begun(server, 'upload')) }
+      return s3({ ...put('upload', 10), query })
+    },
+  },
+  {
+    ...{ name: 'UploadPart in the place of another', operation: 'UploadPart', status: 200, flushes: file },
+    prepare: async (server) => {
+      const options = { ...put('again', 10), query: { partNumber: '1', ...(await begun(server, 'again')) } }
+      await answered(server, 200, options)
+      return s3(options)
+    },
+  },
+  {
+    ...{ name: 'UploadPartCopy', operation: 'UploadPartCopy', status: 200, flushes: file },
+    prepare: async (server) => {
+      await version(server, 'part-source', fileBytes)
+      const query = { partNumber: '1', ...(await begun(server, 'part-copy')) }
+      const headers = { 'x-amz-copy-source': `/${mutationsBucket}/part-source` }
+      return s3({ method: 'PUT', path: `/${mutationsBucket}/part-copy`, query, headers })
+    },
+  },
+  {
+    ...{ name: 'AbortMultipartUpload', operation: 'AbortMultipartUpload', status: 204, flushes: commit },
+    prepare: async (server) => {
+      const query = await begun(server, 'ended')
+      return s3({ method: 'DELETE', path: `/${mutationsBucket}/ended`, query })
+    },
+  },
+  {
+    ...{ name: 'CompleteMultipartUpload', operation: 'CompleteMultipartUpload' },
+    ...{ status: 200, flushes: commit },
+    prepare: async (server) => {
+      const query = await begun(server, 'complete')
+      const part = { ...put('complete', 10), query: { ...query, partNumber: '1' } }
+      const etag = String((await answered(server, 200, part)).headers['etag'])
+      const body =
+        '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>' +
+        `<ETag>${etag}</ETag></Part></CompleteMultipartUpload>`
+      return s3({ method: 'POST', path: `/${mutationsBucket}/complete`, query, body })
+    },
+  },
+]
+
+/** A document of a bucket: it is put, and taken away where S3 has an operation for that. */
+function documentMutations(
+  put: string,
+  remove: string | null,
+  query: string,
+  body: string,
+  status = 200,
+): readonly Mutation[] {
+  const written: Mutation = {
+    ...{ name: put, operation: put, status, flushes: commit },
+    prepare: async () => s3(bucketRequest('PUT', query, body)),
+  }
+  if (remove === null) return [written]
+  const removed: Mutation = {
+    ...{ name: remove, operation: remove, status: 204, flushes: commit },
+    prepare: async (server) => {
+      await answered(server, status, bucketRequest('PUT', query, body))
+      return s3(bucketRequest('DELETE', query))
+    },
+  }
+  return [written, removed]
+}
+
+const bucketMutations: readonly Mutation[] = [
+  {
+    ...{ name: 'CreateBucket', operation: 'CreateBucket', status: 200, flushes: commit },
+    prepare: async () => s3({ method: 'PUT', path: '/another-bucket' }),
+  },
+  {
+    ...{ name: 'DeleteBucket', operation: 'DeleteBucket', status: 204, flushes: commit },
+    prepare: async (server) => {
+      await answered(server, 200, { method: 'PUT', path: '/short-lived' })
+      return s3({ method: 'DELETE', path: '/short-lived' })
+    },
+  },
+  {
+    ...{ name: 'PutBucketVersioning', operation: 'PutBucketVersioning', status: 200, flushes: commit },
+    prepare: async (server) => {
+      await answered(server, 200, { method: 'PUT', path: '/versioned' })
+      const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
+      return s3(document({ method: 'PUT', path: '/versioned', query: { versioning: '' }, body }))
+    },
+  },
+  ...documentMutations('PutObjectLockConfiguration', null, 'object-lock', rule),
+  ...documentMutations('PutBucketTagging', 'DeleteBucketTagging', 'tagging', tags, 204),
+  ...documentMutations('PutBucketLifecycleConfiguration', 'DeleteBucketLifecycle', 'lifecycle', lifecycle),
+  ...documentMutations('PutBucketCors', 'DeleteBucketCors', 'cors', cors),
+  ...documentMutations('PutBucketPolicy', 'DeleteBucketPolicy', 'policy', policy, 204),
+]
+
+const adminMutations: readonly Mutation[] = [
+  {
+    ...{ name: 'POST /v1/leadership', operation: 'AcquireLeadership', status: 200, flushes: commit },
+    prepare: async () => admin({ method: 'POST', path: '/v1/leadership', document: { holder: 'test' } }),
+  },
+  {
+    ...{ name: 'PUT /v1/buckets/{name}', operation: 'ApplyBucket', status: 200, flushes: commit },
+    prepare: async (server) => {
+      const epoch = await epochOf(server)
+      return admin({ method: 'PUT', path: '/v1/buckets/managed', document: applyDocument({}), epoch })
+    },
+  },
+  {
+    ...{ name: 'PUT /v1/access-keys/{name}', operation: 'PutAccessKey', status: 200, flushes: commit },
+    prepare: async (server) => admin(await accessKey(server, 'HFPUT')),
+  },
+  {
+    ...{ name: 'DELETE /v1/access-keys/{name}', operation: 'DeleteAccessKey', status: 200, flushes: commit },
+    prepare: async (server) => {
+      const made = await accessKey(server, 'HFDELETE')
+      expect((await sendAdmin(server, made)).status).toBe(200)
+      return admin({ ...made, method: 'DELETE', document: { owner: keyOwner } })
+    },
+  },
+  {
+    // The last one: it leaves another day than the machine's behind.
+    ...{ name: 'POST /v1/clock/accept', operation: 'AcceptClock', status: 200, flushes: commit },
+    prepare: async (server) => {
+      server.setClock({ wallShiftMs: 11 * dayMs, bootId: 'another-boot' })
+      await server.restart()
+      const until = new Date(server.nowMs() - 1000).toISOString()
+      const document = { until, reason: 'off for ten days' }
+      return admin({ method: 'POST', path: '/v1/clock/accept', document, key: server.credentials })
+    },
+  },
+]
+
+export const mutations: readonly Mutation[] = [
+  ...objectMutations,
+  ...uploadMutations,
+  ...bucketMutations,
+  ...adminMutations,
+]
+
+/** Operations that take a document and keep nothing: access is always closed, an ACL is the owner's. */
+export const closedOperations: readonly string[] = [
+  'DeleteBucketOwnershipControls',
+  'DeletePublicAccessBlock',
+  'PutBucketAcl',
+  'PutBucketOwnershipControls',
+  'PutObjectAcl',
+  'PutPublicAccessBlock',
+]

@@ -1,0 +1,134 @@
+/**
+ * A write taken apart: every call with which a server changes its volume is held up, and the volume as it lies at that
+ * moment is copied. A copy is what a kill -9 of all processes would leave: what they wrote is in it, whether flushed or not.
+ */
+import { createHash } from 'node:crypto'
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { silentLog } from '../../../src/lib/log.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { openOfflineVolume, openVolumeOwner } from '../../../src/server/open-volume.ts'
+import { metaKey } from '../../../src/store/keys.ts'
+import { walkRange } from '../../../src/store/stats.ts'
+import type { Faults, Held } from './faults.ts'
+import { offlineFindings } from './volume-state.ts'
+
+export type Step = {
+  /** What was about to happen. */
+  readonly name: string
+  readonly process: number
+  /** A data directory: the volume before it happened. */
+  readonly copy: string
+}
+
+export type Walk = {
+  readonly status: number
+  readonly steps: readonly Step[]
+  readonly remove: () => void
+}
+
+/** Sends a request to a server that `faults` were prepared for, and stops at every step of it up to its answer. */
+export async function walkSteps(
+  faults: Faults,
+  dataDirectory: string,
+  send: () => Promise<number>,
+): Promise<Walk> {
+  const directory = mkdtempSync(join(tmpdir(), 'holdfast-steps-'))
+  const steps: Step[] = []
+  faults.hold()
+  try {
+    const sent = { isDone: false }
+    const status = send().finally(() => {
+      sent.isDone = true
+    })
+    for (;;) {
+      const held = faults.held()
+      if (held === null && sent.isDone) break
+      if (held !== null) {
+        const copy = join(directory, String(steps.length))
+        copyVolume(dataDirectory, copy)
+        steps.push({ name: nameOf(held, dataDirectory), process: held.process, copy })
+        faults.release()
+      }
+      await delay(1)
+    }
+    return { status: await status, steps, remove: () => rmSync(directory, { recursive: true }) }
+  } finally {
+    faults.disarm()
+  }
+}
+
+/** The ballast is room and nothing else; the lock of LMDB is the living processes'. */
+function copyVolume(from: string, to: string): void {
+  const left = new Set(['ballast', 'lock.mdb'])
+  cpSync(from, to, { recursive: true, filter: (path) => !left.has(basename(path)) })
+}
+
+function nameOf({ call, place }: Held, dataDirectory: string): string {
+  if (call === 'answer') return call
+  const path = place.slice(dataDirectory.length)
+  const found = stepNames.find((step) => step.call === call && step.path.test(path))
+  return found?.name ?? `${call} ${path}`
+}
+
+const body = /^\/stage\/[^/]+\/[0-9a-f]{32}$/
+const store = /^\/kv\/data\.mdb$/
+
+/** Every step that a request makes. One that is not here has no name, and the test that lists them says so. */
+const stepNames: readonly { readonly call: string; readonly path: RegExp; readonly name: string }[] = [
+  { call: 'create', path: body, name: 'body opened' },
+  { call: 'write', path: body, name: 'body bytes written' },
+  { call: 'sync', path: body, name: 'body bytes flushed' },
+  { call: 'mkdir', path: /^\/bodies\/\w\w(\/\w\w)?$/, name: 'shard' },
+  { call: 'sync', path: /^\/bodies(\/\w\w)?$/, name: 'shard' },
+  { call: 'link', path: /^\/bodies\/\w\w\/\w\w\/[0-9a-f]{32}$/, name: 'body named' },
+  { call: 'sync', path: /^\/bodies\/\w\w\/\w\w$/, name: 'body name flushed' },
+  { call: 'sync', path: /^\/stage\/[^/]+$/, name: 'stage name flushed' },
+  { call: 'write', path: store, name: 'store pages written' },
+  { call: 'sync', path: store, name: 'store pages flushed' },
+  { call: 'write synchronous', path: store, name: 'store root written' },
+  { call: 'unlink', path: body, name: 'stage name removed' },
+]
+
+/**
+ * What a volume has become once a server has recovered it: the same text for the same rows and files. `findings` are those of
+ * `holdfast verify`, on the volume as it lay and after its recovery.
+ */
+export async function recoveredState(
+  directory: string,
+): Promise<{ readonly state: string; readonly findings: readonly string[] }> {
+  const findings = [...(await offlineFindings(directory))]
+  const owner = await openVolumeOwner({ directory, clock: systemClock(), log: silentLog })
+  try {
+    await owner.store.collectGarbage(AbortSignal.timeout(60_000))
+  } finally {
+    await owner.close()
+  }
+  findings.push(...(await offlineFindings(directory)))
+  return { state: await stateOf(directory), findings }
+}
+
+/** These change with every start, every minute and every scrub. */
+const restless = ['server-epoch', 'clock', 'scrub'].map((name) => Buffer.from(metaKey(name)).toString('hex'))
+
+async function stateOf(directory: string): Promise<string> {
+  const { kv, close } = await openOfflineVolume(directory)
+  const hash = createHash('sha256')
+  try {
+    // The audit log too, which is no table.
+    for await (const { key, value } of walkRange(kv, { from: Uint8Array.of(0), to: Uint8Array.of(0xff) })) {
+      const name = Buffer.from(key).toString('hex')
+      if (!restless.includes(name)) hash.update(`${name} ${Buffer.from(value).toString('hex')}\n`)
+    }
+  } finally {
+    await close()
+  }
+  for (const folder of ['bodies', 'stage']) {
+    const entries = readdirSync(join(directory, folder), { recursive: true, withFileTypes: true })
+    const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name)
+    hash.update(`${folder} ${files.toSorted().join()}\n`)
+  }
+  return hash.digest('hex')
+}
