@@ -17,9 +17,12 @@ export class VolumeLockedError extends Error {
   override readonly name = 'VolumeLockedError'
 }
 
-export type VolumeLock = {
-  /** Gives the volume back; only for an orderly stop, the end of the process does the same. */
+export type FileLock = {
+  /** Gives it back; only for an orderly stop, the end of the process does the same. */
   release(): Promise<void>
+}
+
+export type VolumeLock = FileLock & {
   /** False: another file, or none, is now at the lock's path, so the directory is another volume's or is gone. */
   isInPlace(): Promise<boolean>
 }
@@ -32,7 +35,8 @@ export type VolumeLock = {
  */
 export async function lockVolume(directory: string): Promise<VolumeLock> {
   await makeDirectory(directory)
-  const handle = await openForLock(join(directory, 'lock'))
+  const path = join(directory, 'lock')
+  const handle = await openForLock(path)
   if (!(await tryLockHandle(handle, { shared: false }))) {
     const holder = await readHolder(handle)
     await handle.close()
@@ -64,7 +68,7 @@ async function isSameFile(handle: FileHandle, path: string): Promise<boolean> {
  * Takes a lock on a file, made if it is missing; null: others have it. Several may share it, none beside one that has it
  * alone. Errors: VolumeLockedError on a file system without such locks.
  */
-export async function tryLockFile(path: string, mode: 'shared' | 'alone'): Promise<VolumeLock | null> {
+export async function tryLockFile(path: string, mode: 'shared' | 'alone'): Promise<FileLock | null> {
   const handle = await openForLock(path)
   if (await tryLockHandle(handle, { shared: mode === 'shared' })) return { release: () => handle.close() }
   await handle.close()

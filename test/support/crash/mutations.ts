@@ -1,11 +1,12 @@
 /** Every request that writes to a volume, once for each way to the disk: what the durability contract is tested with. */
 import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
-import { type AdminSend, applyDocument, sendAdmin } from '../admin.ts'
+import { type AdminSend, sendAdmin } from '../admin.ts'
 import { policyDocument } from '../bucket-policy.ts'
 import { formRequest } from '../form.ts'
 import type { Answer, SendOptions } from '../s3-client.ts'
 import { rootCredentials, type TestServer } from '../server.ts'
+import { adminMutations } from './admin-mutations.ts'
 
 /** What a flush makes durable, in the order of a write; docs/RELIABILITY.md says what each of them is. */
 export type Flush = 'body bytes' | 'body name' | 'stage name' | 'store pages' | 'store root'
@@ -34,7 +35,6 @@ const commit: readonly Flush[] = ['store pages', 'store root']
 const file: readonly Flush[] = ['body bytes', 'body name', 'stage name', ...commit]
 /** The smallest body that is a file. */
 const fileBytes = 65_537
-const dayMs = 86_400_000
 
 /** Sends it. Resolves to the status of the answer. */
 export async function sendMutation(server: TestServer, request: MutationRequest): Promise<number> {
@@ -60,7 +60,6 @@ async function answered(server: TestServer, status: number, options: SendOptions
 }
 
 const s3 = (options: SendOptions): MutationRequest => ({ kind: 's3', options })
-const admin = (options: AdminSend): MutationRequest => ({ kind: 'admin', options })
 
 function document(options: SendOptions & { readonly body: string }): SendOptions {
   const digest = createHash('md5').update(options.body).digest('base64')
@@ -105,23 +104,6 @@ const remove = (key: string, versionId: string): SendOptions => ({
 const bucketRequest = (method: string, name: string, body?: string): SendOptions => {
   const options = { method, path: `/${mutationsBucket}`, query: { [name]: '' } }
   return body === undefined ? options : document({ ...options, body })
-}
-
-async function epochOf(server: TestServer): Promise<number> {
-  const lead = { method: 'POST', path: '/v1/leadership', document: { holder: 'test' } }
-  return Number((await sendAdmin(server, lead)).document['epoch'])
-}
-
-const keyOwner = { clusterId: 'cluster-1', namespace: 'default', name: 'app' }
-
-async function accessKey(server: TestServer, accessKeyId: string): Promise<AdminSend> {
-  const statements = [{ effect: 'Allow', actions: ['s3:GetObject'], buckets: ['managed'], prefixes: null }]
-  return {
-    method: 'PUT',
-    path: `/v1/access-keys/${accessKeyId}`,
-    document: { owner: keyOwner, secretAccessKey: 'secret-for-tests-only', statements },
-    epoch: await epochOf(server),
-  }
 }
 
 const lifecycle =
@@ -332,43 +314,6 @@ const bucketMutations: readonly Mutation[] = [
   ...documentMutations('PutBucketLifecycleConfiguration', 'DeleteBucketLifecycle', 'lifecycle', lifecycle),
   ...documentMutations('PutBucketCors', 'DeleteBucketCors', 'cors', cors),
   ...documentMutations('PutBucketPolicy', 'DeleteBucketPolicy', 'policy', policy, 204),
-]
-
-const adminMutations: readonly Mutation[] = [
-  {
-    ...{ name: 'POST /v1/leadership', operation: 'AcquireLeadership', status: 200, flushes: commit },
-    prepare: async () => admin({ method: 'POST', path: '/v1/leadership', document: { holder: 'test' } }),
-  },
-  {
-    ...{ name: 'PUT /v1/buckets/{name}', operation: 'ApplyBucket', status: 200, flushes: commit },
-    prepare: async (server) => {
-      const epoch = await epochOf(server)
-      return admin({ method: 'PUT', path: '/v1/buckets/managed', document: applyDocument({}), epoch })
-    },
-  },
-  {
-    ...{ name: 'PUT /v1/access-keys/{name}', operation: 'PutAccessKey', status: 200, flushes: commit },
-    prepare: async (server) => admin(await accessKey(server, 'HFPUT')),
-  },
-  {
-    ...{ name: 'DELETE /v1/access-keys/{name}', operation: 'DeleteAccessKey', status: 200, flushes: commit },
-    prepare: async (server) => {
-      const made = await accessKey(server, 'HFDELETE')
-      expect((await sendAdmin(server, made)).status).toBe(200)
-      return admin({ ...made, method: 'DELETE', document: { owner: keyOwner } })
-    },
-  },
-  {
-    // The last one: it leaves another day than the machine's behind.
-    ...{ name: 'POST /v1/clock/accept', operation: 'AcceptClock', status: 200, flushes: commit },
-    prepare: async (server) => {
-      server.setClock({ wallShiftMs: 11 * dayMs, bootId: 'another-boot' })
-      await server.restart()
-      const until = new Date(server.nowMs() - 1000).toISOString()
-      const document = { until, reason: 'off for ten days' }
-      return admin({ method: 'POST', path: '/v1/clock/accept', document, key: server.credentials })
-    },
-  },
 ]
 
 export const mutations: readonly Mutation[] = [
