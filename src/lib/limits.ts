@@ -207,6 +207,8 @@ export const limits = {
   freeFilesMin: 1024,
   /** A look at the free space serves all requests of so long. */
   freeSpaceProbeMsMax: 1000,
+  /** CRC64NVME hashers kept for the next bodies in one process; 64 KiB of memory each. */
+  idleHashersMax: 32,
 
   /** Trusted clock. */
   clockBudgetMsMax: 24 * 3_600_000,

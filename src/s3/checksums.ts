@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { crc32c } from '@node-rs/crc32'
 import { createCRC64, type IHasher } from 'hash-wasm'
+import { assert } from '../lib/assert.ts'
+import { limits } from '../lib/limits.ts'
 import type { ChecksumAlgorithm } from '../store/records.ts'
 
 export type DigestAlgorithm = ChecksumAlgorithm | 'MD5'
@@ -86,14 +88,25 @@ function hashChecksum(name: 'sha1' | 'sha256' | 'md5'): Checksum {
 // The reflected polynomial of CRC-64/NVME; "123456789" gives ae8b14860a799888 (a test holds it to that).
 const nvmePolynomial = '9a6c9329ac4bc9b5'
 
+/** Those that gave their value. To make one is a WebAssembly instance, which costs more than a small body's checksum. */
+const idleHashers: IHasher[] = []
+
 async function crc64Checksum(): Promise<Checksum> {
-  const hasher: IHasher = await createCRC64(nvmePolynomial)
+  let hasher: IHasher | null = idleHashers.pop() ?? (await createCRC64(nvmePolynomial))
   hasher.init()
   return {
     update: (bytes) => {
+      assert(hasher !== null, 'a checksum takes bytes before its end')
       hasher.update(bytes)
     },
-    digest: () => hasher.digest('binary'),
+    digest: () => {
+      assert(hasher !== null, 'a checksum ends once')
+      const value = hasher.digest('binary')
+      // From here on it is another body's.
+      if (idleHashers.length < limits.idleHashersMax) idleHashers.push(hasher)
+      hasher = null
+      return value
+    },
   }
 }
 

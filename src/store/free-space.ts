@@ -32,9 +32,15 @@ export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeS
     probed = { space, atMs: clock.uptimeMs() }
     return space
   }
+  // One look serves all who wait for it.
+  let probing: Promise<Space> | null = null
   const recent = async (): Promise<Space> => {
     const isRecent = probed !== null && clock.uptimeMs() - probed.atMs < limits.freeSpaceProbeMsMax
-    return isRecent && probed !== null ? probed.space : probe()
+    if (isRecent && probed !== null) return probed.space
+    probing ??= probe().finally(() => {
+      probing = null
+    })
+    return probing
   }
   return {
     async refusal() {

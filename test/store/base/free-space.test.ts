@@ -67,6 +67,12 @@ test('probe: is shared for a second, and no longer', async () => {
   expect(disk.probeCount).toBe(2)
 })
 
+test('probe: all who ask meanwhile wait for one', async () => {
+  const { disk, guard } = open(6 * gibibyte)
+  await Promise.all([guard.admit(0), guard.refusal(), guard.admit(1), guard.admit(2)])
+  expect(disk.probeCount).toBe(1)
+})
+
 test('ballast: is given up only when the disk is nearly full, and restored only well above the reserve', async () => {
   const totalBytes = 100 * gibibyte
   const fate = (availableBytes: number) => ballastFate({ availableBytes, totalBytes, availableFiles: null })

@@ -57,6 +57,17 @@ describe('checksums', () => {
     })
   }
 
+  test('Checksum: a CRC64NVME that ended takes nothing more, and leaves nothing to the next', async () => {
+    const ended = await createChecksum('CRC64NVME')
+    ended.update(Buffer.from('another body'))
+    ended.digest()
+    const next = await createChecksum('CRC64NVME')
+    expect(() => ended.update(check)).toThrow('before its end')
+    expect(() => ended.digest()).toThrow('ends once')
+    next.update(check)
+    expect(encodeDigest(next.digest())).toBe(checkValues.CRC64NVME)
+  })
+
   test('Checksum: several CRC64NVME at a time, no shared state', async () => {
     const [a, b] = await Promise.all([createChecksum('CRC64NVME'), createChecksum('CRC64NVME')])
     a.update(check.subarray(0, 4))
