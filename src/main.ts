@@ -56,7 +56,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import('./cli/restore.ts')).restoreCommand,
   },
   admin: {
-    summary: 'what root alone may do: `admin accept-restore`',
+    summary: 'damaged versions: `admin quarantine`; a restored volume: `admin accept-restore`',
     load: async () => (await import('./cli/admin.ts')).adminCommand,
   },
   'print-crds': {

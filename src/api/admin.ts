@@ -256,6 +256,22 @@ export const acceptClockDocument = z.strictObject({
 })
 export const acceptClockAnswer = clockAnswer
 
+/** GET /v1/quarantine; `listCount`: lists of bodies, also those whose row cannot be read. `bucket: null`: unreadable. */
+export const quarantineAnswer = z.object({
+  listCount: z.int(),
+  versions: z.array(
+    z.object({
+      bucket: z.string().nullable(),
+      bucketId: z.string(),
+      key: z.string(),
+      versionId: z.string(),
+      found: z.string(),
+      problem: z.string(),
+    }),
+  ),
+})
+export type QuarantineAnswer = z.infer<typeof quarantineAnswer>
+
 /** POST /v1/restore/accept */
 export const acceptRestoreDocument = z.strictObject({ reason: z.string().min(3).max(1024) })
 export const acceptRestoreAnswer = z.object({})

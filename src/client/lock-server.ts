@@ -2,7 +2,7 @@
  * What the operator and the CLI may ask of a lock server: the admin API for what S3 cannot say, S3 itself for
  * evidence. `connect.ts` makes one; there is no other implementation, also not in tests.
  */
-import type { ExplainAnswer } from '../api/admin.ts'
+import type { ExplainAnswer, QuarantineAnswer } from '../api/admin.ts'
 import type { Statement } from '../lib/identity.ts'
 import type { ProfileName } from '../lib/profile.ts'
 import type { ExistingScope } from '../lock/existing.ts'
@@ -238,6 +238,8 @@ export interface LockServer {
   /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
   explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>
   acceptClock(input: { until: string; reason: string }): Promise<ServerInfo['clock']>
+  /** Versions whose bytes the scrub found damaged. */
+  quarantine(): Promise<QuarantineAnswer>
   /** Root only. Errors: ServerRefusedError where there is nothing to accept. */
   acceptRestore(input: { reason: string }): Promise<void>
   close(): Promise<void>

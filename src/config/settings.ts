@@ -1,4 +1,5 @@
 /** Every setting there is: one row each, with its flag, its environment variable, its default and its help. */
+import { limits } from '../lib/limits.ts'
 import { profileNames } from '../lib/profile.ts'
 import {
   parseAccountText,
@@ -155,6 +156,13 @@ export const settings = {
     initial: '1h',
     parse: parseDuration,
     help: 'how often lifecycle rules are carried out',
+  }),
+  scrubBytesPerSecond: setting({
+    flag: '--scrub-bytes-per-second',
+    env: 'HOLDFAST_SCRUB_BYTES_PER_SECOND',
+    initial: '33554432',
+    parse: (text) => parseCount(text, { min: limits.bodyBlockBytes, max: 999_999_999 }),
+    help: 'how fast all bytes are read again once a week to find damage, so that clients come first',
   }),
   backupTo: setting({
     flag: '--to',

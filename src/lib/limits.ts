@@ -325,8 +325,7 @@ export const limits = {
   /** Ids that verify holds in memory at a time (some 40 MB), and versions of shared bytes that a finding names. */
   verifyNamesMax: 250_000,
   verifySharersNamedMax: 10,
-  /** Scrub: bytes read a second, so that clients come first; versions looked at between two pauses; a pass a week. */
-  scrubBytesPerSecond: 32 * 1024 ** 2,
+  /** Scrub: versions looked at between two pauses; a pass a week. */
   scrubPageMax: 100,
   scrubPauseMs: 50,
   scrubIntervalMs: 7 * 86_400_000,

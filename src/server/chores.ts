@@ -17,6 +17,8 @@ export type Chores = {
   readonly stop: () => Promise<void>
 }
 
+export type ChoresPace = { readonly lifecycleIntervalMs: number; readonly scrubBytesPerSecond: number }
+
 type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
   readonly clock: Pick<Store['clock'], 'tick'>
   readonly lifecycle: Store['lifecycle']
@@ -28,7 +30,7 @@ type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
  * it is set, what policies ask for existing versions at once. A failure is logged and tried again next time, but a failed
  * store is the end.
  */
-export function startChores(store: ChoresStore, log: Log, lifecycleIntervalMs: number): Chores {
+export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Chores {
   const stopping = new AbortController()
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
   const running = new Set<Promise<unknown>>()
@@ -60,12 +62,12 @@ export function startChores(store: ChoresStore, log: Log, lifecycleIntervalMs: n
     const ended = await store.lifecycle.run(stopping.signal)
     if (ended.kind === 'done' && ended.bucketCount > 0) await store.collectGarbage(stopping.signal)
   })
-  const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal))
+  const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal, pace.scrubBytesPerSecond))
   const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
   const timers = [
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
     setInterval(collect, garbageIntervalMs),
-    setInterval(expire, lifecycleIntervalMs),
+    setInterval(expire, pace.lifecycleIntervalMs),
     setInterval(applyPolicies, applyIntervalMs),
     setInterval(scrub, scrubLookMs),
   ]

@@ -33,6 +33,7 @@ export type ServerOptions = {
   readonly shutdownGraceMs: number
   /** How often lifecycle rules are carried out. */
   readonly lifecycleIntervalMs: number
+  readonly scrubBytesPerSecond: number
   readonly logLevel: LogLevel
   readonly accessLog: boolean
   readonly version: string

@@ -72,7 +72,7 @@ async function startOnVolume(
   await owner.store.clock.tick()
   const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock })
   closers.push(() => serving.stop())
-  const chores = startChores(owner.store, log, options.lifecycleIntervalMs)
+  const chores = startChores(owner.store, log, options)
   closers.push(() => chores.stop())
   return {
     ...endpointsOf({ ...options, ...serving.listen }),

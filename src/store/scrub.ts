@@ -54,13 +54,14 @@ const nothing = { cursor: null, versionCount: 0, readBytes: 0, unreadableCount: 
 export function createScrub(options: ScrubOptions): Scrub {
   const { kv, clock } = options
   return {
-    async run(signal) {
+    async run(signal, bytesPerSecond) {
       const record = await readScrub(kv)
       const { cursor, lastEndedMs } = record
       const isResumed = cursor !== null
       const sinceMs = lastEndedMs === null ? limits.scrubIntervalMs : Math.abs(clock.wallMs() - lastEndedMs)
       if (!isResumed && sinceMs < limits.scrubIntervalMs) return false
-      return runPass(new Pass(options, isResumed ? record : { ...record, ...nothing }, signal), signal)
+      const start = isResumed ? record : { ...record, ...nothing }
+      return runPass(new Pass(options, start, { signal, bytesPerSecond }), signal)
     },
     async report() {
       const { cursor: _cursor, ...counts } = await readScrub(kv)
@@ -99,17 +100,21 @@ async function runPass(pass: Pass, signal: AbortSignal): Promise<boolean> {
   }
 }
 
+type Pace = { readonly signal: AbortSignal; readonly bytesPerSecond: number }
+
 class Pass {
   readonly #options: ScrubOptions
   readonly #signal: AbortSignal
+  readonly #bytesPerSecond: number
   #record: ScrubRecord
   /** Bytes that are read, but not yet waited for. */
   #owedBytes = 0
 
-  constructor(options: ScrubOptions, record: ScrubRecord, signal: AbortSignal) {
+  constructor(options: ScrubOptions, record: ScrubRecord, pace: Pace) {
     this.#options = options
     this.#record = record
-    this.#signal = signal
+    this.#signal = pace.signal
+    this.#bytesPerSecond = pace.bytesPerSecond
   }
 
   async run(): Promise<boolean> {
@@ -169,8 +174,8 @@ class Pass {
   async #pace(byteCount: number): Promise<void> {
     this.#record = { ...this.#record, readBytes: this.#record.readBytes + byteCount }
     this.#owedBytes += byteCount
-    if (this.#owedBytes < limits.scrubBytesPerSecond / 20) return
-    const waitMs = (this.#owedBytes / limits.scrubBytesPerSecond) * 1000
+    if (this.#owedBytes < this.#bytesPerSecond / 20) return
+    const waitMs = (this.#owedBytes / this.#bytesPerSecond) * 1000
     this.#owedBytes = 0
     await pause(waitMs, undefined, { signal: this.#signal })
   }

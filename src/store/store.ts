@@ -282,7 +282,7 @@ export interface Scrub {
    * Reads all bytes again at a bounded pace, resumed where it was broken off; does nothing until the last pass is
    * limits.scrubIntervalMs ago. False: by the signal, or not due.
    */
-  run(signal: AbortSignal): Promise<boolean>
+  run(signal: AbortSignal, bytesPerSecond: number): Promise<boolean>
   report(): Promise<ScrubReport>
 }
 

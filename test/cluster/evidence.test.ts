@@ -32,7 +32,7 @@ async function damageBodies(dataDirectory: string): Promise<void> {
 async function scrub(directory: string): Promise<void> {
   const owner = await openVolumeOwner({ directory, clock: systemClock(), log: silentLog })
   try {
-    expect(await owner.store.scrub.run(new AbortController().signal)).toBe(true)
+    expect(await owner.store.scrub.run(new AbortController().signal, 1024 ** 3)).toBe(true)
   } finally {
     await owner.close()
   }

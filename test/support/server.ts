@@ -116,6 +116,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     operator: operatorCredentials,
     shutdownGraceMs: given.shutdownGraceMs ?? 5000,
     lifecycleIntervalMs: given.lifecycleIntervalMs ?? 3_600_000,
+    scrubBytesPerSecond: 32 * 1024 ** 2,
     logLevel: given.logLevel ?? 'warn',
     accessLog: given.accessLog === 'on',
     version: 'test',

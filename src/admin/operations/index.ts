@@ -8,6 +8,7 @@ import { ExplainDelete } from './ExplainDelete.ts'
 import { GetBucket } from './GetBucket.ts'
 import { GetServer } from './GetServer.ts'
 import { ListAccessKeys } from './ListAccessKeys.ts'
+import { ListQuarantine } from './ListQuarantine.ts'
 import { PutAccessKey } from './PutAccessKey.ts'
 import { ReleaseBucket } from './ReleaseBucket.ts'
 
@@ -21,6 +22,7 @@ export const adminOperations: readonly AdminOperation[] = [
   GetBucket,
   GetServer,
   ListAccessKeys,
+  ListQuarantine,
   PutAccessKey,
   ReleaseBucket,
 ]

@@ -13,6 +13,7 @@ import { actor, openRig, type Rig, readText } from './rig.ts'
 
 const large = 'x'.repeat(limits.inlineBodyBytesMax + 1)
 const never = new AbortController().signal
+const unhurried = 1024 ** 3
 
 for (const engine of engines) {
   describe(`scrub on ${engine.name}`, () => {
@@ -45,8 +46,15 @@ for (const engine of engines) {
     const quarantineRows = () => rig.kv.range({ ...rangeOf(metaKey('quarantine')), limit: 10 })
     const nextWeek = () => rig.clock.pass(limits.scrubIntervalMs)
 
+    test('the pace: a pass waits for what it has read, and ends at once by its signal', async () => {
+      // At a byte a second this pass would take most of a day.
+      expect(await scrub().run(AbortSignal.timeout(1000), 1)).toBe(false)
+      expect((await scrub().report()).lastEndedMs).toBeNull()
+      expect(await scrub().run(never, unhurried)).toBe(true)
+    })
+
     test('whole bytes: a pass reads all of them, and the next begins when it is due', async () => {
-      expect(await scrub().run(never)).toBe(true)
+      expect(await scrub().run(never, unhurried)).toBe(true)
       const report = {
         versionCount: 2,
         readBytes: 11 + large.length,
@@ -56,15 +64,15 @@ for (const engine of engines) {
       }
       expect(await scrub().report()).toEqual({ ...report, lastEndedMs: rig.clock.wallMs() })
       rig.clock.pass(limits.scrubIntervalMs - 1)
-      expect(await scrub().run(never)).toBe(false)
+      expect(await scrub().run(never, unhurried)).toBe(false)
       rig.clock.pass(1)
-      expect(await scrub().run(never)).toBe(true)
+      expect(await scrub().run(never, unhurried)).toBe(true)
       expect(await scrub().report()).toEqual({ ...report, lastEndedMs: rig.clock.wallMs() })
     })
 
     test('a damaged body: quarantined, its reads are refused, nothing is removed; whole again, it is served again', async () => {
       await damage()
-      expect(await scrub().run(never)).toBe(true)
+      expect(await scrub().run(never, unhurried)).toBe(true)
       const { key, versionId, bucketId } = file
       expect((await scrub().report()).quarantined).toEqual([
         {
@@ -82,7 +90,7 @@ for (const engine of engines) {
       expect(await rig.versions.read({ bucket: 'ledger', key, versionId })).toMatchObject({ kind: 'found' })
       expect(damaged.length).toBe(large.length)
       nextWeek()
-      expect(await scrub().run(never)).toBe(true)
+      expect(await scrub().run(never, unhurried)).toBe(true)
       expect((await scrub().report()).quarantined).toEqual([])
       expect(await readText(rig.versions, file)).toBe(large)
     })
@@ -97,7 +105,7 @@ for (const engine of engines) {
       })
       expect(await integrity('ledger')).toEqual({ lastScrubMs: null, unreadableCount: 0, quarantined: [] })
       await damage()
-      await scrub().run(never)
+      await scrub().run(never, unhurried)
       const lastScrubMs = rig.clock.wallMs()
       const { key, versionId } = file
       expect(await integrity('ledger')).toMatchObject({ lastScrubMs, quarantined: [{ key, versionId }] })
@@ -106,7 +114,7 @@ for (const engine of engines) {
 
     test('a quarantined version that is removed: its row goes with it', async () => {
       await damage()
-      await scrub().run(never)
+      await scrub().run(never, unhurried)
       const [row, ...others] = await quarantineRows()
       expect(others).toEqual([])
       await rig.kv.transact(async (tx) => tx.put(row?.key ?? Uint8Array.of(1), Uint8Array.of(1)))
@@ -119,7 +127,7 @@ for (const engine of engines) {
     test('a version row that cannot be read: counted, and the pass goes on', async () => {
       const row = versionKey(file.bucketId, file.key, file.order, file.versionId)
       await rig.kv.transact(async (tx) => tx.put(row, Uint8Array.of(1, 2, 3)))
-      expect(await scrub().run(never)).toBe(true)
+      expect(await scrub().run(never, unhurried)).toBe(true)
       expect(await scrub().report()).toMatchObject({ versionCount: 2, unreadableCount: 1, readBytes: 11 })
     })
 
@@ -140,9 +148,9 @@ for (const engine of engines) {
         },
       }
       const options = { bodies: rig.context.bodies, clock: rig.clock, log: silentLog }
-      expect(await createScrub({ ...options, kv: stopAtPage }).run(stopping.signal)).toBe(false)
+      expect(await createScrub({ ...options, kv: stopAtPage }).run(stopping.signal, unhurried)).toBe(false)
       expect(await scrub().report()).toMatchObject({ versionCount: limits.scrubPageMax, lastEndedMs: null })
-      expect(await scrub().run(never)).toBe(true)
+      expect(await scrub().run(never, unhurried)).toBe(true)
       expect(await scrub().report()).toMatchObject({
         versionCount: limits.scrubPageMax + 2,
         readBytes: limits.scrubPageMax + 11 + large.length,

@@ -18,7 +18,10 @@ function choresWith(error: Error) {
     lifecycle: { run: async () => ({ kind: 'done', bucketCount: 0 }) as const },
     scrub: { run: async () => false },
   }
-  return { chores: startChores(store, log, 3_600_000), errors }
+  return {
+    chores: startChores(store, log, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 }),
+    errors,
+  }
 }
 
 describe('chores', () => {
@@ -50,7 +53,7 @@ describe('chores', () => {
         lifecycle: { run: () => expired },
         scrub: { run: async () => false },
       }
-      const chores = startChores(store, silentLog, 3_600_000)
+      const chores = startChores(store, silentLog, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 })
       await chores.stop()
       expect(counted.collections).toBe(expected)
     },
