@@ -175,6 +175,8 @@ export const serverInfoAnswer = z.object({
   s3Endpoint: z.string(),
   epoch: z.int().nullable(),
   clock: clockAnswer,
+  /** null: there is no record yet. */
+  auditHead: z.object({ sequence: z.int(), hash: z.string() }).nullable(),
 })
 
 const statements = z

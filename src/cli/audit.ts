@@ -1,41 +1,94 @@
+import type { SettingValues } from '../config/settings.ts'
 import type { OfflineVolume } from '../server/open-volume.ts'
 import { readAuditHead, verifyChain } from '../store/audit-chain.ts'
 import { exportAudit } from '../store/audit-export.ts'
+import type { CheckpointFacts } from '../store/checkpoint.ts'
 import { hex } from '../store/hex.ts'
 import { readVolume } from '../store/volume.ts'
+import { askSettings, explainFailure, withServer } from './ask-server.ts'
+import { CheckpointFileError, checkpointProblem, makeCheckpoint, readCheckpoints } from './checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
 import { printed, withOfflineVolume } from './offline-volume.ts'
 
-const usage = 'holdfast audit verify | export [AFTER_SEQUENCE]\n'
+const usage = 'holdfast audit verify | export [AFTER_SEQUENCE] | checkpoint\n'
+const names = [...askSettings, 'signingKey', 'checkpoint', 'checkpointKey'] as const
+type Values = SettingValues<(typeof names)[number]>
 
 /**
- * `holdfast audit verify`: exit 0 the chain is unbroken, 1 it is broken, 2 not verified. `audit export [AFTER]`: a line of
- * JSON a record, the last line its head.
+ * `holdfast audit verify`: exit 0 the chain is unbroken and goes through every checkpoint that was given, 1 it does not, 2
+ * not verified. `audit export [AFTER]`: a line of JSON a record, the last line its head. `audit checkpoint`: the head of a running
+ * server, signed.
  */
 export async function auditCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast audit'
   const summary =
-    'The audit log of a volume that no server serves: `verify` computes every hash again, `export` writes JSON lines ' +
-    'that end with the head. Changes nothing.'
-  const line = {
-    command,
-    summary,
-    names: ['data'] as const,
-    positionals: ['verify|export', '[AFTER_SEQUENCE]'],
-  }
-  const settings = commandSettings(line, argv)
+    'The audit log of a volume that no server serves: `verify` computes every hash again and holds it against --checkpoint, ' +
+    '`export` writes JSON lines that end with the head. `checkpoint` asks a running server for the head and signs it with ' +
+    '--signing-key, a line to keep where nobody who reaches the volume does. Changes nothing.'
+  const positionals = ['verify|export|checkpoint', '[AFTER_SEQUENCE]']
+  const settings = commandSettings({ command, summary, names, positionals }, argv)
   if (settings.kind === 'exit') return settings.code
-  const [action, after = '0', ...rest] = settings.positionals
-  const run = action === 'verify' ? verify : action === 'export' ? exportLines : null
-  const isUse = rest.length === 0 && /^[0-9]{1,15}$/.test(after) && (action === 'export' || after === '0')
-  if (run === null || !isUse) {
-    process.stderr.write(usage)
+  const { values } = settings
+  const [action = '', after, ...rest] = settings.positionals
+  const isUse =
+    rest.length === 0 && (after === undefined || (action === 'export' && /^[0-9]{1,15}$/.test(after)))
+  try {
+    if (isUse && action === 'export')
+      return await withOfflineVolume({ command, values }, (volume) => exportLines(volume, Number(after ?? 0)))
+    if (isUse && action === 'verify') return await verify(command, values)
+    if (isUse && action === 'checkpoint') return await checkpoint(command, values)
+  } catch (error) {
+    if (!(error instanceof CheckpointFileError)) throw error
+    process.stderr.write(`${command}: ${error.message}\n`)
     return 2
   }
-  return withOfflineVolume({ command, values: settings.values }, (volume) => run(volume, Number(after)))
+  process.stderr.write(usage)
+  return 2
 }
 
-async function verify({ kv }: OfflineVolume): Promise<number> {
+async function checkpoint(command: string, values: Values): Promise<number> {
+  const { signingKey } = values
+  if (signingKey === null) throw new CheckpointFileError('--signing-key names the key that signs')
+  try {
+    const info = await withServer(values, (server) => server.info())
+    process.stdout.write(`${await makeCheckpoint(info, signingKey)}\n`)
+    return 0
+  } catch (error) {
+    if (error instanceof CheckpointFileError) throw error
+    return explainFailure(command, error)
+  }
+}
+
+async function verify(command: string, values: Values): Promise<number> {
+  const checkpoints = await checkpointsOf(values)
+  return withOfflineVolume({ command, values }, async (volume) => {
+    const code = await verifyLog(volume)
+    let missedCount = 0
+    for (const each of checkpoints) {
+      const problem = await checkpointProblem(volume, each)
+      if (problem === null) continue
+      missedCount += 1
+      process.stdout.write(`checkpoint of record ${each.sequence}: ${problem}\n`)
+    }
+    if (checkpoints.length > 0)
+      process.stdout.write(
+        `${checkpoints.length - missedCount} of ${checkpoints.length} checkpoints are in the log\n`,
+      )
+    return code === 0 && missedCount > 0 ? 1 : code
+  })
+}
+
+async function checkpointsOf({
+  checkpoint: file,
+  checkpointKey,
+}: Values): Promise<readonly CheckpointFacts[]> {
+  if (file === null && checkpointKey === null) return []
+  if (file === null || checkpointKey === null)
+    throw new CheckpointFileError('--checkpoint and --checkpoint-key are given together')
+  return readCheckpoints({ checkpoint: file, checkpointKey })
+}
+
+async function verifyLog({ kv }: OfflineVolume): Promise<number> {
   const chain = await verifyChain(kv, { fromSequence: 1, to: 'head' })
   if (chain.kind === 'broken') {
     process.stdout.write(`broken at record ${chain.sequence}: ${chain.cause}\n`)

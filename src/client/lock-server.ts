@@ -200,6 +200,8 @@ export type ServerInfo = {
     readonly behindMs: number
     readonly budgetMs: number
   }
+  /** The last record of the audit chain, and its hash in hex; null: there is none. */
+  readonly auditHead: { readonly sequence: number; readonly hash: string } | null
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Reads settings from a command line and the environment. The only place that reads process.env. */
-import { type Setting, type SettingName, type SettingValues, settings } from './settings.ts'
+import type { Setting } from './setting.ts'
+import { type SettingName, type SettingValues, settings } from './settings.ts'
 import { SettingError } from './values.ts'
 
 export type CommandLine<Name extends SettingName> = {

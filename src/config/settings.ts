@@ -1,6 +1,8 @@
 /** Every setting there is: one row each, with its flag, its environment variable, its default and its help. */
 import { limits } from '../lib/limits.ts'
 import { profileNames } from '../lib/profile.ts'
+import { copySettings } from './copy-settings.ts'
+import { type Setting, setting } from './setting.ts'
 import {
   parseAccountText,
   parseCount,
@@ -18,24 +20,6 @@ import {
   parseText,
   parseUrl,
 } from './values.ts'
-
-export type Setting<Value> = {
-  /** null: only by environment, because a flag would show a secret to everybody on the machine. */
-  readonly flag: string | null
-  readonly env: string
-  /** The default as a user would write it; null: absent unless given. */
-  readonly initial: string | null
-  /** Throws SettingError with what is wrong and what is expected. */
-  readonly parse: (text: string) => Value
-  readonly help: string
-}
-
-/** Keeps whether the row has a default: a setting with one is never null. */
-function setting<Value, Initial extends string | null>(
-  row: Setting<Value> & { readonly initial: Initial },
-): Setting<Value> & { readonly initial: Initial } {
-  return row
-}
 
 export const settings = {
   data: setting({
@@ -164,27 +148,7 @@ export const settings = {
     parse: (text) => parseCount(text, { min: limits.bodyBlockBytes, max: 999_999_999 }),
     help: 'how fast all bytes are read again once a week to find damage, so that clients come first',
   }),
-  backupTo: setting({
-    flag: '--to',
-    env: 'HOLDFAST_BACKUP_TO',
-    initial: null,
-    parse: parsePath,
-    help: 'folder of the backup: empty, or an older backup of the same volume',
-  }),
-  restoreFrom: setting({
-    flag: '--from',
-    env: 'HOLDFAST_RESTORE_FROM',
-    initial: null,
-    parse: parsePath,
-    help: 'folder of the backup to restore',
-  }),
-  restoreAudit: setting({
-    flag: '--audit',
-    env: 'HOLDFAST_RESTORE_AUDIT',
-    initial: null,
-    parse: parsePath,
-    help: 'file that `holdfast audit export` wrote: what it locked after the backup is locked again',
-  }),
+  ...copySettings,
   logLevel: setting({
     flag: '--log-level',
     env: 'HOLDFAST_LOG_LEVEL',

@@ -6,6 +6,7 @@ import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import { limits } from '../lib/limits.ts'
 import { type AuditFields, auditRecord, parseAuditRecord } from './audit-record.ts'
+import { hex } from './hex.ts'
 import {
   type ChainHead,
   chainHash,
@@ -30,6 +31,12 @@ export function appendAudit(transaction: KeyValueTransaction, fields: AuditField
 
 export async function readAuditHead(reader: KeyValueReader): Promise<ChainHead> {
   return parseChainHead(await reader.get(logHeadKey(auditLog)))
+}
+
+/** The hash of a record in hex; null: there is none. */
+export async function hashOfAudit(reader: KeyValueReader, sequence: number): Promise<string | null> {
+  const value = await reader.get(logKey(auditLog, sequence))
+  return value === null ? null : hex(chainHash(value))
 }
 
 /** The last records that can be read, newest first; damaged ones are left to `verifyChain`. */

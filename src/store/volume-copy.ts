@@ -6,13 +6,13 @@ import type { Clock } from '../lib/clock.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { forgetAccessKeys } from './access-keys.ts'
-import { appendAudit, auditLog, readAuditHead } from './audit-chain.ts'
+import { appendAudit, hashOfAudit, readAuditHead } from './audit-chain.ts'
 import type { AuditAnchor } from './audit-import.ts'
 import { auditFields } from './decision.ts'
 import { count, instant, matching, oneOf, shape } from './fields.ts'
 import { hex } from './hex.ts'
 import { metaKey } from './keys.ts'
-import { chainHash, emptyChainHead, logKey } from './kv/chain.ts'
+import { emptyChainHead } from './kv/chain.ts'
 import type { KeyValue, KeyValueReader } from './kv/contract.ts'
 import type { Actor } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
@@ -68,8 +68,7 @@ export async function markBackup(kv: KeyValue, backupMs: EpochMs): Promise<Volum
 /** Whether the audit chain of `reader` has the head of an older backup in it: only then is it the same volume, later. */
 export async function continuesBackup(reader: KeyValueReader, backup: VolumeCopy): Promise<boolean> {
   if (backup.auditSequence === 0) return backup.auditHash === hex(emptyChainHead.hash)
-  const value = await reader.get(logKey(auditLog, backup.auditSequence))
-  return value !== null && hex(chainHash(value)) === backup.auditHash
+  return (await hashOfAudit(reader, backup.auditSequence)) === backup.auditHash
 }
 
 export type Restoring = {

@@ -85,7 +85,7 @@ describe('commands on a volume at rest', () => {
       for (const args of [[], ['verify', '7'], ['export', 'all']]) {
         expect(await holdfast('audit', ...args), args.join(' ')).toEqual({
           ...{ code: 2, stdout: '' },
-          stderr: 'holdfast audit verify | export [AFTER_SEQUENCE]\n',
+          stderr: 'holdfast audit verify | export [AFTER_SEQUENCE] | checkpoint\n',
         })
       }
     } finally {

@@ -1,4 +1,15 @@
 /** What docs/OPERATIONS.md says of backups: prose, because nothing of it is in a table. */
+export const checkpoints = `## Checkpoints
+
+\`\`\`
+openssl genpkey -algorithm ed25519 -out checkpoint.pem && openssl pkey -in checkpoint.pem -pubout -out checkpoint.pub
+holdfast audit checkpoint --signing-key checkpoint.pem >> checkpoints.jsonl                                   # of the running server
+holdfast audit verify --data /data --checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub             # of a volume at rest
+\`\`\`
+
+A checkpoint is the head of the audit log, signed. Made on a schedule, on another machine than the server's, and kept there, it shows that a
+volume was set back to an older copy or that its log was written anew: exit 1, and which checkpoint the log does not go through. Neither key belongs on the volume or in the server's pod.`
+
 export const backup = `## Backup and restore
 
 \`\`\`

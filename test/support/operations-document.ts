@@ -4,7 +4,7 @@ import { conditionReasons, conditionTypes, eventReasons } from '../../src/api/co
 import { settings } from '../../src/config/settings.ts'
 import { limits } from '../../src/lib/limits.ts'
 import { table } from './markdown.ts'
-import { backup } from './operations-backup.ts'
+import { backup, checkpoints } from './operations-backup.ts'
 import { disaster, sizing, uninstall } from './operations-chapters.ts'
 import { type Weakening, weakenings } from './weakening.ts'
 
@@ -66,7 +66,7 @@ export const remedies: Readonly<Record<string, string>> = {
 
 export function makeOperationsDocument(): string {
   const chapters = [introduction, conditions(), stalled(), events(), weakening(), speaking(), durations()]
-  return `${[...chapters, sizing, upgrade, backup, disaster, uninstall].join('\n\n')}\n`
+  return `${[...chapters, sizing, upgrade, backup, checkpoints, disaster, uninstall].join('\n\n')}\n`
 }
 
 const introduction = `# Operations

@@ -30,6 +30,7 @@ export const info: ServerInfo = {
   s3Endpoint: 'http://127.0.0.1:9000',
   epoch: 7,
   clock: { trusted: '', wall: '', suspect: false, behindMs: 0, budgetMs: 0 },
+  auditHead: null,
 }
 
 export function policyOf(spec: RetentionPolicySpec, generation = 1): RetentionPolicy {

@@ -1,0 +1,75 @@
+/** Checkpoints of the audit chain: made of what a server says, by a key that it never sees, and held against a volume. */
+import { readFile } from 'node:fs/promises'
+import type { ServerInfo } from '../client/lock-server.ts'
+import { epochMs } from '../lib/units.ts'
+import { errorCode } from '../platform/files.ts'
+import type { OfflineVolume } from '../server/open-volume.ts'
+import { hashOfAudit, readAuditHead } from '../store/audit-chain.ts'
+import {
+  type CheckpointFacts,
+  CheckpointKeyError,
+  openCheckpoint,
+  signCheckpoint,
+} from '../store/checkpoint.ts'
+import { CorruptRecordError } from '../store/fields.ts'
+import { readVolume } from '../store/volume.ts'
+
+/** A file that was named is not what it should be: a sentence for the person who named it. */
+export class CheckpointFileError extends Error {
+  override readonly name = 'CheckpointFileError'
+}
+
+/** A line for the head of now. Errors: CheckpointFileError. */
+export async function makeCheckpoint(info: ServerInfo, signingKeyFile: string): Promise<string> {
+  const { volumeId, version, clock, auditHead } = info
+  if (auditHead === null) throw new CheckpointFileError('the audit log has no record yet')
+  const trustedMs = epochMs(Date.parse(clock.trusted))
+  const wallMs = epochMs(Date.parse(clock.wall))
+  const key = await readText(signingKeyFile)
+  return ofFile(signingKeyFile, () =>
+    signCheckpoint({ volumeId, ...auditHead, trustedMs, wallMs, version }, key),
+  )
+}
+
+export type CheckpointFiles = { readonly checkpoint: string; readonly checkpointKey: string }
+
+/** Every checkpoint of the file, believed by the key. Errors: CheckpointFileError, also for a file without any. */
+export async function readCheckpoints(files: CheckpointFiles): Promise<readonly CheckpointFacts[]> {
+  const key = await readText(files.checkpointKey)
+  const lines = (await readText(files.checkpoint)).split('\n').filter((line) => line !== '')
+  if (lines.length === 0) throw new CheckpointFileError(`${files.checkpoint} has no checkpoint`)
+  return lines.map((line, index) =>
+    ofFile(`${files.checkpoint}, line ${index + 1}`, () => openCheckpoint(line, key)),
+  )
+}
+
+/** null: the chain, which is unbroken, goes through the checkpoint. Otherwise what that means. */
+export async function checkpointProblem(
+  { kv }: Pick<OfflineVolume, 'kv'>,
+  { volumeId, sequence, hash }: CheckpointFacts,
+): Promise<string | null> {
+  if ((await readVolume(kv)).volumeId !== volumeId) return `it is of volume ${volumeId}`
+  const head = await readAuditHead(kv)
+  if (head.sequence < sequence)
+    return `the log ends at record ${head.sequence}, before record ${sequence}: the volume was set back`
+  if ((await hashOfAudit(kv, sequence)) === hash) return null
+  return `record ${sequence} is another one: the log was written anew`
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (errorCode(error) === null) throw error
+    throw new CheckpointFileError(`${path} cannot be read`, { cause: error })
+  }
+}
+
+function ofFile<T>(place: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof CheckpointKeyError) && !(error instanceof CorruptRecordError)) throw error
+    throw new CheckpointFileError(`${place}: ${error.message}`, { cause: error })
+  }
+}
