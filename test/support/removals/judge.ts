@@ -54,7 +54,7 @@ export async function judgeRun({
         faults.push(`${call.name} of the body ${bodyId}`)
         continue
       }
-      const permission = permissionOf(judge, bodyId, call.start * 1000)
+      const permission = permissionOf(judge, bodyId, startMs(call))
       if (permission === null) faults.push(`the body ${bodyId} was removed before a commit permitted it`)
       else counts[permission] += 1
     }
@@ -77,6 +77,11 @@ function isHousekeeping({ name }: SystemCall, path: string): boolean {
   if (path === 'lock') return name === 'ftruncate'
   if (/^ballast(\.[A-Za-z0-9-]+)?$/.test(path)) return true
   return /^stage\/[A-Za-z0-9-]+(\/[0-9a-f]{32})?$/.test(path)
+}
+
+/** To the microsecond, as strace tells it: a product of fractions may fall below the millisecond that it is. */
+function startMs({ start }: SystemCall): number {
+  return Math.round(start * 1e6) / 1e3
 }
 
 function permissionOf(judge: CommitJudge, bodyId: string, atMs: number): Permission | null {
