@@ -106,9 +106,6 @@ function isBuilt(tool: string): boolean {
   return spawnSync('bash', all ? [build, tool] : [build, '--print', tool], { stdio }).status === 0
 }
 
-/** Servers start more slowly there, and once more at the end. */
-const watchedTimeouts = ['--testTimeout=120000', '--hookTimeout=300000']
-
 type Counts = { passed: number; failed: number; skipped: number }
 
 /** Runs one tier and counts what vitest itself recorded, so that a crash of the runner is a failure. */
@@ -127,7 +124,6 @@ function runTier({ name, watch }: Tier, folder: string): Counts {
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${report}`,
-      ...(removals === null ? [] : watchedTimeouts),
     ],
     { cwd: root, stdio: 'inherit', env: { ...process.env, HOLDFAST_REMOVALS: removals ?? undefined } },
   )
