@@ -11,7 +11,6 @@ import { until } from '../support/cluster/until.ts'
 import { clientPod } from '../support/node/client-pod.ts'
 import { holdfastRepository } from '../support/node/images.ts'
 import { type LockedVersion, lockedVersions } from '../support/node/locked-versions.ts'
-import { nodeAddress, traces } from '../support/node/namespaces.ts'
 import { nodeName, type RealNode, startRealNode } from '../support/node/real-node.ts'
 import {
   claim,
@@ -26,10 +25,10 @@ const { name, namespace } = release
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 const nextTag = `${version}-next`
 const image = `${holdfastRepository}:${version}`
-const values = {
+const values = () => ({
   server: { service: { type: 'NodePort' }, persistence: { size: '1Gi', storageClassName: storageClass } },
-  tls: { extraNames: [nodeAddress] },
-}
+  tls: { extraNames: [node.address] },
+})
 const multiarch =
   { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[String(process.arch)] ?? process.arch
 const faketime = `/usr/lib/${multiarch}/faketime/libfaketimeMT.so.1`
@@ -88,18 +87,18 @@ async function podIsReplaced(action: () => Promise<unknown>): Promise<KubeObject
 const imageOf = (pod: KubeObject | null) => at(pod, 'spec', 'containers', 0, 'image')
 const upgrade = (more: object = {}) =>
   podIsReplaced(async () =>
-    rig.helm(['upgrade', name, chartFolder, '--wait', '--timeout=180s'], merge(values, more)),
+    rig.helm(['upgrade', name, chartFolder, '--wait', '--timeout=180s'], merge(values(), more)),
   )
 
 /** Two levels are enough for what is set here. */
-function merge(base: typeof values, more: { readonly server?: object }): object {
+function merge(base: ReturnType<typeof values>, more: { readonly server?: object }): object {
   return { ...base, ...more, server: { ...base.server, ...more.server } }
 }
 
 step(
   'helm install: both pods get Ready under the restricted standard, on a volume that root made',
   async () => {
-    rig.helm(['install', name, chartFolder, '--wait', '--timeout=180s'], values)
+    rig.helm(['install', name, chartFolder, '--wait', '--timeout=180s'], values())
     expect(imageOf(await rig.serverPod())).toBe(`holdfast:${version}`)
     expect(readdirSync(rig.data)).toContain('lock')
   },
@@ -195,7 +194,7 @@ step('helm uninstall and install: data, keys and objects are taken up again', as
   // An older state of the volume, for the step after the next.
   cpSync(rig.data, `${rig.data}-old`, { recursive: true, preserveTimestamps: true })
   execFileSync('chown', ['-R', '--reference', rig.data, `${rig.data}-old`])
-  rig.helm(['install', name, chartFolder, '--wait', '--timeout=180s'], values)
+  rig.helm(['install', name, chartFolder, '--wait', '--timeout=180s'], values())
   await rig.serverPod()
   expect(await rig.read('secret', `${name}-root`)).toEqual(secret)
   await rig.becomes({ backups: 'True', ledger: 'True', nightly: 'True' })
@@ -335,10 +334,11 @@ step('helm test: a held version cannot be deleted', async () => {
 
 test('the end of the node: no mount, cgroup, link or packet filter is left on the machine', async () => {
   node.assertRunning()
+  expect(node.traces().length).toBeGreaterThan(1)
   await node.stop()
   expect(existsSync(node.directory)).toBe(false)
   expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(node.directory)
-  expect(traces()).toEqual([])
+  expect(node.traces()).toEqual([])
   expect(packetFilters()).toBe(filtersBefore)
 })
 

@@ -1,5 +1,4 @@
 /** What the programs of a node read. JSON is YAML. */
-import { cgroup, nodeAddress } from './namespaces.ts'
 
 export const podRange = '10.244.0.0/24'
 
@@ -35,9 +34,14 @@ export const network = {
   ],
 }
 
-type KubeletFiles = { readonly caPath: string; readonly resolvConf: string; readonly clusterDns: string }
+type KubeletNeeds = {
+  readonly caPath: string
+  readonly resolvConf: string
+  readonly clusterDns: string
+  readonly cgroup: string
+}
 
-export function kubelet({ caPath, resolvConf, clusterDns }: KubeletFiles): object {
+export function kubelet({ caPath, resolvConf, clusterDns, cgroup }: KubeletNeeds): object {
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -68,10 +72,10 @@ export function kubelet({ caPath, resolvConf, clusterDns }: KubeletFiles): objec
 }
 
 /** CoreDNS's own format. Names outside the cluster are nobody's business here. */
-export function names(kubeconfig: string): string {
+export function names(address: string, kubeconfig: string): string {
   return `
 .:53 {
-  bind ${nodeAddress}
+  bind ${address}
   errors
   ready
   kubernetes cluster.local in-addr.arpa {

@@ -4,16 +4,12 @@
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { type ManagedProcess, type ProcessSpec, startProcess } from '../cluster/managed-process.ts'
 import { until } from '../cluster/until.ts'
 
-/** The two ends of the cable between machine and node. */
-export const gateway = '10.200.0.1'
-export const nodeAddress = '10.200.0.2'
-const cable = 'holdfast-node'
-/** Below this group of each cgroup hierarchy lies everything that the node runs. */
-export const cgroup = 'holdfast-node'
+/** Several nodes at once each have a number: of their cable, their addresses and their cgroups. */
+const nodesMax = 64
 const cgroupRoot = '/sys/fs/cgroup'
 
 /** Folders that the node's programs take for granted, each replaced by one below the node's directory. */
@@ -36,7 +32,17 @@ const kernelSettings: Readonly<Record<string, string>> = {
   'kernel/keys/root_maxbytes': '25000000',
 }
 
-export type Namespaces = {
+type Place = {
+  /** The link between machine and node, on this side. */
+  readonly cable: string
+  /** The machine's end, and the node's. */
+  readonly gateway: string
+  readonly address: string
+  /** Below this group of each cgroup hierarchy lies everything that the node runs. */
+  readonly cgroup: string
+}
+
+export type Namespaces = Place & {
   /** Runs a program inside to its end and returns what it printed. Throws with its stderr. */
   readonly run: (file: string, args: readonly string[]) => string
   /** The same program as a process: for `startProcess`. It ends with the namespaces. */
@@ -45,7 +51,7 @@ export type Namespaces = {
   readonly stop: () => Promise<void>
 }
 
-/** `firstProcess` is pause.c, compiled. Throws if another node is there: there is one a machine. */
+/** `firstProcess` is pause.c, compiled. */
 export async function makeNamespaces(directory: string, firstProcess: string): Promise<Namespaces> {
   const holder = await startProcess({
     name: 'the namespaces of the node',
@@ -53,27 +59,29 @@ export async function makeNamespaces(directory: string, firstProcess: string): P
     args: [...'--mount --net --uts --ipc --pid --fork --kill-child --mount-proc'.split(' '), firstProcess],
     logPath: join(directory, 'namespaces.log'),
   })
-  const made: string[] = []
+  let place: Place | null = null
   const stop = async () => {
     await holder.kill()
-    await removeCgroups()
-    for (const folder of made.splice(0).toReversed()) rmdirSync(folder)
+    if (place === null) return
+    await removeCgroups(place.cgroup)
+    const link = linkOf(place)
+    // The kernel takes the network down a little after the last process.
+    await until(`${link} is gone`, 60_000, async () => (existsSync(link) ? null : true))
   }
   try {
     const pid = await firstChild(holder)
     const entering = ['--target', String(pid), '--mount', '--net', '--uts', '--ipc', '--pid']
     const run = (file: string, args: readonly string[]) =>
       execFileSync('nsenter', [...entering, file, ...args], { encoding: 'utf8' })
-    plugIn(pid, run)
-    makeCgroups()
-    for (const folder of ownFolders) made.push(...makeFolder(folder))
+    place = plugIn(pid, run)
+    for (const group of groupsOf(place)) mkdirSync(group, { recursive: true })
     replaceFolders(directory, run)
     const inside = (spec: ProcessSpec) => ({
       ...spec,
       file: 'nsenter',
       args: [...entering, spec.file, ...spec.args],
     })
-    return { run, inside, stop }
+    return { ...place, run, inside, stop }
   } catch (error) {
     await stop()
     throw error
@@ -93,24 +101,34 @@ async function firstChild(holder: ManagedProcess): Promise<number> {
 
 type Run = Namespaces['run']
 
-function plugIn(pid: number, run: Run): void {
+/** The name of a link is there once: who makes it has its number. */
+function plugIn(pid: number, run: Run): Place {
   const ip = (...args: readonly string[]) => execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
-  ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(pid))
-  ip('address', 'add', `${gateway}/30`, 'dev', cable)
-  ip('link', 'set', cable, 'up')
+  const place = numbers.map(placeOf).find(({ cable }) => {
+    try {
+      ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(pid))
+      return true
+    } catch (error) {
+      if (String(error).includes('File exists')) return false
+      throw error
+    }
+  })
+  if (place === undefined) throw new Error(`there are ${nodesMax} nodes on this machine`)
+  ip('address', 'add', `${place.gateway}/30`, 'dev', place.cable)
+  ip('link', 'set', place.cable, 'up')
   run('ip', ['link', 'set', 'lo', 'up'])
-  run('ip', ['address', 'add', `${nodeAddress}/30`, 'dev', 'eth0'])
+  run('ip', ['address', 'add', `${place.address}/30`, 'dev', 'eth0'])
   run('ip', ['link', 'set', 'eth0', 'up'])
-  run('ip', ['route', 'add', 'default', 'via', gateway])
+  run('ip', ['route', 'add', 'default', 'via', place.gateway])
   run('sysctl', ['--quiet', '--write', 'net.ipv4.ip_forward=1'])
+  return place
 }
 
-/** The folders that were missing, outermost first: a mount needs one to lie on. */
-function makeFolder(path: string): readonly string[] {
-  if (existsSync(path)) return []
-  const made = [...makeFolder(dirname(path)), path]
-  mkdirSync(path)
-  return made
+const numbers = Array.from({ length: nodesMax }, (_, number) => number)
+
+function placeOf(number: number): Place {
+  const name = `holdfast-node${number}`
+  return { cable: name, cgroup: name, gateway: `10.200.${number}.1`, address: `10.200.${number}.2` }
 }
 
 function replaceFolders(directory: string, run: Run): void {
@@ -125,6 +143,8 @@ function replaceFolders(directory: string, run: Run): void {
   for (const folder of ownFolders) {
     const own = join(directory, 'root', folder)
     mkdirSync(own, { recursive: true })
+    // A mount needs a folder to lie on; an empty one may stay behind, as another node may use it by now.
+    mkdirSync(folder, { recursive: true })
     mount('--bind', own, folder)
     mount('--make-shared', folder)
   }
@@ -139,22 +159,25 @@ function hierarchies(): readonly string[] {
   )
 }
 
-/** Paths of what a node has on the machine: nothing when there is none. */
-export function traces(): readonly string[] {
-  const groups = hierarchies().map((hierarchy) => join(hierarchy, cgroup))
-  return [...groups, `/sys/class/net/${cable}`].filter((path) => existsSync(path))
+function groupsOf({ cgroup }: Pick<Place, 'cgroup'>): readonly string[] {
+  return hierarchies().map((hierarchy) => join(hierarchy, cgroup))
 }
 
-function makeCgroups(): void {
-  for (const hierarchy of hierarchies()) mkdirSync(join(hierarchy, cgroup), { recursive: true })
+/** Paths of what this node has on the machine: nothing when it has ended. */
+export function tracesOf(place: Place): readonly string[] {
+  return [...groupsOf(place), linkOf(place)].filter((path) => existsSync(path))
+}
+
+function linkOf({ cable }: Pick<Place, 'cable'>): string {
+  return `/sys/class/net/${cable}`
 }
 
 /** The last processes leave their groups a little after they were killed. */
-async function removeCgroups(): Promise<void> {
-  for (const hierarchy of hierarchies()) {
-    await until(`${hierarchy}/${cgroup} is empty`, 30_000, async () => {
+async function removeCgroups(cgroup: string): Promise<void> {
+  for (const group of groupsOf({ cgroup })) {
+    await until(`${group} is empty`, 60_000, async () => {
       try {
-        removeGroup(join(hierarchy, cgroup))
+        removeGroup(group)
         return true
       } catch (error) {
         if (String(error).includes('EBUSY')) return null

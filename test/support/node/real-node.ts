@@ -9,7 +9,7 @@ import { type ManagedProcess, type ProcessSpec, startProcess } from '../cluster/
 import { until } from '../cluster/until.ts'
 import * as configuration from './configuration.ts'
 import { makeArchive } from './images.ts'
-import { gateway, makeNamespaces, type Namespaces, nodeAddress } from './namespaces.ts'
+import { makeNamespaces, type Namespaces, tracesOf } from './namespaces.ts'
 
 const readyTimeoutMs = 180_000
 export const nodeName = 'holdfast-node'
@@ -18,10 +18,14 @@ export type RealNode = {
   readonly controlPlane: ControlPlane
   /** The node's files: volumes lie in `volumes/`, under the same path inside and outside. */
   readonly directory: string
+  /** Where the machine reaches it. */
+  readonly address: string
   /** Runs a program in the node's namespaces. */
   readonly run: Namespaces['run']
   /** Throws, with the end of its log, if a process of the node or the control plane has ended. */
   readonly assertRunning: () => void
+  /** Paths of what it has on the machine outside of its directory. */
+  readonly traces: () => readonly string[]
   /** Leaves nothing on the machine. A second call does nothing. */
   readonly stop: () => Promise<void>
 }
@@ -45,13 +49,17 @@ export async function startRealNode(tags: readonly string[]): Promise<RealNode> 
     const archive = makeArchive(directory, tags, pause)
     const namespaces = await makeNamespaces(directory, pause)
     ends.push(namespaces.stop)
-    const controlPlane = await startControlPlane({ controllerManager: 'run', nodeGateway: gateway })
+    const controlPlane = await startControlPlane({
+      controllerManager: 'run',
+      nodeGateway: namespaces.gateway,
+    })
     ends.push(controlPlane.stop)
     const start = { programs, directory, namespaces, controlPlane, archive }
     const assertRunning = await startPrograms(start)
-    return { controlPlane, directory, run: namespaces.run, assertRunning, stop }
+    const { address, run } = namespaces
+    return { controlPlane, directory, address, run, traces: () => tracesOf(namespaces), assertRunning, stop }
   } catch (error) {
-    if (process.env['HOLDFAST_KEEP'] === undefined) await stop()
+    await stop()
     throw error
   }
 }
@@ -96,15 +104,16 @@ async function startPrograms({
   file('root/etc/cni/net.d/pods.conflist', JSON.stringify(configuration.network))
   const kubelet = configuration.kubelet({
     caPath: controlPlane.address.caPath,
-    resolvConf: file('resolv.conf', `nameserver ${nodeAddress}\n`),
-    clusterDns: nodeAddress,
+    resolvConf: file('resolv.conf', `nameserver ${namespaces.address}\n`),
+    clusterDns: namespaces.address,
+    cgroup: namespaces.cgroup,
   })
   await launch('kubelet', programs.kubernetes, [
     'kubelet',
     `--config=${file('kubelet.json', JSON.stringify(kubelet))}`,
     `--kubeconfig=${controlPlane.kubeconfigPath('node')}`,
     `--hostname-override=${nodeName}`,
-    `--node-ip=${nodeAddress}`,
+    `--node-ip=${namespaces.address}`,
   ])
   await launch('kube-proxy', programs.kubernetes, [
     'kube-proxy',
@@ -116,7 +125,10 @@ async function startPrograms({
     '--conntrack-tcp-timeout-established=0',
     '--conntrack-tcp-timeout-close-wait=0',
   ])
-  await launch('coredns', programs.coredns, ['-conf', file('Corefile', configuration.names(kubeconfig))])
+  await launch('coredns', programs.coredns, [
+    '-conf',
+    file('Corefile', configuration.names(namespaces.address, kubeconfig)),
+  ])
   await until('the node is Ready', readyTimeoutMs, async () => {
     assertRunning()
     const path = '{.status.conditions[?(@.type=="Ready")].status}'

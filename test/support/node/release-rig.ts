@@ -6,7 +6,6 @@ import { expect } from 'vitest'
 import { at, helm, type KubeObject, release } from '../chart.ts'
 import { until } from '../cluster/until.ts'
 import type { S3ClientOptions } from '../s3-client.ts'
-import { nodeAddress } from './namespaces.ts'
 import { nodeName, type RealNode } from './real-node.ts'
 
 const { name, namespace } = release
@@ -121,9 +120,9 @@ export async function startReleaseRig(node: RealNode): Promise<ReleaseRig> {
       const port = ports.find((each) => each.name === 's3-tls')?.nodePort
       const root = await read('secret', `${name}-root`)
       const field = (key: string) => Buffer.from(String(at(root, 'data', key)), 'base64').toString('utf8')
-      const endpoint = `https://${nodeAddress}:${port}`
+      const endpoint = `https://${node.address}:${port}`
       const ca = String(at(await read('configmap', `${name}-ca`), 'data', 'ca.crt'))
-      await wait('the port of the node answers', () => answers(nodeAddress, Number(port)))
+      await wait('the port of the node answers', () => answers(node.address, Number(port)))
       return {
         endpoint,
         ca,
