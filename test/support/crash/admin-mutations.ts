@@ -5,7 +5,7 @@ import { systemClock } from '../../../src/platform/clock.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import type { Actor } from '../../../src/store/requests.ts'
 import { markBackup, markRestored } from '../../../src/store/volume-copy.ts'
-import { type AdminSend, applyDocument, sendAdmin } from '../admin.ts'
+import { type AdminSend, applyDocument, owner, sendAdmin } from '../admin.ts'
 import type { TestServer } from '../server.ts'
 import type { Flush, Mutation, MutationRequest } from './mutations.ts'
 
@@ -25,7 +25,12 @@ async function accessKey(server: TestServer, accessKeyId: string): Promise<Admin
   return {
     method: 'PUT',
     path: `/v1/access-keys/${accessKeyId}`,
-    document: { owner: keyOwner, secretAccessKey: 'secret-for-tests-only', statements },
+    document: {
+      owner: keyOwner,
+      secretAccessKey: 'secret-for-tests-only',
+      statements,
+      otherSecret: 'replace',
+    },
     epoch: await epochOf(server),
   }
 }
@@ -59,6 +64,16 @@ export const adminMutations: readonly Mutation[] = [
     prepare: async (server) => {
       const epoch = await epochOf(server)
       return admin({ method: 'PUT', path: '/v1/buckets/managed', document: applyDocument({}), epoch })
+    },
+  },
+  {
+    ...{ name: 'DELETE /v1/buckets/{name}', operation: 'ReleaseBucket', status: 200, flushes: commit },
+    prepare: async (server) => {
+      const epoch = await epochOf(server)
+      const path = '/v1/buckets/released'
+      const applied = await sendAdmin(server, { method: 'PUT', path, document: applyDocument({}), epoch })
+      expect(applied.status).toBe(200)
+      return admin({ method: 'DELETE', path, document: { owner }, epoch })
     },
   },
   {
