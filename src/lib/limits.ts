@@ -313,7 +313,9 @@ export const limits = {
   /** Denied decisions recorded singly per second, access key, bucket and rule; the rest are counted. */
   auditDenialsSingleMax: 10,
   auditDenialWindowMs: 1000,
-  /** Sources of denials told apart at a time; those beyond share one counted record a second. */
+  /** One counted record in this time, for which its refusals wait: at most 50 a second of one source. */
+  auditDenialCountedMs: 20,
+  /** Sources of denials told apart at a time; those beyond share their counted records. */
   auditDenialSourcesMax: 10_000,
   /** The last refusals of a bucket: rows that are kept, and how many of them a status shows. */
   denialSlots: 8,

@@ -1,7 +1,7 @@
 /**
  * Records refusals, each before it is answered, without letting a flood of them fill the disk: per access
- * key, bucket and rule the first limits.auditDenialsSingleMax of a second are records of their own; the rest of the
- * second is one record with a count. A counted refusal is answered after the commit that counts it.
+ * key, bucket and rule the first limits.auditDenialsSingleMax of a second are records of their own; the rest are counted,
+ * in one record every limits.auditDenialCountedMs. A counted refusal is answered after the commit that counts it.
  */
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -138,9 +138,7 @@ class FloodLimitedRecorder implements DenialRecorder {
     const written = new Promise<void>((resolve) => {
       settle = resolve
     })
-    const elapsedMs = this.#clock.uptimeMs() - source.startMs
-    const delayMs = Math.max(0, Math.min(limits.auditDenialWindowMs - elapsedMs, limits.auditDenialWindowMs))
-    const cancel = this.#schedule(delayMs, () => this.#flush(batch))
+    const cancel = this.#schedule(limits.auditDenialCountedMs, () => this.#flush(batch))
     const batch: Batch = { source, first, last: first, count: 0, written, settle, cancel }
     source.batch = batch
     this.#batches.add(batch)

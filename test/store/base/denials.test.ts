@@ -11,12 +11,14 @@ function open(beforeCommit: () => 'proceed' | 'failed' = () => 'proceed') {
   const clock = new TestClock()
   const kv = openMemory({ uptimeMs: () => 0, beforeCommit })
   const timers = new Map<object, () => void>()
+  const delaysMs: number[] = []
   const denials = createDenialRecorder({
     kv,
     clock,
     sourcesMax: 3,
-    schedule: (_, callback) => {
+    schedule: (delayMs, callback) => {
       const timer = {}
+      delaysMs.push(delayMs)
       timers.set(timer, callback)
       return () => timers.delete(timer)
     },
@@ -27,7 +29,7 @@ function open(beforeCommit: () => 'proceed' | 'failed' = () => 'proceed') {
   const fire = () => {
     for (const callback of [...timers.values()]) callback()
   }
-  return { clock, kv, denials, timers, records, fire }
+  return { clock, kv, denials, timers, delaysMs, records, fire }
 }
 
 type Settled = { done: boolean }
@@ -76,6 +78,23 @@ test('denials: beyond the limit, are one counted record that is durable before a
   })
   expect(await records()).toHaveLength(singleMax + 1)
   expect(timers.size).toBe(0)
+})
+
+test('denials: counted in the middle of a second, wait for the next counted record and not for its end', async () => {
+  const { clock, denials, records, fire, delaysMs } = open()
+  for (let index = 0; index < singleMax; index += 1) await denials.record(denial())
+  const outcomes: Promise<void>[] = []
+  for (let batch = 1; batch <= 3; batch += 1) {
+    outcomes.push(denials.record(denial()), denials.record(denial()))
+    clock.pass(limits.auditDenialCountedMs)
+    fire()
+    await Promise.all(outcomes)
+    expect(await records()).toHaveLength(singleMax + batch)
+  }
+  expect((await records()).slice(singleMax).map(({ detail }) => detail)).toMatchObject(
+    [1, 2, 3].map(() => ({ count: 2 })),
+  )
+  expect(delaysMs).toEqual([1, 2, 3].map(() => limits.auditDenialCountedMs))
 })
 
 test('denials: the next second, begins with single records again', async () => {
