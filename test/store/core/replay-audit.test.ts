@@ -112,7 +112,8 @@ for (const engine of engines) {
       const marker = await rig.remove({ key: 'key' })
       if (marker.kind !== 'deleted' || marker.versionId === null) throw new Error(marker.kind)
       const stronger = known(until('COMPLIANCE', 3), 'ON')
-      const other = { key: 'key', versionId: `${version.versionId.slice(0, -1)}0` }
+      const last = version.versionId.endsWith('0') ? '1' : '0'
+      const other = { key: 'key', versionId: `${version.versionId.slice(0, -1)}${last}` }
       const counts = await replay(
         record(version, stronger, 'deny'),
         record(version, { kind: 'unknown', cause: 'damage' }),
