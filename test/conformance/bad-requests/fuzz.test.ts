@@ -317,7 +317,16 @@ async function readState(): Promise<State> {
   }
 }
 
-async function expectHarmless(bytes: Buffer): Promise<void> {
+/** The end of the time does not end the request that is under way: the next one waits for it. */
+let underWay: Promise<void> = Promise.resolve()
+
+function expectHarmless(bytes: Buffer): Promise<void> {
+  const judged = underWay.then(() => judge(bytes))
+  underWay = judged.catch(() => undefined)
+  return judged
+}
+
+async function judge(bytes: Buffer): Promise<void> {
   const before = state
   const answer = await answerTo(bytes)
   state = await readState()
