@@ -29,6 +29,8 @@ export async function backupCommand(argv: readonly string[]): Promise<number> {
       `volume ${volumeId} up to audit record ${copy.auditSequence}: copied ${copiedCount} bodies with ${copiedBytes} bytes, ` +
         `${keptCount} were there, ${droppedCount} are gone; ${problemCount === 0 ? 'whole' : `${problemCount} damaged`}\n`,
     )
+    if (made.keptMetadata !== null)
+      process.stdout.write(`the metadata of the last whole backup stay in ${made.keptMetadata}\n`)
     return problemCount === 0 ? 0 : 1
   } catch (error) {
     return copyFailure(command, error)

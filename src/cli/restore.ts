@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import { systemClock } from '../platform/clock.ts'
@@ -77,21 +78,29 @@ type Preparation = {
 async function prepare(kv: KeyValue, { backup, auditFile, clock, tell }: Preparation): Promise<number> {
   const auditHead = auditFile === null ? null : await readHead(auditFile, backup)
   await markRestored(kv, { clock, actor, auditHead })
-  if (auditFile === null) return 0
-  const lines = exportedAfter(linesOf(auditFile), backup.copy.auditSequence)
+  if (auditFile === null || auditHead === null) return 0
+  const log = { anchor: anchorOf(backup), head: auditHead }
+  const lines = exportedAfter(linesOf(auditFile), log)
   const counts = await replayAudit({ kv, clock, actor, onDenied: tell }, lines)
   const { extendedCount, missingCount, deniedCount } = counts
   tell(
-    `audit log up to record ${auditHead?.sequence}: ${extendedCount} locks extended, ${deniedCount} denied, ` +
+    `audit log up to record ${auditHead.sequence}: ${extendedCount} locks extended, ${deniedCount} denied, ` +
       `${missingCount} of versions that the backup does not have`,
   )
   return deniedCount
 }
 
+function anchorOf({ copy }: Backup): AuditAnchor {
+  return { sequence: copy.auditSequence, hash: copy.auditHash }
+}
+
 /** Only a log that goes on where the backup ends says what was locked after it. */
-async function readHead(auditFile: string, { volumeId, copy }: Backup): Promise<AuditAnchor> {
-  const anchor = { sequence: copy.auditSequence, hash: copy.auditHash }
-  const log = await verifyExport(linesOf(auditFile), anchor)
+async function readHead(auditFile: string, backup: Backup): Promise<AuditAnchor> {
+  const { volumeId, copy } = backup
+  // It is read twice: all of it is verified before the first record is believed.
+  if (!(await stat(auditFile)).isFile())
+    throw new CopyRefusedError(`${auditFile} is no regular file: write the log to one`)
+  const log = await verifyExport(linesOf(auditFile), anchorOf(backup))
   if (log.kind === 'broken')
     throw new CopyRefusedError(`${auditFile} is not an unbroken audit log: ${log.cause}`)
   if (log.volumeId !== volumeId)

@@ -75,6 +75,24 @@ export async function tryLockFile(path: string, mode: 'shared' | 'alone'): Promi
   return null
 }
 
+/**
+ * Shares DATA/lock without writing anything, for a volume that is mounted for reading only: no server begins beside it.
+ * null: a server has the volume, through another mount.
+ */
+export async function tryShareVolume(directory: string): Promise<FileLock | null> {
+  let handle: FileHandle
+  try {
+    handle = await open(join(directory, 'lock'), 'r')
+  } catch (error) {
+    // Nobody ever served it.
+    if (errorCode(error) === 'ENOENT') return { release: async () => {} }
+    throw error
+  }
+  if (await tryLockHandle(handle, { shared: true })) return { release: () => handle.close() }
+  await handle.close()
+  return null
+}
+
 /** Not truncated on opening: the holder's note must survive our attempt. */
 function openForLock(path: string): Promise<FileHandle> {
   return open(path, 'a+', 0o640)

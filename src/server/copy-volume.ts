@@ -2,7 +2,7 @@
  * Backups and restored volumes: both are a volume's two engines in a folder of their own. Bodies come first, the metadata
  * take their place last and in one step; what was broken off is begun again and keeps the bodies that are there.
  */
-import { readFile, realpath } from 'node:fs/promises'
+import { readdir, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -12,7 +12,7 @@ import { openBodyFolder } from '../store/bodies/body-folder.ts'
 import { inspectBodies } from '../store/bodies/inspect.ts'
 import { type CopiedBodies, copyBodies, dropUnnamed } from '../store/copy-bodies.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
-import { copyLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts'
+import { copyLmdb, keepLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts'
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { readVolume } from '../store/volume.ts'
 import { continuesBackup, markBackup, readVolumeCopy, type VolumeCopy } from '../store/volume-copy.ts'
@@ -33,13 +33,14 @@ export type MadeCopy = CopiedBodies & Backup
 
 /**
  * Copies the volume in `from`, which a server may be writing to, to `to`: an empty folder, or an older backup of the same
- * volume, of which only new bodies are copied. Until the metadata are replaced the older backup stays whole. Errors:
+ * volume, of which only new bodies are copied. Until the metadata are replaced the older backup stays whole; where the volume
+ * is damaged, what is replaced stays beside it, in `keptMetadata`, until a whole backup is made. Errors:
  * CopyRefusedError, VolumeLockedError, VolumeFormatError, CorruptRecordError, those of the file systems.
  */
 export async function backupVolume(
   { from, to, onProblem }: Folders,
   clock: Clock,
-): Promise<MadeCopy & { readonly droppedCount: number }> {
+): Promise<MadeCopy & { readonly droppedCount: number; readonly keptMetadata: string | null }> {
   if (!(await hasVolume(from))) throw new CopyRefusedError(`there is no volume in ${from}`)
   return inFolder({ from, to }, async (scratch) => {
     const previous = await readBackup(to)
@@ -63,13 +64,17 @@ export async function backupVolume(
     } finally {
       await hold.release()
     }
+    const kept = join(to, 'kept')
+    const isWhole = made.problemCount === 0
+    if (!isWhole && previous !== null) await keepLmdb(kvDirectory(to), kept)
     await moveLmdb(scratchKv, kvDirectory(to))
-    // What a damaged row names is not known: then everything stays.
-    if (made.problemCount > 0) return { ...made, droppedCount: 0 }
+    // What a damaged row names is not known: then everything stays, and so do the rows that were replaced first.
+    if (!isWhole) return { ...made, droppedCount: 0, keptMetadata: (await pathExists(kept)) ? kept : null }
+    await removeFolder(kept)
     const droppedCount = await withStore({ directory: kvDirectory(to), readOnly: true }, (kv) =>
       dropUnnamed(kv, inspectBodies(to), target),
     )
-    return { ...made, droppedCount }
+    return { ...made, droppedCount, keptMetadata: null }
   })
 }
 
@@ -118,6 +123,8 @@ async function inFolder<Made>(
     if ((await realpath(from)) === (await realpath(to)))
       throw new CopyRefusedError(`${to} is the folder that is to be copied: choose another one`)
     const scratch = join(to, 'copying')
+    if (!(await pathExists(claimPath(to))) && !(await hasVolume(to)) && !(await isScratch(scratch)))
+      throw new CopyRefusedError(`${scratch} is not what a copy left: choose an empty folder`)
     await removeFolder(scratch)
     await makeDirectory(scratch)
     try {
@@ -130,6 +137,11 @@ async function inFolder<Made>(
   } finally {
     await lock.release()
   }
+}
+
+/** Before it is claimed a folder has at most the copy of the metadata. */
+async function isScratch(path: string): Promise<boolean> {
+  return !(await pathExists(path)) || (await readdir(path)).every((name) => name === 'kv')
 }
 
 /** A folder without metadata may have the bodies of a copy that was broken off: of this one, or of something else. */

@@ -1,5 +1,6 @@
 /** Reads an exported audit log back and computes every hash again: what the chain does not carry is not believed. */
 import type { AuditLine } from './audit-export.ts'
+import { parseAuditRecord } from './audit-record.ts'
 import { CorruptRecordError, count, matching, shape, text } from './fields.ts'
 import { hex } from './hex.ts'
 import { chainHash, chainValue } from './kv/chain.ts'
@@ -47,11 +48,12 @@ class ExportedChain {
     this.#anchor = anchor
   }
 
-  /** Throws CorruptRecordError for a line that does not continue the one before. */
-  read(parsed: Readonly<Record<string, unknown>>): void {
+  /** null: the line is the head. Throws CorruptRecordError for a line that does not continue the one before. */
+  read(parsed: Readonly<Record<string, unknown>>): AuditLine | null {
     if (this.#end !== null) throw new CorruptRecordError('there is a line behind the head')
-    if ('head' in parsed) this.#end = endShape(parsed, 'the head')
-    else this.#readRecord(parsed)
+    if (!('head' in parsed)) return this.#readRecord(parsed)
+    this.#end = endShape(parsed, 'the head')
+    return null
   }
 
   end(): AuditExport {
@@ -63,7 +65,7 @@ class ExportedChain {
     return { kind: 'intact', volumeId, head, isAnchored }
   }
 
-  #readRecord(parsed: Readonly<Record<string, unknown>>): void {
+  #readRecord(parsed: Readonly<Record<string, unknown>>): AuditLine {
     const { line, hash } = hashedLine(parsed)
     const before = { sequence: line.sequence - 1, hash: line.previousHash }
     if (this.#last !== null && !isSame(this.#last, before))
@@ -71,20 +73,27 @@ class ExportedChain {
     if (hash !== line.hash) throw new CorruptRecordError('its hash is not that of its record')
     this.#last = { sequence: line.sequence, hash }
     if (isSame(before, this.#anchor) || isSame(this.#last, this.#anchor)) this.#isAnchored = true
+    return line
   }
 }
 
-/** The records of a log that was verified, from the one after `afterSequence` on. */
+/**
+ * The records behind the anchor, of a log that was verified up to `head`. It is verified once more as it is read: throws
+ * CorruptRecordError where it is another one now. What was yielded before counts for nothing then.
+ */
 export async function* exportedAfter(
   lines: AsyncIterable<string>,
-  afterSequence: number,
+  { anchor, head }: { readonly anchor: AuditAnchor; readonly head: AuditAnchor },
 ): AsyncGenerator<AuditLine> {
+  const chain = new ExportedChain(anchor)
   for await (const text of lines) {
-    const parsed = parseLine(text)
-    if ('head' in parsed) return
-    const { line } = hashedLine(parsed)
-    if (line.sequence > afterSequence) yield line
+    const line = chain.read(parseLine(text))
+    if (line !== null && line.sequence > anchor.sequence) yield line
   }
+  const end = chain.end()
+  if (end.kind === 'broken') throw new CorruptRecordError(`it is another log now: ${end.cause}`)
+  if (!end.isAnchored || !isSame(end.head, head))
+    throw new CorruptRecordError('it is another log now: it ends elsewhere')
 }
 
 /** The line, and the hash of what it says. */
@@ -101,6 +110,9 @@ function hashedLine(parsed: Readonly<Record<string, unknown>>): {
     return { line: { ...link, record }, hash: hashOf(Buffer.from(JSON.stringify(record))) }
   }
   const bytes = text(unreadableBytes, 'unreadableBytes')
+  // The hash is that of the bytes, whatever the line calls them.
+  if (parseAuditRecord(Buffer.from(bytes, 'base64')).kind === 'record')
+    throw new CorruptRecordError('it calls a record unreadable that can be read')
   return { line: { ...link, unreadableBytes: bytes }, hash: hashOf(Buffer.from(bytes, 'base64')) }
 }
 

@@ -5,10 +5,10 @@ import type { BodyInspector } from './bodies/inspect.ts'
 import { decodePart, decodeVersion } from './codec.ts'
 import { CorruptRecordError } from './fields.ts'
 import { garbageKey, parsePartKey, tablePrefix } from './keys.ts'
-import type { KeyValueReader } from './kv/contract.ts'
+import type { Entry, KeyValueReader } from './kv/contract.ts'
 import { type FileBody, listChunkCount, readCrcs, readListChunk } from './list-rows.ts'
 import { walk } from './stats.ts'
-import { problemOf } from './verify-content.ts'
+import { contentProblem, problemOf } from './verify-content.ts'
 import { ownedBodies, strays } from './verify-references.ts'
 
 export type CopiedBodies = {
@@ -31,7 +31,7 @@ type Body = Pick<FileBody, 'bodyId' | 'sizeBytes' | 'sha256'>
 
 /**
  * Every body of a version or a part is in the target when this resolves, each checked by block and as a whole, or told to
- * `onProblem`; what was there with its size is kept. Errors: those of the file systems, StoreFailedError.
+ * `onProblem`, as are locks and inline bytes that the copy has damaged; what was there with its size is kept. Errors: those of the file systems, StoreFailedError.
  */
 export async function copyBodies(copy: CopyBodies): Promise<CopiedBodies> {
   const counts = { copiedCount: 0, copiedBytes: 0, keptCount: 0, problemCount: 0 }
@@ -49,7 +49,7 @@ export async function copyBodies(copy: CopyBodies): Promise<CopiedBodies> {
       .finally(() => running.delete(body.bodyId))
     running.set(body.bodyId, done)
   }
-  for await (const body of heldBodies(copy.reader, onProblem)) {
+  for await (const body of heldBodies({ ...copy, onProblem })) {
     // Copies share bodies: the one that is under way is the other's too.
     if (running.has(body.bodyId)) continue
     begin(body)
@@ -100,22 +100,10 @@ async function copyBody(
 }
 
 /** What versions and running uploads hold; of what waits to be removed nothing. Bodies that are shared come again. */
-async function* heldBodies(
-  reader: KeyValueReader,
-  onProblem: (sentence: string) => void,
-): AsyncGenerator<Body> {
+async function* heldBodies({ reader, source, onProblem }: CopyBodies): AsyncGenerator<Body> {
   for await (const { key, value } of walk(reader, tablePrefix('version'))) {
     const bodies: Body[] = []
-    const problem = await problemOf(async () => {
-      const { object } = decodeVersion(key, value)
-      if (object?.content.storage !== 'files') return
-      const { listId, bodyCount } = object.content
-      for (let index = 0; index < listChunkCount(bodyCount); index += 1) {
-        const chunk = await readListChunk(reader, listId, index)
-        if (chunk === null) throw new CorruptRecordError(`chunk ${index} of list ${listId} is missing`)
-        bodies.push(...chunk.bodies)
-      }
-    })
+    const problem = await problemOf(() => readVersionBodies({ reader, source }, { key, value }, bodies))
     if (problem !== null) onProblem(problem)
     yield* bodies
   }
@@ -130,6 +118,32 @@ async function* heldBodies(
     yield* bodies
   }
 }
+
+/** Adds the bodies to `bodies`. Throws for damage: to the row, to its lock, to the bytes where they are rows too. */
+async function readVersionBodies(
+  { reader, source }: Pick<CopyBodies, 'reader' | 'source'>,
+  row: Entry,
+  bodies: Body[],
+): Promise<void> {
+  const { object, lock } = decodeVersion(row.key, row.value)
+  if (object !== null && object.content.storage === 'inline') {
+    const problem = await contentProblem({ reader, bodies: source, onRead: atOnce }, object)
+    if (problem !== null) throw new CorruptRecordError(problem)
+  }
+  if (object !== null && object.content.storage === 'files') {
+    const { listId, bodyCount } = object.content
+    for (let index = 0; index < listChunkCount(bodyCount); index += 1) {
+      const chunk = await readListChunk(reader, listId, index)
+      if (chunk === null) throw new CorruptRecordError(`chunk ${index} of list ${listId} is missing`)
+      bodies.push(...chunk.bodies)
+    }
+  }
+  // Last: the bytes are copied whatever became of the lock.
+  if (lock.kind === 'unknown') throw new CorruptRecordError(lock.cause)
+}
+
+/** It is in the copy already: there is no disk whose pace counts. */
+const atOnce = () => Promise.resolve()
 
 /** Of an upload that is over the parts that it keeps are a version's, and the others wait to be removed. */
 async function isHeld(reader: KeyValueReader, uploadId: string): Promise<boolean> {

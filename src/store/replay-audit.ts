@@ -5,6 +5,7 @@
 import { unreachable } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
+import { type EpochMs, formatIso } from '../lib/units.ts'
 import { activeRetention, extendsRetention, isActive } from '../lock/state.ts'
 import type { ObjectLockState } from '../lock/types.ts'
 import { appendAudit } from './audit-chain.ts'
@@ -56,7 +57,12 @@ export async function replayAudit(replay: Replay, lines: AsyncIterable<AuditLine
   const counts = { extendedCount: 0, missingCount: 0, deniedCount: 0 }
   let batch: LockedVersion[] = []
   for await (const line of lines) {
-    const locked = lockedVersion(line)
+    if (!('record' in line)) {
+      counts.deniedCount += 1
+      replay.onDenied(`audit record ${line.sequence} cannot be read: what it locked is not known`)
+      continue
+    }
+    const locked = lockedVersion(line.sequence, line.record)
     if (locked === null) continue
     batch.push(locked)
     if (batch.length < limits.auditReplayBatchMax) continue
@@ -68,13 +74,12 @@ export async function replayAudit(replay: Replay, lines: AsyncIterable<AuditLine
 }
 
 /** null: the record locked nothing. */
-function lockedVersion(line: AuditLine): LockedVersion | null {
-  if (!('record' in line)) return null
-  const { verdict, bucket, key, versionId, lockAfter } = line.record
+function lockedVersion(sequence: number, record: Readonly<Record<string, unknown>>): LockedVersion | null {
+  const { verdict, bucket, key, versionId, lockAfter } = record
   if (verdict !== 'allow' || typeof bucket !== 'string' || typeof versionId !== 'string') return null
   if (typeof key !== 'string' || !isKnown(lockAfter)) return null
-  const lock = knownLock(lockAfter, `lockAfter of audit record ${line.sequence}`)
-  return { sequence: line.sequence, bucket, key, versionId, lock }
+  const lock = knownLock(lockAfter, `lockAfter of audit record ${sequence}`)
+  return { sequence, bucket, key, versionId, lock }
 }
 
 function isKnown(lock: unknown): boolean {
@@ -138,6 +143,8 @@ async function replayOne(
     const scene = { transaction, bucket, now }
     let version = decodeVersion(row, value)
     const outcomes: Outcome[] = []
+    const conflict = conflictOf(version, locked.lock, now.trustedMs)
+    if (conflict !== null) outcomes.push(denied(conflict))
     for (const strengthen of [strengthenRetention, strengthenHold]) {
       const result = strengthen(scene, version, locked.lock)
       if (result === null) continue
@@ -177,6 +184,20 @@ const strengthenRetention: Strengthen = (scene, version, { retention }) => {
   const isMore =
     current === null || (extendsRetention(current, retention) && !extendsRetention(retention, current))
   return isMore ? strengthenLock(scene, version, retention) : null
+}
+
+/** null: one of the two is as strong as the other. COMPLIANCE for less time than GOVERNANCE is neither more nor less. */
+function conflictOf(
+  version: VersionRecord,
+  { retention }: LockedVersion['lock'],
+  nowMs: EpochMs,
+): string | null {
+  const lock = lockOf(version)
+  const current = lock === null ? null : activeRetention(lock, nowMs)
+  if (current === null || retention === null || !isActive(retention, nowMs)) return null
+  if (extendsRetention(current, retention) || extendsRetention(retention, current)) return null
+  const mode = `${current.mode} until ${formatIso(current.retainUntilMs)}`
+  return `${mode} stays, and ${retention.mode} until ${formatIso(retention.retainUntilMs)} is shorter`
 }
 
 const strengthenHold: Strengthen = (scene, version, { legalHold }) => {

@@ -1,4 +1,5 @@
 /** Backup and restore as a user runs them: beside a server under load, broken off, and what is refused. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,7 +57,7 @@ async function putStoredKey(send: (request: AdminSend) => ReturnType<typeof send
   const statements = [{ effect: 'Allow', actions: ['s3:ListBucket'], buckets: ['managed'], prefixes: null }]
   const owner = { clusterId: 'cluster-1', namespace: 'default', name: 'app' }
   const { accessKeyId, secretAccessKey } = storedKey
-  const key = { owner, secretAccessKey, statements }
+  const key = { owner, secretAccessKey, statements, otherSecret: 'replace' }
   const put = { method: 'PUT', path: `/v1/access-keys/${accessKeyId}`, document: key, epoch }
   expect((await send(put)).status).toBe(200)
 }
@@ -114,6 +115,12 @@ describe('backup and restore', () => {
     const restore = ['restore', '--from', at('backup'), '--data', at('plain')]
     expect(counts(await holdfast(...restore).then(withoutHint)).copied).toBeGreaterThanOrEqual(15)
     const locked = ['restore', '--from', at('backup'), '--data', at('locked'), '--audit', at('audit.jsonl')]
+    const pipe = at('audit.pipe')
+    execFileSync('mkfifo', [pipe])
+    expect(await holdfast(...locked.with(-1, pipe))).toMatchObject({
+      code: 2,
+      stderr: `holdfast restore: ${pipe} is no regular file: write the log to one\n`,
+    })
     const replayed = await holdfast(...locked)
     expect(replayed).toMatchObject({ code: 0, stderr: '' })
     expect(replayed.stdout).toMatch(

@@ -23,18 +23,21 @@ holdfast admin accept-restore "compared with the inventory, J. Doe"       # root
 its checksums while it is copied. Run it again with the same folder: the metadata are copied whole, bodies only when they are new, and
 those that the volume removed go. Until the new metadata take their place, in one step, the backup before it is whole; one that was broken
 off goes on. It refuses a folder that holds anything but an older backup of this very volume: the last audit record of that backup must be in the volume's
-chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for each damaged body: the rest is copied, a good
-copy from before is kept, nothing is dropped. Object Lock does not protect the folder: keep it where the people of docs/SECURITY.md's
+chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever is damaged, a row, a lock
+or a body: the rest is copied, a good copy from before is kept (of bodies where they were, of the metadata in \`kept/\`, until a backup is whole again: its
+\`data.mdb\` put in \`kv/\` is the backup before), nothing is dropped. Object Lock does not protect the folder: keep it where the people of docs/SECURITY.md's
 last column do not reach, for example on a filesystem that only the backup's user may write, and copy that to another place.
 
 While bodies are copied the server serves, but removes none: what is deleted meanwhile frees its space after the backup. The metadata file may grow
 while it is copied. Run it on the machine of the server and, on Kubernetes, in its container (\`kubectl exec\`, with a second volume mounted at
-\`/backup\`): another container may have process ids of its own, which the metadata's list of readers would mistake for processes that are gone. Secrets of stored access keys are in it as they
+\`/backup\`); it refuses a served volume that is mounted for reading only. Another container may have process ids of its own, which the metadata's list of readers would mistake for processes that are gone. Secrets of stored access keys are in it as they
 are on the volume, sealed by the master key, which is not.
 
 **Restore.** Versions, bytes and locks are those of the backup; what was locked, extended or held after it is not, unless \`--audit\` names what \`holdfast audit export\`
 wrote later. The log is computed again, must go through the backup's last record, and only ever makes a lock stronger: an extension is applied, a
-hold that was set is set (also one that was lifted later), nothing is shortened or lifted. Versions written after the backup are lost; the
+hold that was set is set (also one that was lifted later), nothing is shortened or lifted. What is neither more nor less (COMPLIANCE for less time than the GOVERNANCE
+that is there) and records that cannot be read are a line each, and exit 1. The log is a regular file, for it is read twice; its end is believed as it is: hold it against
+a checkpoint of yours first (below). Versions written after the backup are lost; the
 command counts them. Broken off, it goes on when it is run again; it never writes into a folder that has a volume.
 
 A restored volume answers reads. Everything else is 503 with the reason, \`/readyz\` says so, nothing expires and no space is freed, until root

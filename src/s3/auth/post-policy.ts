@@ -95,7 +95,7 @@ function parseList(items: readonly unknown[]): Condition {
 /** Fields for which S3 knows no starts-with: a prefix of a bucket or of a mode is no permission. */
 function isExactOnly(field: string): boolean {
   if (field === 'bucket' || field === 'success_action_status') return true
-  return field.startsWith('x-amz-') && !field.startsWith('x-amz-meta-')
+  return /^x-(amz|obs)-(?!meta-)/.test(field)
 }
 
 function parseRange(min: unknown, max: unknown, text: string): Condition {

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { limits } from '../../lib/limits.ts'
 import { errorCode } from '../../platform/files.ts'
-import { tryLockFile } from '../../platform/volume-lock.ts'
+import { tryLockFile, tryShareVolume, VolumeLockedError } from '../../platform/volume-lock.ts'
 import type { BodiesHold } from './contract.ts'
 
 const pollMs = 50
@@ -19,7 +19,8 @@ export function beginRemovals(directory: string): Promise<BodiesHold | null> {
 
 /**
  * Until it is released no body of the volume is removed. null: after limits.bodiesHoldMsMax they are still being removed,
- * or another backup runs.
+ * or another backup runs. Errors: VolumeLockedError for a served volume that is mounted here for reading only, where
+ * neither this lock nor LMDB's table of readers can keep it as it is.
  */
 export async function holdBodies(directory: string): Promise<BodiesHold | null> {
   for (let waitedMs = 0; waitedMs <= limits.bodiesHoldMsMax; waitedMs += pollMs) {
@@ -27,13 +28,21 @@ export async function holdBodies(directory: string): Promise<BodiesHold | null> 
       const hold = await tryLockFile(pathIn(directory), 'alone')
       if (hold !== null) return hold
     } catch (error) {
-      // Mounted for reading only, e.g. a snapshot: nobody removes anything there.
-      if (errorCode(error) === 'EROFS') return { release: async () => {} }
+      if (errorCode(error) === 'EROFS') return holdReadOnly(directory)
       throw error
     }
     await pause(pollMs)
   }
   return null
+}
+
+/** Of a snapshot nobody has the other side. */
+async function holdReadOnly(directory: string): Promise<BodiesHold> {
+  const hold = await tryShareVolume(directory)
+  if (hold !== null) return hold
+  throw new VolumeLockedError(
+    `${directory} is mounted for reading only, and a server writes to it: mount it for writing, or copy a snapshot`,
+  )
 }
 
 function pathIn(directory: string): string {

@@ -1,14 +1,16 @@
 /** Backups and restores of volumes that no server has: what is refused, and what stays as it was. */
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
 import { silentLog } from '../../../src/lib/log.ts'
-import { lockVolume, VolumeLockedError } from '../../../src/platform/volume-lock.ts'
+import { addMs, dayMs } from '../../../src/lib/units.ts'
+import { lockVolume, tryShareVolume, VolumeLockedError } from '../../../src/platform/volume-lock.ts'
 import { backupVolume, CopyRefusedError, restoreVolume } from '../../../src/server/copy-volume.ts'
 import { openVolumeOwner } from '../../../src/server/open-volume.ts'
 import { inspectBodies } from '../../../src/store/bodies/inspect.ts'
+import { rangeOf, tablePrefix } from '../../../src/store/keys.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { markRestored, readVolumeCopy, VolumeIsBackupError } from '../../../src/store/volume-copy.ts'
@@ -174,6 +176,73 @@ describe('copies of a volume', () => {
       expect(await store.collectGarbage(new AbortController().signal)).toBe(1)
       expect(await bodyFiles('data')).toHaveLength(1)
     })
+  })
+
+  /** One bit of the last row of a table, in the volume or its backup. */
+  async function damage(name: string, table: 'list' | 'version', text: string | null): Promise<void> {
+    const kv = await openLmdb({ directory: at(`${name}/kv`), readOnly: false })
+    await kv.transact(async (transaction) => {
+      const row = (await transaction.range({ ...rangeOf(tablePrefix(table)), limit: 100 })).at(-1)
+      if (row === undefined) throw new Error(`no ${table} row`)
+      const value = Buffer.from(row.value)
+      const index = text === null ? value.length - 1 : value.indexOf(text)
+      value[index] = (value[index] ?? 0) ^ 1
+      transaction.put(row.key, new Uint8Array(value))
+    })
+    await kv.close()
+  }
+
+  const damages = [
+    ['bytes that are in a row', 'list', null, 'is damaged'],
+    ['a lock', 'version', 'COMPLIANCE', 'version.lock is not what was written'],
+  ] as const
+  test.each(damages)(
+    'backup: of damage to %s, is told and the metadata of before stay until it is mended',
+    async (_name, table, text, cause) => {
+      await onVolume('data', async (store) => {
+        clock.pass(1)
+        await putBytes(store.versions, 'small', new Uint8Array(100).fill(7), {
+          retention: { mode: 'COMPLIANCE', retainUntilMs: addMs(clock.wallMs(), dayMs) },
+          legalHold: null,
+        })
+      })
+      expect(await backup('data', 'backup')).toMatchObject({ problemCount: 0, keptMetadata: null })
+      const good = await readFile(at('backup/kv/data.mdb'))
+      await cp(at('data'), at('mended'), { recursive: true })
+      await damage('data', table, text)
+      for (const time of [1, 2]) {
+        expect(await backup('data', 'backup')).toMatchObject({
+          problemCount: 1,
+          keptMetadata: at('backup/kept'),
+        })
+        expect(problems).toHaveLength(time)
+        expect(problems.at(-1)).toContain(cause)
+        expect(await readFile(at('backup/kept/data.mdb'))).toEqual(good)
+      }
+      expect(await backup('mended', 'backup')).toMatchObject({ problemCount: 0, keptMetadata: null })
+      expect(await readdir(at('backup'))).not.toContain('kept')
+    },
+  )
+
+  test("backup: a folder named copying that is somebody else's, is refused and stays", async () => {
+    await mkdir(at('share/copying'), { recursive: true })
+    await writeFile(at('share/copying/thesis.txt'), 'years of work')
+    await expect(backup('data', 'share')).rejects.toThrow('is not what a copy left')
+    expect(await readFile(at('share/copying/thesis.txt'), 'utf8')).toBe('years of work')
+  })
+
+  test('tryShareVolume: beside a server null, else no server begins until it is released', async () => {
+    const server = await lockVolume(at('data'))
+    expect(await tryShareVolume(at('data'))).toBeNull()
+    await server.release()
+    const [one, two] = [await tryShareVolume(at('data')), await tryShareVolume(at('data'))]
+    await expect(lockVolume(at('data'))).rejects.toBeInstanceOf(VolumeLockedError)
+    await one?.release()
+    await expect(lockVolume(at('data'))).rejects.toBeInstanceOf(VolumeLockedError)
+    await two?.release()
+    await (await lockVolume(at('data'))).release()
+    await mkdir(at('never'))
+    await (await tryShareVolume(at('never')))?.release()
   })
 
   test('a backup: drops what the volume removed, but keeps a body that is damaged in the volume', async () => {

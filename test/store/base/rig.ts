@@ -9,6 +9,7 @@ import { collectGarbage } from '../../../src/store/collect-garbage.ts'
 import { createDenialRecorder } from '../../../src/store/denials.ts'
 import type { KeyValue, KeyValueTransaction } from '../../../src/store/kv/contract.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
+import type { PutVersion } from '../../../src/store/requests.ts'
 import type { CompletePart, StagedBody, Uploads, Versions } from '../../../src/store/store.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
 import { createVersions } from '../../../src/store/versions.ts'
@@ -129,14 +130,21 @@ export async function stageBytes(versions: Versions, bytes: Uint8Array): Promise
 }
 
 /** Puts one object of the ledger and returns its version. */
-export async function putBytes(versions: Versions, key: string, bytes: Uint8Array): Promise<VersionRecord> {
+const noLock: PutVersion['lock'] = { retention: null, legalHold: null }
+
+export async function putBytes(
+  versions: Versions,
+  key: string,
+  bytes: Uint8Array,
+  lock = noLock,
+): Promise<VersionRecord> {
   const body = await stageBytes(versions, bytes)
   const result = await versions.put(actor, {
     bucket: 'ledger',
     key,
     content: { kind: 'staged', body, etag: body.md5 },
     description: { headers: {}, userMetadata: {}, tags: {}, checksum: null },
-    lock: { retention: null, legalHold: null },
+    lock,
     precondition: anyParts,
   })
   if (result.kind !== 'put') throw new Error(`not put: ${result.kind}`)
@@ -153,7 +161,7 @@ export async function copyVersion(
     key,
     content: { kind: 'shared', source },
     description: { headers: {}, userMetadata: {}, tags: {}, checksum: null },
-    lock: { retention: null, legalHold: null },
+    lock: noLock,
     precondition: anyParts,
   })
   if (result.kind !== 'put') throw new Error(`not copied: ${result.kind}`)

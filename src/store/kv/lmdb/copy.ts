@@ -1,7 +1,7 @@
 /** A store as one file that can be put elsewhere: how backups are made, also of a store that is being written to. */
-import { rename } from 'node:fs/promises'
+import { link, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeDirectory, syncDirectory, syncFile } from '../../../platform/files.ts'
+import { errorCode, makeDirectory, syncDirectory, syncFile } from '../../../platform/files.ts'
 import { prepareDirectory } from './directory.ts'
 import { copyEnvironment } from './environment.ts'
 
@@ -13,6 +13,17 @@ export async function copyLmdb(from: string, to: string): Promise<void> {
   await makeDirectory(to)
   await copyEnvironment(from, to)
   await syncFile(join(to, fileName))
+  await syncDirectory(to)
+}
+
+/** What `moveLmdb` is about to replace in `from` stays in `to` as well, unless something stays there already. Durable. */
+export async function keepLmdb(from: string, to: string): Promise<void> {
+  await makeDirectory(to)
+  try {
+    await link(join(from, fileName), join(to, fileName))
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error
+  }
   await syncDirectory(to)
 }
 
