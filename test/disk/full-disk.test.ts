@@ -85,6 +85,8 @@ it('a full disk: 507 for new data, reads, locks and deletes go on by the ballast
     const refused = await put(running, 'new', bytes)
     expect([refused.status, refused.code]).toEqual([507, 'InsufficientStorage'])
   }
+  // The supervisor too looks at the disk once a second.
+  await until('readiness tells', async () => (await readyText(running)).startsWith('503'))
   expect(await readyText(running)).toMatch(
     /^503 the volume has \d+ MiB free; new data is refused below \d+ MiB$/,
   )
@@ -114,7 +116,7 @@ it('no inodes: 507 for a body that needs a file, everything else goes on, and it
   await lockAndDelete(running, locked, deleted)
   rmSync(folder, { recursive: true })
   await untilReady(running)
-  expect((await put(running, 'new')).status).toBe(200)
+  await until('new data is taken', async () => (await put(running, 'new')).status === 200)
   await expectSound(running)
 })
 
