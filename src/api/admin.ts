@@ -274,6 +274,9 @@ export const quarantineAnswer = z.object({
 })
 export type QuarantineAnswer = z.infer<typeof quarantineAnswer>
 
+/** GET /v1/locked; null: no bucket of the volume has a locked version. */
+export const lockedAnswer = z.object({ bucket: z.string().nullable() })
+
 /** POST /v1/restore/accept */
 export const acceptRestoreDocument = z.strictObject({ reason: z.string().min(3).max(1024) })
 export const acceptRestoreAnswer = z.object({})

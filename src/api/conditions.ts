@@ -20,6 +20,8 @@ export const conditionTypes = {
   ClockSuspect:
     'The wall clock of the lock server jumped and is not believed: locks end by trusted time, which is behind it.',
   IntegrityVerified: 'The last scrub read all bytes of the bucket and found them as they were written.',
+  StorageRetained:
+    'The volumes that the lock server keeps its data on outlive their claims, and are guarded while something is locked.',
   ClusterPolicyMet: 'What the ClusterRetentionPolicies that bind the namespace ask for is so.',
   AdmissionGuardInstalled: 'The API server refuses by itself what the operator asks it to: print-admission.',
 } as const
@@ -118,6 +120,20 @@ export const conditionReasons = {
     'The bytes of versions are not those that were written: their reads are refused, nothing is removed. Bring them back from a copy of the volume.',
   UnreadableVersions:
     'The scrub met versions whose records cannot be read, and may be of this bucket; they count as locked. holdfast verify names them.',
+
+  /** StorageRetained */
+  VolumesRetained:
+    'Every volume has the reclaim policy Retain; while something is locked, volumes, claims and namespace bear the label holdfast.dev/protected.',
+  VolumeNotRetained:
+    'A volume goes with its claim. Give it the reclaim policy Retain, or the operator the right to: get and patch on persistentvolumes.',
+  StorageTerminating:
+    'Somebody deleted a volume, a claim or the namespace before it was guarded: it goes with the pod. Keep the pod running and copy the volume.',
+  StorageUnguarded:
+    'The operator may not label a volume, a claim or the namespace while something is locked; give it the right to patch there.',
+  StorageUnbound: 'A claim that --storage-claims names does not exist, or is bound to no volume yet.',
+  StorageUnnamed: 'No claim is named by --storage-claims, so the operator does not know where the data is.',
+  StorageUnreadable:
+    'The operator may not read a claim, its volume or its namespace; one without ClusterRole reads no volumes.',
 
   /** ClusterPolicyMet */
   ClusterPolicyMet: 'The retention is at least the floor and at most the ceiling.',

@@ -10,6 +10,9 @@ export const bucketFinalizer = 'holdfast.dev/bucket'
 /** `"true"` on what the operator guards against deletion. */
 export const protectedLabel = 'holdfast.dev/protected'
 
+/** On a guarded namespace, with the name of the operator's Lease: a label of several operators goes with the last of them. */
+export const guardAnnotationPrefix = 'guard.holdfast.dev/'
+
 const dnsLabel = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const subdomainPattern = new RegExp(`^${dnsLabel}(\\.${dnsLabel})*$`)
 const labelPattern = new RegExp(`^${dnsLabel}$`)

@@ -15,6 +15,7 @@ import { LeadershipLostError } from '../operator/leadership.ts'
 import { OperatorMetrics } from '../operator/metrics.ts'
 import { runOperator } from '../operator/run-operator.ts'
 import { KubeSource, readClusterId } from '../operator/sources/kube.ts'
+import { StorageGuard } from '../operator/storage/storage-guard.ts'
 import { systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
@@ -30,6 +31,7 @@ const names = [
   'serverAdmin',
   'serverCa',
   'serverNames',
+  'storageClaims',
   'release',
   'region',
   'clusterId',
@@ -120,7 +122,8 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
       clock,
     })
     const holder = values.holder ?? hostname()
-    const source = kubeSource(values, { client, clock, log, metrics, holder })
+    const storage = storageGuard(values, { client, log })
+    const source = kubeSource(values, { client, clock, log, metrics, holder, storage })
     const clusterId = values.clusterId ?? (await waitForClusterId({ client, log }, signal))
     if (clusterId === null) return
     const election = new LeaseElection({
@@ -154,6 +157,7 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
       metrics,
       onReady,
       secrets: { client, makeKey: generateCredentials },
+      storage,
     })
     await source.stopped()
   } finally {
@@ -168,12 +172,28 @@ type SourceParts = {
   readonly log: Log
   readonly metrics: OperatorMetrics
   readonly holder: string
+  readonly storage: StorageGuard
+}
+
+/** What the lock server keeps its data on, in the operator's own namespace. */
+function storageGuard(
+  { leaseNamespace, leaseName, storageClaims }: OperatorSettings,
+  { client, log }: Pick<SourceParts, 'client' | 'log'>,
+): StorageGuard {
+  return new StorageGuard({
+    client,
+    timers: systemTimers,
+    log,
+    namespace: leaseNamespace,
+    claims: storageClaims,
+    holder: leaseName,
+  })
 }
 
 /** The objects of the cluster, and whether the API server refuses by itself what they must not become. */
 function kubeSource(
   { watchNamespaces }: OperatorSettings,
-  { client, clock, log, metrics, holder }: SourceParts,
+  { client, clock, log, metrics, holder, storage }: SourceParts,
 ): KubeSource {
   const timers = systemTimers
   metrics.guardInstalled(0)
@@ -183,7 +203,16 @@ function kubeSource(
     log,
     onState: ({ kind }) => metrics.guardInstalled(kind === 'installed' ? 1 : 0),
   })
-  return new KubeSource({ client, clock, timers, log, instance: holder, namespaces: watchNamespaces, guard })
+  return new KubeSource({
+    client,
+    clock,
+    timers,
+    log,
+    instance: holder,
+    namespaces: watchNamespaces,
+    guard,
+    storage,
+  })
 }
 
 function stateText(state: ElectionState): string {

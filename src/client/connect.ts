@@ -73,6 +73,7 @@ export function connectLockServer(options: ConnectOptions): LockServer {
       ),
     acceptClock: (input) =>
       ask({ method: 'POST', path: '/v1/clock/accept', document: input }, documents.acceptClockAnswer),
+    findLocked: async () => (await ask({ method: 'GET', path: '/v1/locked' }, documents.lockedAnswer)).bucket,
     quarantine: () => ask({ method: 'GET', path: '/v1/quarantine' }, documents.quarantineAnswer),
     acceptRestore: async (input) => {
       await ask(

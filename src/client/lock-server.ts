@@ -240,6 +240,8 @@ export interface LockServer {
   /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
   explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>
   acceptClock(input: { until: string; reason: string }): Promise<ServerInfo['clock']>
+  /** A bucket that has a locked version, also one of no LockedBucket; null: there is none. */
+  findLocked(): Promise<string | null>
   /** Versions whose bytes the scrub found damaged. */
   quarantine(): Promise<QuarantineAnswer>
   /** Root only. Errors: ServerRefusedError where there is nothing to accept. */

@@ -5,6 +5,7 @@ import { copySettings } from './copy-settings.ts'
 import { type Setting, setting } from './setting.ts'
 import {
   parseAccountText,
+  parseClaims,
   parseCount,
   parseDuration,
   parseLabel,
@@ -211,6 +212,13 @@ export const settings = {
     initial: null,
     parse: parseAccountText,
     help: 'makes the Secrets of this release in the namespace of the Lease, once, and takes the operator’s key from there',
+  }),
+  storageClaims: setting({
+    flag: '--storage-claims',
+    env: 'HOLDFAST_STORAGE_CLAIMS',
+    initial: null,
+    parse: parseClaims,
+    help: 'PersistentVolumeClaims of the lock server in the namespace of the Lease, by commas: guarded with their volumes while something is locked',
   }),
   serverNames: setting({
     flag: '--server-names',

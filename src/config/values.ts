@@ -125,6 +125,17 @@ export function parseNamespaces(text: string): readonly string[] {
   return names
 }
 
+/** Names of PersistentVolumeClaims by commas, each once. */
+export function parseClaims(text: string): readonly string[] {
+  const names = text.split(',').map((name) => name.trim())
+  const wrong = names.find((name) => name.length > 253 || !/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(name))
+  if (wrong !== undefined) throw new SettingError(`'${wrong}' is not the name of a PersistentVolumeClaim`)
+  if (new Set(names).size < names.length) throw new SettingError('a claim is named twice')
+  if (names.length > limits.storageClaimsMax)
+    throw new SettingError(`at most ${limits.storageClaimsMax} claims`)
+  return names
+}
+
 export function parseLogLevel(text: string): LogLevel {
   const level = logLevels.find((each) => each === text)
   if (level === undefined) throw new SettingError(`'${text}' is none of ${logLevels.join(', ')}`)

@@ -299,6 +299,9 @@ export const limits = {
   canaryRetryMs: 5000,
   /** How long the operator's start waits to know whether the admission policies are installed. */
   admissionGuardWaitMs: 5000,
+  /** Claims of one lock server; how long a term waits for the first look at them, so that no status begins as Unknown. */
+  storageClaimsMax: 16,
+  storageLookWaitMs: 5000,
 
   /** Namespaces that one operator watches one by one: two watches each. */
   watchNamespacesMax: 100,

@@ -15,7 +15,8 @@ import type { ObjectKind } from './objects.ts'
 import { runController } from './runner.ts'
 import { ServerKeys } from './server-keys.ts'
 import type { EventRecord, Source } from './sources/source.ts'
-import { systemTimers, type Timers } from './timers.ts'
+import type { StorageGuard, StorageTerm } from './storage/storage-guard.ts'
+import { sleep, systemTimers, type Timers } from './timers.ts'
 
 export type OperatorOptions = {
   readonly source: Source
@@ -39,6 +40,8 @@ export type OperatorOptions = {
   readonly timers?: Timers
   /** Where the keys of BucketAccesses are written; absent: there are no Secrets. */
   readonly secrets?: SecretParts
+  /** What the lock server keeps its data on; absent: there is no API server. */
+  readonly storage?: StorageGuard
 }
 
 const workersOf: Readonly<Record<ObjectKind, number>> = {
@@ -93,8 +96,10 @@ async function lead(options: OperatorOptions, term: Term): Promise<void> {
     if (loss !== null) throw loss
   }
   const abandoned = AbortSignal.any([term.signal, abandon.signal])
-  const reconcilers = makeReconcilers({ ...options, metrics }, { epoch, assertHeld, lost })
+  const leadership = { epoch, assertHeld, lost }
+  const reconcilers = makeReconcilers({ ...options, metrics }, leadership)
   const stop = AbortSignal.any([signal, abandoned])
+  const guarding = await guardStorage({ ...options, timers }, leadership, stop)
   const cancelDrain = onAbort(signal, () =>
     timers.after(limits.drainMsMax, () => abandon.abort(new Error('the running reconciles took too long'))),
   )
@@ -106,12 +111,35 @@ async function lead(options: OperatorOptions, term: Term): Promise<void> {
   metrics.leading(1)
   if (!stop.aborted) options.onReady?.(epoch)
   try {
-    await Promise.all(running)
+    await Promise.all([...running, guarding.ended])
   } finally {
     metrics.leading(0)
     cancelDrain()
   }
   if (loss !== null) throw loss
+}
+
+/** Resolves after the first look, or when it takes too long: statuses that speak of it are then written once. */
+async function guardStorage(
+  { storage, source, lockServer, verifyIntervalMs, timers }: OperatorOptions & { readonly timers: Timers },
+  leadership: Leadership,
+  stop: AbortSignal,
+): Promise<{ readonly ended: Promise<void> }> {
+  if (storage === undefined) return { ended: Promise.resolve() }
+  const term: StorageTerm = {
+    buckets: () => source.list('LockedBucket'),
+    onBucket: (listener) =>
+      source.subscribe(({ kind }) => {
+        if (kind === 'LockedBucket') listener()
+      }),
+    lockServer,
+    leadership,
+    intervalMs: verifyIntervalMs,
+  }
+  const looked = new AbortController()
+  const ended = storage.run(term, stop, () => looked.abort())
+  await sleep(timers, limits.storageLookWaitMs, AbortSignal.any([stop, looked.signal]))
+  return { ended }
 }
 
 /** Runs `start` when the signal is aborted; the result undoes it, also before. */

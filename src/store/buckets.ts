@@ -9,7 +9,7 @@ import type { AuditDetail, AuditFields } from './audit-record.ts'
 import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
 import { decodeBucket } from './codec.ts'
 import { auditFields, type StoreContext } from './decision.ts'
-import { bucketFacts } from './facts.ts'
+import { bucketFacts, findLocked } from './facts.ts'
 import { CorruptRecordError } from './fields.ts'
 import { bucketKey, keyAfter, parseBucketKey, rangeOf, tablePrefix } from './keys.ts'
 import type { Entry } from './kv/contract.ts'
@@ -52,6 +52,7 @@ export function createBuckets(context: StoreContext): Buckets {
     apply: (actor, input) => applyBucket(context, actor, input),
     release: (actor, input) => releaseBucket(context, actor, input),
     facts: (name) => bucketFacts(context, name),
+    findLocked: () => findLocked(context),
   }
 }
 

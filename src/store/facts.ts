@@ -1,6 +1,7 @@
 /** What status says of a bucket, from its counters: the cost does not grow with the bucket. */
 
 import { limits } from '../lib/limits.ts'
+import { isSystemBucket } from '../lib/system-buckets.ts'
 import { dayMs, type EpochMs, epochMs } from '../lib/units.ts'
 import { findLifecycle, findTags } from './apply-documents.ts'
 import { readLastDenials } from './bucket-denials.ts'
@@ -11,9 +12,11 @@ import {
   expiryPrefix,
   histogramFrom,
   histogramPrefix,
+  parseBucketKey,
   parseExpiryKey,
   parseHistogramKey,
   rangeOf,
+  tablePrefix,
 } from './keys.ts'
 import type { KeyValueReader } from './kv/contract.ts'
 import { parseCounter } from './kv/counter.ts'
@@ -60,6 +63,17 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
       now,
     }
   })
+}
+
+/** The first in byte order. Throws CorruptRecordError. */
+export async function findLocked(context: StoreContext): Promise<string | null> {
+  for await (const { key } of walkRange(context.kv, rangeOf(tablePrefix('bucket')))) {
+    const name = parseBucketKey(key)
+    if (isSystemBucket(name)) continue
+    const facts = await bucketFacts(context, name)
+    if (facts !== null && facts.lockedVersionCount > 0) return name
+  }
+  return null
 }
 
 async function latestActive(

@@ -101,6 +101,11 @@ export interface Buckets {
   /** Removes a managed bucket that is empty, for its owner alone. */
   release(actor: Actor, input: ReleaseBucket): Promise<ReleaseBucketResult>
   facts(name: string): Promise<BucketFacts | null>
+  /**
+   * A bucket with a version under retention or legal hold; what the system locks itself, the canary, is nobody's data.
+   * Throws CorruptRecordError: a record that cannot be read may hide one.
+   */
+  findLocked(): Promise<string | null>
 }
 
 /**

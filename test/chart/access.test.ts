@@ -37,6 +37,29 @@ describe('rights', () => {
     ])
   })
 
+  test('operator: the claim and the namespace of its server by name, which it is told; volumes alone without one', () => {
+    for (const [set, claim] of [
+      ['default', 'data-holdfast-server-0'],
+      ['bare', 'old-data'],
+    ] as const) {
+      const { one } = renderSet(set)
+      expect(flagsOf(podOf(one('Deployment'))).get('--storage-claims')).toBe(claim)
+      const rules = rulesOf(one('Role')) as readonly Rule[]
+      const named = rules.filter(({ resources }) => /^(persistentvolume|namespaces)/.test(String(resources)))
+      const verbs = ['get', 'patch']
+      expect(named).toEqual([
+        { apiGroups: [''], resources: ['persistentvolumeclaims'], resourceNames: [claim], verbs },
+        { apiGroups: [''], resources: ['namespaces'], resourceNames: ['holdfast-system'], verbs },
+      ])
+      const whole = rulesOf(one('ClusterRole', 'holdfast-operator')) as readonly Rule[]
+      const volumes = whole.filter(({ resources }) => resources.includes('persistentvolumes'))
+      expect(volumes).toEqual([{ apiGroups: [''], resources: ['persistentvolumes'], verbs }])
+    }
+    const templates = at(chart.one('StatefulSet'), 'spec', 'volumeClaimTemplates') as readonly KubeObject[]
+    const { name } = chart.one('StatefulSet').metadata
+    expect(templates.map(({ metadata }) => `${metadata.name}-${name}-0`)).toEqual(['data-holdfast-server-0'])
+  })
+
   test('operator: Secrets of users by name only, and nowhere unless it is bound or asked for', () => {
     const name = 'holdfast-operator-secrets'
     const documented = example('operator-rbac.yaml').find(({ metadata }) => metadata.name === name)
@@ -73,6 +96,7 @@ describe('rights', () => {
     const whole = at(chart.one('ClusterRole', 'holdfast-operator'), 'rules') as readonly Rule[]
     const outside = [
       'namespaces',
+      'persistentvolumes',
       'clusterretentionpolicies',
       'clusterretentionpolicies/status',
       'validatingadmissionpolicies',

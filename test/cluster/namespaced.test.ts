@@ -7,6 +7,7 @@ import { bucket, OperatorRig, policy } from '../support/operator-rig.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const address = inject('cluster')
+const claimName = 'data-holdfast-server-0'
 const rbac = join(import.meta.dirname, '../../examples/kubernetes/operator-namespaced-rbac.yaml')
 
 describe.runIf(address !== null)('an operator of two namespaces, without a ClusterRole', () => {
@@ -27,6 +28,7 @@ describe.runIf(address !== null)('an operator of two namespaces, without a Clust
     }
     const applied = await cluster.kubectl(['apply', '-f', rbac])
     expect(applied.code, applied.stderr).toBe(0)
+    await makeClaim()
     operator = startOperator({
       cluster,
       server,
@@ -36,6 +38,7 @@ describe.runIf(address !== null)('an operator of two namespaces, without a Clust
         ...['--watch-namespaces', 'team-a,team-b'],
         ...['--cluster-id', 'tenant'],
         ...['--leader-elect-resource-namespace', 'tenant-holdfast'],
+        ...['--storage-claims', claimName],
       ],
     })
     await operator.leads()
@@ -47,6 +50,19 @@ describe.runIf(address !== null)('an operator of two namespaces, without a Clust
     expect(code).toBe(0)
   })
 
+  /** One that is bound: its volume is of the whole cluster. */
+  async function makeClaim(): Promise<void> {
+    const spec = {
+      accessModes: ['ReadWriteOncePod'],
+      resources: { requests: { storage: '1Gi' } },
+      volumeName: 'of-an-administrator',
+    }
+    const metadata = { name: claimName, namespace: 'tenant-holdfast' }
+    const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec })
+    const created = await cluster.kubectl(['create', '-f', '-'], { stdin })
+    expect(created.code, created.stderr).toBe(0)
+  }
+
   test('rights: it may list in its namespaces and nowhere else, nor look at what is of the whole cluster', async () => {
     const may = async (...args: readonly string[]) => {
       const as = `--as=${usernameOf('namespaced-operator')}`
@@ -56,6 +72,10 @@ describe.runIf(address !== null)('an operator of two namespaces, without a Clust
     expect(await may('list', 'lockedbuckets.holdfast.dev', '-n', 'team-c')).toBe('no')
     expect(await may('list', 'lockedbuckets.holdfast.dev', '-A')).toBe('no')
     expect(await may('get', 'namespaces/kube-system')).toBe('no')
+    expect(await may('get', 'persistentvolumes')).toBe('no')
+    expect(await may('patch', `persistentvolumeclaims/${claimName}`, '-n', 'tenant-holdfast')).toBe('yes')
+    expect(await may('patch', 'persistentvolumeclaims/other', '-n', 'tenant-holdfast')).toBe('no')
+    expect(await may('delete', `persistentvolumeclaims/${claimName}`, '-n', 'tenant-holdfast')).toBe('no')
     expect(await may('list', 'secrets', '-n', 'team-a')).toBe('no')
   })
 
@@ -69,6 +89,7 @@ describe.runIf(address !== null)('an operator of two namespaces, without a Clust
       Ready: 'True Enforced',
       AdmissionGuardInstalled: 'Unknown GuardUnknown',
       ClusterPolicyMet: 'Unknown ClusterPolicyUnknown',
+      StorageRetained: 'Unknown StorageUnreadable',
     })
     await rig.becomes('team-b', 'data', { Ready: 'True Enforced' })
     expect(await rig.lockConfiguration('team-a-data')).toBe('200 COMPLIANCE 2')

@@ -45,6 +45,9 @@ test('a damaged bucket record: nothing is done by it, it is told to the operator
   const facts = await sendAdmin(bench.server(), { method: 'GET', path: `/v1/buckets/${bucket}` })
   expect(facts).toMatchObject({ status: 500, document: { code: 'CorruptRecord' } })
   expect(String(facts.document['message'])).toContain('bucket is not what was written: its checksum differs')
+  // No other bucket has a lock; this one may.
+  const locked = await sendAdmin(bench.server(), { method: 'GET', path: '/v1/locked' })
+  expect(locked).toMatchObject({ status: 500, document: { code: 'CorruptRecord' } })
   const ready = await fetch(new URL('/readyz', bench.server().metricsEndpoint))
   expect(ready.status).toBe(200)
   const kept = await sendAdmin(bench.server(), { method: 'GET', path: `/v1/buckets/${other}` })

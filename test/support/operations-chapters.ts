@@ -93,11 +93,14 @@ export const uninstall = `## Uninstall
 \`helm uninstall\` takes the pods, Services and rights of the release. It leaves what locked data needs to outlive it: the claim, the CRDs with every object, the
 admission policies, and the Secrets that the operator made. An install under the same name takes all of it up again.
 
-Before that, give the PersistentVolume the reclaim policy \`Retain\`, and let the API server guard claim and volume against deletion by mistake
-(admission policy \`infrastructure.holdfast.dev\`; the label is taken away by nobody but the operator):
+While something is locked, the operator keeps the label \`holdfast.dev/protected\` on claim, volume and namespace (\`--storage-claims\`, which the chart
+sets), by which the API server refuses their deletion (admission policy \`infrastructure.holdfast.dev\`), and gives the volume the reclaim policy
+\`Retain\`. The label stays after an uninstall. The operator takes it off when every LockedBucket says that nothing of it is locked and the
+lock server has no locked version, also in no bucket that was left behind; \`Retain\` is never taken back. \`StorageRetained\` tells what is not so, and
+how to help. An operator of some namespaces has no right on volumes: there, and where it was refused, an administrator says once
 
 \`\`\`sh
-kubectl -n holdfast-system label pvc data-holdfast-server-0 holdfast.dev/protected=true
+kubectl patch pv NAME -p '{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}'
 \`\`\`
 
 To remove everything, which destroys what is still locked:

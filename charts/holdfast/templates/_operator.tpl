@@ -8,6 +8,11 @@
 {{- if and (has .Values.tls.mode (list "secret" "certManager")) .Values.tls.authorityKey -}}true{{- end -}}
 {{- end }}
 
+{{/* Of the one pod of the StatefulSet, by its template named data. */}}
+{{- define "holdfast.storageClaim" -}}
+{{- default (printf "data-%s-server-0" (include "holdfast.fullname" .)) .Values.server.persistence.existingClaim -}}
+{{- end }}
+
 {{- define "holdfast.operatorArgs" -}}
 - operator
 {{- if include "holdfast.isBootstrapped" . }}
@@ -25,6 +30,7 @@
 - --metrics-listen={{ .Values.listenAddress }}:9002
 - --leader-elect-resource-namespace={{ .Release.Namespace }}
 - --leader-elect-resource-name={{ include "holdfast.fullname" . }}-operator
+- --storage-claims={{ include "holdfast.storageClaim" . }}
 - --verify-interval={{ .Values.operator.verifyInterval }}
 - --log-level={{ .Values.operator.logLevel }}
 {{- with .Values.operator.watchNamespaces }}

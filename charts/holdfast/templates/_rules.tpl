@@ -70,6 +70,13 @@
   verbs:
     - list
     - watch
+- apiGroups:
+    - ""
+  resources:
+    - persistentvolumes
+  verbs:
+    - get
+    - patch
 {{- end }}
 
 {{- define "holdfast.rules.holdfast-operator-secrets" -}}

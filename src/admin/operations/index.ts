@@ -5,6 +5,7 @@ import { AcquireLeadership } from './AcquireLeadership.ts'
 import { ApplyBucket } from './ApplyBucket.ts'
 import { DeleteAccessKey } from './DeleteAccessKey.ts'
 import { ExplainDelete } from './ExplainDelete.ts'
+import { FindLocked } from './FindLocked.ts'
 import { GetBucket } from './GetBucket.ts'
 import { GetServer } from './GetServer.ts'
 import { ListAccessKeys } from './ListAccessKeys.ts'
@@ -19,6 +20,7 @@ export const adminOperations: readonly AdminOperation[] = [
   ApplyBucket,
   DeleteAccessKey,
   ExplainDelete,
+  FindLocked,
   GetBucket,
   GetServer,
   ListAccessKeys,

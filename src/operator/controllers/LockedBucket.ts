@@ -80,6 +80,7 @@ export function lockedBucketController(
         clusterId: parts.clusterId,
         epoch: parts.leadership.epoch,
         guard: source.guard(),
+        storage: source.storage(),
       }
     },
     finalize: (key, signal) =>

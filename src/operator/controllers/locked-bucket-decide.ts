@@ -24,6 +24,7 @@ import type { GuardState } from '../admission/guard.ts'
 import type { ClusterPolicies } from '../cluster-policies.ts'
 import { findCondition } from '../conditions.ts'
 import { isPaused, requestsOf } from '../requests.ts'
+import type { StorageState } from '../storage/storage-state.ts'
 import { type BucketSettings, differentSettings, settingsOf } from './locked-bucket-settings.ts'
 
 /** What the server said. `failed`: it did not answer, or refused; then nothing is known about now. */
@@ -47,6 +48,8 @@ export type LockedBucketSnapshot = {
   readonly epoch: number
   /** Of the API server; null: there is none. */
   readonly guard: GuardState | null
+  /** Of the lock server's volumes; null: there is no API server. */
+  readonly storage: StorageState | null
 }
 
 export type ApplyStep = {

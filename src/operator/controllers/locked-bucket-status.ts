@@ -12,6 +12,7 @@ import { findCondition, formatTime, makeConditions, type WantedCondition } from 
 import type { Report } from '../controller.ts'
 import { handledRequests, pausedConditions } from '../requests.ts'
 import type { EventRecord } from '../sources/source.ts'
+import { storageConditions } from '../storage/storage-state.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
 import {
   type Assessment,
@@ -62,6 +63,7 @@ function makeStatus(
       protectedCondition,
       assessment.drifted,
       ...evidenceConditions(assessment, outcome),
+      ...storageConditions(snapshot.storage),
       ...clusterConditions(snapshot, outcome),
       ...guardConditions(snapshot.guard),
     ],

@@ -114,6 +114,11 @@ export class DirectorySource implements Source {
     return null
   }
 
+  /** The volume is this process's own folder. */
+  storage(): null {
+    return null
+  }
+
   subscribe(listener: (changed: Change) => void): () => void {
     this.#listeners.add(listener)
     return () => {

@@ -21,6 +21,8 @@ import {
 } from '../objects.ts'
 import { parseObjectOf } from '../parse-object.ts'
 import { Reflector } from '../reflector.ts'
+import type { StorageGuard } from '../storage/storage-guard.ts'
+import type { StorageState } from '../storage/storage-state.ts'
 import { sleep, type Timers } from '../timers.ts'
 import type { Change, EventRecord, Source, WriteResult } from './source.ts'
 
@@ -35,6 +37,8 @@ export type KubeSourceOptions = {
   readonly namespaces: readonly string[] | null
   /** Absent: nothing is said of it. */
   readonly guard?: AdmissionGuard
+  /** Absent: nothing is said of it. */
+  readonly storage?: StorageGuard
 }
 
 /** One field manager for all that the operator writes: server-side apply removes what it no longer says. */
@@ -93,10 +97,11 @@ export class KubeSource implements Source {
     for (const reflector of [...reflectors, ...(this.#namespaces === null ? [] : [this.#namespaces])]) {
       synced.push(new Promise((resolve) => running.push(reflector.run(signal, resolve))))
     }
-    const { guard, timers } = this.#options
+    const { guard, storage, timers } = this.#options
+    storage?.subscribe(() => this.#retell(['LockedBucket']))
     if (guard !== undefined) {
       const known = new Promise<void>((resolve) => running.push(guard.run(signal, resolve)))
-      guard.subscribe(() => this.#guardChanged())
+      guard.subscribe(() => this.#retell(objectKinds))
       // Where the policies may not be read, this would be for ever.
       synced.push(Promise.race([known, sleep(timers, limits.admissionGuardWaitMs, signal)]))
     }
@@ -132,6 +137,10 @@ export class KubeSource implements Source {
 
   guard(): GuardState | null {
     return this.#options.guard?.state ?? null
+  }
+
+  storage(): StorageState | null {
+    return this.#options.storage?.state ?? null
   }
 
   subscribe(listener: (changed: Change) => void): () => void {
@@ -259,10 +268,10 @@ export class KubeSource implements Source {
     else this.#notify({ ...ref, cause: 'object' })
   }
 
-  /** Every status speaks of it. */
-  #guardChanged(): void {
+  /** Their statuses speak of what has changed. */
+  #retell(kinds: readonly ObjectKind[]): void {
     if (!this.#isSynced) return
-    for (const kind of objectKinds) {
+    for (const kind of kinds) {
       for (const object of this.list(kind)) this.#notify({ kind, ...keyOf(object), cause: 'object' })
     }
   }

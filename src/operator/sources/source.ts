@@ -2,6 +2,7 @@ import type { EventReason } from '../../api/conditions.ts'
 import type { Labels } from '../../api/label-selector.ts'
 import type { GuardState } from '../admission/guard.ts'
 import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, Regarding, StatusByKind } from '../objects.ts'
+import type { StorageState } from '../storage/storage-state.ts'
 
 /** An event for people; its type is the table's. */
 export type EventRecord = {
@@ -39,6 +40,8 @@ export interface Source {
   namespaces(): ReadonlyMap<string, Labels> | null
   /** Whether the admission policies are installed; null: there is no API server. */
   guard(): GuardState | null
+  /** What is known of the volumes of the lock server; null: there is no API server. */
+  storage(): StorageState | null
   /**
    * Replaces the status if the object is still the one that was read. Errors: the API server's, to be
    * retried.

@@ -98,4 +98,15 @@ describe('settings', () => {
     expect(() => parse(many.join())).toThrow('at most 100 namespaces')
     expect(parse(many.slice(1).join())).toHaveLength(100)
   })
+
+  test('storageClaims: names of claims by commas, each once', () => {
+    const { parse } = settings.storageClaims
+    expect(parse('data-holdfast-server-0, old.data')).toEqual(['data-holdfast-server-0', 'old.data'])
+    for (const wrong of ['', 'a,', 'Data', '../a', 'a/b', '-a', 'a'.repeat(254)])
+      expect(() => parse(wrong), wrong).toThrow('is not the name of a PersistentVolumeClaim')
+    expect(() => parse('a,b,a')).toThrow('named twice')
+    const many = Array.from({ length: 17 }, (_, index) => `c${index}`)
+    expect(() => parse(many.join())).toThrow('at most 16 claims')
+    expect(parse(many.slice(1).join())).toHaveLength(16)
+  })
 })

@@ -119,7 +119,7 @@ export function snapshotOf(
   policy: RetentionPolicy | null = compliance30,
   object: LockedBucket = bucketOf(),
 ): LockedBucketSnapshot {
-  return { object, policy, cluster: unbound, server, clusterId, epoch: 7, guard: null }
+  return { object, policy, cluster: unbound, server, clusterId, epoch: 7, guard: null, storage: null }
 }
 
 /** The outcome of what `decide` asks for when the server answers so and then shows `server`. */

@@ -41,7 +41,7 @@ function snapshotOf({
   const facts = served === null ? null : factsOf(served)
   const observed = served === null ? null : observedOf(toBucketRetention(served.spec))
   const server = { kind: 'seen', info, facts, observed, canary: { kind: 'refused' } } as const
-  return { object, policy, server, clusterId, epoch: 7, guard: null, cluster: unbound }
+  return { object, policy, server, clusterId, epoch: 7, guard: null, storage: null, cluster: unbound }
 }
 
 function statusOf(snapshot: LockedBucketSnapshot): LockedBucketStatus | null {
