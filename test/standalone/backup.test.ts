@@ -116,7 +116,7 @@ describe('backup and restore', () => {
     expect(counts(await holdfast(...restore).then(withoutHint)).copied).toBeGreaterThanOrEqual(15)
     const locked = ['restore', '--from', at('backup'), '--data', at('locked'), '--audit', at('audit.jsonl')]
     const pipe = at('audit.pipe')
-    execFileSync('mkfifo', [pipe])
+    execFileSync('python3', ['-c', 'import os, sys; os.mkfifo(sys.argv[1])', pipe])
     expect(await holdfast(...locked.with(-1, pipe))).toMatchObject({
       code: 2,
       stderr: `holdfast restore: ${pipe} is no regular file: write the log to one\n`,
