@@ -134,9 +134,9 @@ class RestClient implements KubeClient {
       isOpen = true
       yield* jsonLines(answer.chunks, silence.restart)
     } catch (error) {
-      if (silence.signal.aborted) this.#dropIdleConnections()
+      const failure = this.#failure(error)
       if (isOpen && silence.signal.aborted) throw new KubeSilenceError(`${this.host}: ${silence.reason}`)
-      throw mapFailure(error, this.host)
+      throw failure
     } finally {
       silence.cancel()
     }
@@ -150,8 +150,7 @@ class RestClient implements KubeClient {
       if (answer.status < 200 || answer.status > 299) throw await statusError(answer)
       return JSON.parse(await collect(answer.chunks))
     } catch (error) {
-      if (deadline.signal.aborted) this.#dropIdleConnections()
-      throw mapFailure(error, this.host)
+      throw this.#failure(error)
     } finally {
       deadline.cancel()
     }
@@ -183,13 +182,15 @@ class RestClient implements KubeClient {
   }
 
   /**
-   * What made one connection silent did so to the others that were open then: each of them would cost a
-   * request its whole deadline. What is in use finds out by itself.
+   * What made one connection silent, for as long as the request or its caller waits, did so to the others that
+   * were open then: each of the idle ones would cost a request as long. What is in use finds out by itself.
    */
-  #dropIdleConnections(): void {
+  #failure(error: unknown): Error {
+    if (error instanceof KubeStatusError) return error
     for (const sockets of Object.values(this.#agent.freeSockets)) {
       for (const socket of sockets ?? []) socket.destroy()
     }
+    return mapFailure(error, this.host)
   }
 
   async #counted<T extends { readonly statusCode?: number | undefined }>(

@@ -116,7 +116,8 @@ describe.runIf(address !== null)('an operator whose way to the API server is bad
     proxy.inject({
       answer: (request) => {
         if (request.isWatch && broken < 2) return { status: 410, body: gone }
-        if (!isList(request) || !request.path.includes('continue=')) return null
+        // Only ours: what other tests left may fill pages of its own.
+        if (!isList(request) || !request.path.includes('continue=next-page')) return null
         broken += 1
         return { status: 410, body: gone }
       },
@@ -148,10 +149,7 @@ describe.runIf(address !== null)('an operator whose way to the API server is bad
       rewrite: (request, document) => {
         if (!isList(request)) return undefined
         lists += 1
-        const list = shuffle(document as List)
-        // The same collection comes again as a second page.
-        if (request.path.includes('continue=')) return list
-        return { ...list, metadata: { ...list.metadata, continue: '' }, items: list.items }
+        return shuffle(document as List)
       },
     })
     await until('it listed', waitMs, async () => (lists >= 4 ? true : null))

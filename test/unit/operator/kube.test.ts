@@ -147,6 +147,19 @@ test('KubeClient: one request found its connection silent, the other idle ones a
   expect(server.swallowed).toBe(1)
 })
 
+test('KubeClient: the caller gave up a request that nobody answered, the other idle connections are not tried', async () => {
+  const { client, get } = await connectWithIdle(3)
+  server.fallSilent()
+  const patience = new AbortController()
+  const given = expect(client.send({ method: 'GET', path: '/api' }, patience.signal)).rejects.toThrow()
+  await happens(() => server.swallowed === 1)
+  patience.abort()
+  await given
+  server.answerTogether(3)
+  expect(await Promise.all([get(), get(), get()])).toEqual([{}, {}, {}])
+  expect(server.swallowed).toBe(1)
+})
+
 test('KubeClient: a watch fell silent, the idle connections beside it are not tried', async () => {
   const { client, get, timers, answeredCount } = await connectWithIdle(3)
   const lines = client.watch({ method: 'GET', path: '/api', query: { watch: 'true' } }, signal)
