@@ -8,6 +8,7 @@ import type {
   RetentionMode,
 } from '../../src/lock/types.ts'
 import type { Pick } from './commands.ts'
+import type { Now } from './model-clock.ts'
 import type { PolicyName } from './principals.ts'
 
 /** `locked`: Object Lock since it had versions already; `plain`: none; `managed`: taken over by the operator; `frozen`: of a dialect that can freeze. */
@@ -21,7 +22,7 @@ export type ModelVersion = {
   readonly isMarker: boolean
   readonly sha256: string
   readonly metadata: string
-  /** Wall time, about. */
+  /** About; what lifecycle counts from: see `creationMs`. */
   readonly createdMs: number
   retention: Retention | null
   hold: LegalHoldStatus | null
@@ -109,6 +110,11 @@ export class ModelBucket {
     const versions = this.versionsOf(key)
     if (versionId === null) return versions[0] ?? 'NoSuchKey'
     return versions.find((version) => version.versionId === versionId) ?? 'NoSuchVersion'
+  }
+
+  /** A version is never older than trusted time when it was written, nor than the version that it succeeds. */
+  creationMs(key: string, now: Now): number {
+    return Math.max(now.requestMs, this.versionsOf(key)[0]?.createdMs ?? 0)
   }
 
   /** A null version gives way to the next one. */

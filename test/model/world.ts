@@ -171,7 +171,7 @@ export async function learnVersion(
     isMarker: false,
     sha256,
     metadata,
-    createdMs: written.span.low.wallMs,
+    createdMs: bucket.creationMs(key, written.span.low),
     retention:
       retention === null ? null : { mode: retention.mode, retainUntilMs: epochMs(retention.retainUntilMs) },
     hold,
@@ -218,7 +218,7 @@ export function forget(
 }
 
 export function learnMarker(world: World, bucket: ModelBucket, key: string, versionId: string): void {
-  const createdMs = world.clock.now().low.wallMs
+  const createdMs = bucket.creationMs(key, world.clock.now().low)
   const replaced = versionId === 'null' ? bucket.find(key, 'null') : 'NoSuchVersion'
   if (typeof replaced !== 'string') forget(world, bucket, replaced, 'none')
   const none = { sha256: '', metadata: '', retention: null, hold: null }
