@@ -10,7 +10,7 @@ import {
   asListMap,
   brokenTransitions,
   type Violation,
-  violationsOf,
+  violationsOfSpec,
   withRules,
 } from './rules.ts'
 import { conditionsSchema, observedGenerationSchema } from './status.ts'
@@ -180,8 +180,7 @@ export function validateBucketAccess(
   old: { readonly spec: BucketAccessSpec } | null,
   next: { readonly spec: unknown },
 ): readonly Violation[] {
-  const parsed = bucketAccessSpecSchema.safeParse(next.spec)
-  const invalid = violationsOf(parsed, ['spec'])
-  if (!parsed.success || old === null) return invalid
-  return brokenTransitions(bucketAccessRules, ['spec'], { old: old.spec, next: parsed.data })
+  return violationsOfSpec(bucketAccessSpecSchema, { old, next }, (change) =>
+    brokenTransitions(bucketAccessRules, ['spec'], change),
+  )
 }

@@ -9,7 +9,7 @@ import { lifecycleSchema } from './lifecycle.ts'
 import { apiVersion, objectMetadataSchema, objectNameSchema } from './metadata.ts'
 import { periodFields } from './periods.ts'
 import { bytesQuantitySchema } from './quantity.ts'
-import { type ApiRule, brokenTransitions, type Violation, violationsOf, withRules } from './rules.ts'
+import { type ApiRule, brokenTransitions, type Violation, violationsOfSpec, withRules } from './rules.ts'
 import { conditionsSchema, observedGenerationSchema } from './status.ts'
 
 /** Names that S3 keeps for itself (General purpose bucket naming rules). */
@@ -299,8 +299,7 @@ export function validateLockedBucket(
   old: { readonly spec: LockedBucketSpec } | null,
   next: { readonly spec: unknown },
 ): readonly Violation[] {
-  const parsed = lockedBucketSpecSchema.safeParse(next.spec)
-  const invalid = violationsOf(parsed, ['spec'])
-  if (!parsed.success || old === null) return invalid
-  return brokenTransitions(lockedBucketRules, ['spec'], { old: old.spec, next: parsed.data })
+  return violationsOfSpec(lockedBucketSpecSchema, { old, next }, (change) =>
+    brokenTransitions(lockedBucketRules, ['spec'], change),
+  )
 }

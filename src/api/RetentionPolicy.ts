@@ -12,7 +12,7 @@ import {
   asListMap,
   brokenTransitions,
   type Violation,
-  violationsOf,
+  violationsOfSpec,
   withRules,
 } from './rules.ts'
 import { conditionsSchema, observedGenerationSchema } from './status.ts'
@@ -242,16 +242,13 @@ export function validateRetentionPolicy(
   old: { readonly spec: RetentionPolicySpec } | null,
   next: { readonly spec: unknown },
 ): readonly Violation[] {
-  const parsed = retentionPolicySpecSchema.safeParse(next.spec)
-  const invalid = violationsOf(parsed, ['spec'])
-  if (!parsed.success || old === null) return invalid
-  return [
+  return violationsOfSpec(retentionPolicySpecSchema, { old, next }, (change) => [
     ...brokenTransitions(defaultRetentionRules, ['spec', 'defaultRetention'], {
-      old: old.spec.defaultRetention,
-      next: parsed.data.defaultRetention,
+      old: change.old.defaultRetention,
+      next: change.next.defaultRetention,
     }),
-    ...brokenTransitions(retentionPolicyRules, ['spec'], { old: old.spec, next: parsed.data }),
-  ]
+    ...brokenTransitions(retentionPolicyRules, ['spec'], change),
+  ])
 }
 
 /** What the policy makes a bucket stamp on its new versions. The spec is valid. */

@@ -97,6 +97,23 @@ export function violationsOf(
   }))
 }
 
+/** `old` is null on creation. */
+type SpecChange<Spec> = {
+  readonly old: { readonly spec: Spec } | null
+  readonly next: { readonly spec: unknown }
+}
+
+/** All that the API server would refuse of a spec. What is invalid by itself is not compared with the old one. */
+export function violationsOfSpec<Spec>(
+  schema: z.ZodType<Spec>,
+  { old, next }: SpecChange<Spec>,
+  broken: (change: { readonly old: Spec; readonly next: Spec }) => readonly Violation[],
+): readonly Violation[] {
+  const parsed = schema.safeParse(next.spec)
+  if (!parsed.success || old === null) return violationsOf(parsed, ['spec'])
+  return broken({ old: old.spec, next: parsed.data })
+}
+
 /** Fields that the schema does not have: a misspelt field must not be dropped in silence. */
 export function unknownFields(
   given: unknown,

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
+import type { Cluster } from '../support/cluster/cluster.ts'
 import { until } from '../support/cluster/until.ts'
-import { prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
-import { bucket, contentMd5, OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import type { RunningOperator } from '../support/operator.ts'
+import { bucket, contentMd5, type OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
+import { endSuite, startSuite } from '../support/operator-suite.ts'
+import type { TestServer } from '../support/server.ts'
 
 const address = inject('cluster')
 const label = 'test.holdfast.dev/tier'
@@ -23,20 +24,10 @@ describe.runIf(address !== null)('ClusterRetentionPolicies on a real API server'
   let rig: OperatorRig
 
   beforeAll(async () => {
-    if (address === null) throw new Error('the suite runs only with a control plane')
-    cluster = connectCluster(address)
-    server = await startTestServer()
-    rig = new OperatorRig(cluster, server)
-    await prepareCluster(cluster)
-    operator = startOperator({ cluster, server, verifyInterval: '1m' })
-    await operator.leads()
+    ;({ cluster, server, operator, rig } = await startSuite(address, { verifyInterval: '1m' }))
   })
 
-  afterAll(async () => {
-    const code = await operator?.end('SIGTERM')
-    await server?.stop()
-    expect(code).toBe(0)
-  })
+  afterAll(() => endSuite({ operator, server }))
 
   async function kubectl(...args: readonly string[]): Promise<string> {
     const { code, stdout, stderr } = await cluster.kubectl(args)

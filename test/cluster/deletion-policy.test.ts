@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { bucketFinalizer } from '../../src/api/metadata.ts'
-import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
+import type { Cluster } from '../support/cluster/cluster.ts'
 import { until } from '../support/cluster/until.ts'
 import { usernameOf } from '../support/cluster/users.ts'
-import { prepareCluster, type RunningOperator, startOperator } from '../support/operator.ts'
-import { bucket, contentMd5, OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
-import { startTestServer, type TestServer } from '../support/server.ts'
+import type { RunningOperator } from '../support/operator.ts'
+import { bucket, contentMd5, type OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
+import { endSuite, startSuite } from '../support/operator-suite.ts'
+import type { TestServer } from '../support/server.ts'
 
 const address = inject('cluster')
 const admission = join(import.meta.dirname, '../../examples/kubernetes/admission.yaml')
@@ -20,22 +21,14 @@ describe.runIf(address !== null)('deletionPolicy on a real API server', () => {
   let namespace: string
 
   beforeAll(async () => {
-    if (address === null) throw new Error('the suite runs only with a control plane')
-    cluster = connectCluster(address)
-    server = await startTestServer()
-    rig = new OperatorRig(cluster, server)
-    await prepareCluster(cluster)
-    operator = startOperator({ cluster, server, verifyInterval: '1s' })
-    await operator.leads()
+    ;({ cluster, server, operator, rig } = await startSuite(address, { verifyInterval: '1s' }))
     namespace = await cluster.createNamespace('deletion')
     await rig.apply(namespace, policy('keep', { mode: 'COMPLIANCE', days: 1 }))
   })
 
   afterAll(async () => {
     await cluster?.kubectl(['delete', '--ignore-not-found', '-f', admission])
-    const code = await operator?.end('SIGTERM')
-    await server?.stop()
-    expect(code).toBe(0)
+    await endSuite({ operator, server })
   })
 
   async function made(name: string, deletionPolicy: 'Retain' | 'Delete'): Promise<void> {

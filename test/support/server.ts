@@ -227,8 +227,6 @@ class ServerProcess {
         ...process.env,
         ...this.#environment,
         ...command?.environment,
-        // Hundreds of these processes load the same sources: each compiles what is not there yet.
-        NODE_COMPILE_CACHE: join(tmpdir(), 'holdfast-compile-cache'),
         VITEST: undefined,
         NODE_OPTIONS: undefined,
       },
