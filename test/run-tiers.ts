@@ -5,7 +5,7 @@
 import { type StdioOptions, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { judgeWatch } from './support/removals/counts.ts'
 
 type Tier = {
@@ -106,7 +106,28 @@ function isBuilt(tool: string): boolean {
   return spawnSync('bash', all ? [build, tool] : [build, '--print', tool], { stdio }).status === 0
 }
 
-type Counts = { passed: number; failed: number; skipped: number }
+type Counts = { passed: number; failed: number; skipped: number; readonly failures: string[] }
+
+/** What vitest's JSON reporter writes of a run, as far as it is read here. */
+type Report = {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly numTodoTests: number
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly message: string
+    readonly assertionResults: readonly {
+      readonly status: string
+      readonly fullName: string
+      readonly failureMessages?: readonly string[]
+    }[]
+  }[]
+}
+
+/** Characters of what a failure says that the closing lines repeat. */
+const failureMax = 600
 
 /** Runs one tier and counts what vitest itself recorded, so that a crash of the runner is a failure. */
 function runTier({ name, watch }: Tier, folder: string): Counts {
@@ -127,40 +148,62 @@ function runTier({ name, watch }: Tier, folder: string): Counts {
     ],
     { cwd: root, stdio: 'inherit', env: { ...process.env, HOLDFAST_REMOVALS: removals ?? undefined } },
   )
-  const counts = { passed: 0, failed: 0, skipped: 0 }
-  try {
-    const summary = JSON.parse(readFileSync(report, 'utf8')) as Record<string, number>
-    counts.passed = summary['numPassedTests'] ?? 0
-    counts.failed = summary['numFailedTests'] ?? 0
-    counts.skipped = (summary['numPendingTests'] ?? 0) + (summary['numTodoTests'] ?? 0)
-  } catch {
-    process.stdout.write(`tier ${name}: vitest left no report\n`)
+  const counts = countsOfReport(name, report)
+  if ((status !== 0 || counts.passed === 0) && counts.failed === 0) {
+    counts.failed = 1
+    counts.failures.push(`${name}: vitest ended with ${status}, and no test of it says that it failed`)
   }
-  if (counts.passed + counts.failed === 0) process.stdout.write(`tier ${name}: ran no test\n`)
-  if ((status !== 0 || counts.passed === 0) && counts.failed === 0) counts.failed = 1
-  if (removals !== null) counts.failed += sayRemovals(removals)
-  else if (watch !== undefined) process.stdout.write(`removals: not watched, ${straceMissing()}\n`)
+  if (removals !== null) {
+    const faults = sayRemovals(removals)
+    counts.failed += faults.length
+    counts.failures.push(...faults)
+  } else if (watch !== undefined) process.stdout.write(`removals: not watched, ${straceMissing()}\n`)
   const seconds = Math.round((performance.now() - started) / 1000)
   process.stdout.write(`tier ${name}: ${counts.passed} passed, ${counts.failed} failed in ${seconds} s\n`)
   return counts
 }
 
-/** Returns how many things were not as they must be; what a server removed without permission fails its file, too. */
-function sayRemovals(folder: string): number {
+function countsOfReport(tier: string, path: string): Counts {
+  let report: Report
+  try {
+    report = JSON.parse(readFileSync(path, 'utf8')) as Report
+  } catch {
+    return { passed: 0, failed: 0, skipped: 0, failures: [`${tier}: vitest left no report`] }
+  }
+  const failures = report.testResults.flatMap((file) => {
+    const where = `${tier}: ${relative(root, file.name)}`
+    const failed = file.assertionResults.filter(({ status }) => status === 'failed')
+    const said = failed.map(
+      (test) =>
+        `${where}: ${test.fullName}: ${(test.failureMessages ?? []).join(' | ').slice(0, failureMax)}`,
+    )
+    const isOfTheFile = file.status === 'failed' && failed.length === 0
+    return isOfTheFile ? [`${where}: ${file.message.slice(0, failureMax)}`] : said
+  })
+  return {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests,
+    skipped: report.numPendingTests + report.numTodoTests,
+    failures,
+  }
+}
+
+/** Returns what was not as it must be; what a server removed without permission fails its file, too. */
+function sayRemovals(folder: string): readonly string[] {
   const { said, faults } = judgeWatch(folder)
-  for (const line of [said, ...faults]) process.stdout.write(`removals: ${line}\n`)
-  return faults.length
+  const lines = [said, ...faults].map((line) => `removals: ${line}`)
+  for (const line of lines) process.stdout.write(`${line}\n`)
+  return lines.slice(1)
 }
 
 function main(): number {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-tiers-'))
-  const total: Counts = { passed: 0, failed: 0, skipped: 0 }
-  const lines: string[] = []
+  const total: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] }
   for (const tier of tiers) {
     if (wanted.length > 0 && !wanted.includes(tier.name)) continue
     const missing = tier.missing()
     if (missing !== null) {
-      lines.push(`${tier.name} tier not run: ${missing}`)
+      total.failures.push(`${tier.name} tier not run: ${missing}`)
       if (all) total.failed += 1
       continue
     }
@@ -168,9 +211,11 @@ function main(): number {
     total.passed += counts.passed
     total.failed += counts.failed
     total.skipped += counts.skipped
+    total.failures.push(...counts.failures.map((failure) => `not passed: ${failure}`))
   }
   rmSync(folder, { recursive: true })
-  for (const line of lines) process.stdout.write(`${line}\n`)
+  // Once more at the end: the lines of a long run above are rarely kept whole.
+  for (const failure of total.failures) process.stdout.write(`${failure}\n`)
   const skipped = total.skipped === 0 ? '' : `, ${total.skipped} skipped`
   process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`)
   return total.failed === 0 ? 0 : 1
