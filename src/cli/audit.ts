@@ -2,7 +2,6 @@ import type { SettingValues } from '../config/settings.ts'
 import type { OfflineVolume } from '../server/open-volume.ts'
 import { readAuditHead, verifyChain } from '../store/audit-chain.ts'
 import { exportAudit } from '../store/audit-export.ts'
-import type { CheckpointFacts } from '../store/checkpoint.ts'
 import { hex } from '../store/hex.ts'
 import { readVolume } from '../store/volume.ts'
 import { askSettings, explainFailure, withServer } from './ask-server.ts'
@@ -60,7 +59,7 @@ async function checkpoint(command: string, values: Values): Promise<number> {
 }
 
 async function verify(command: string, values: Values): Promise<number> {
-  const checkpoints = await checkpointsOf(values)
+  const checkpoints = await readCheckpoints(values)
   return withOfflineVolume({ command, values }, async (volume) => {
     const code = await verifyLog(volume)
     let missedCount = 0
@@ -76,16 +75,6 @@ async function verify(command: string, values: Values): Promise<number> {
       )
     return code === 0 && missedCount > 0 ? 1 : code
   })
-}
-
-async function checkpointsOf({
-  checkpoint: file,
-  checkpointKey,
-}: Values): Promise<readonly CheckpointFacts[]> {
-  if (file === null && checkpointKey === null) return []
-  if (file === null || checkpointKey === null)
-    throw new CheckpointFileError('--checkpoint and --checkpoint-key are given together')
-  return readCheckpoints({ checkpoint: file, checkpointKey })
 }
 
 async function verifyLog({ kv }: OfflineVolume): Promise<number> {

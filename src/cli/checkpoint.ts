@@ -1,6 +1,7 @@
 /** Checkpoints of the audit chain: made of what a server says, by a key that it never sees, and held against a volume. */
 import { readFile } from 'node:fs/promises'
 import type { ServerInfo } from '../client/lock-server.ts'
+import type { SettingValues } from '../config/settings.ts'
 import { epochMs } from '../lib/units.ts'
 import { errorCode } from '../platform/files.ts'
 import type { OfflineVolume } from '../server/open-volume.ts'
@@ -31,15 +32,22 @@ export async function makeCheckpoint(info: ServerInfo, signingKeyFile: string): 
   )
 }
 
-export type CheckpointFiles = { readonly checkpoint: string; readonly checkpointKey: string }
-
-/** Every checkpoint of the file, believed by the key. Errors: CheckpointFileError, also for a file without any. */
-export async function readCheckpoints(files: CheckpointFiles): Promise<readonly CheckpointFacts[]> {
-  const key = await readText(files.checkpointKey)
-  const lines = (await readText(files.checkpoint)).split('\n').filter((line) => line !== '')
-  if (lines.length === 0) throw new CheckpointFileError(`${files.checkpoint} has no checkpoint`)
+/**
+ * Every checkpoint of the file that was given, believed by the key; none when neither was given. Errors: CheckpointFileError,
+ * also for a file without any.
+ */
+export async function readCheckpoints({
+  checkpoint,
+  checkpointKey,
+}: SettingValues<'checkpoint' | 'checkpointKey'>): Promise<readonly CheckpointFacts[]> {
+  if (checkpoint === null && checkpointKey === null) return []
+  if (checkpoint === null || checkpointKey === null)
+    throw new CheckpointFileError('--checkpoint and --checkpoint-key are given together')
+  const key = await readText(checkpointKey)
+  const lines = (await readText(checkpoint)).split('\n').filter((line) => line !== '')
+  if (lines.length === 0) throw new CheckpointFileError(`${checkpoint} has no checkpoint`)
   return lines.map((line, index) =>
-    ofFile(`${files.checkpoint}, line ${index + 1}`, () => openCheckpoint(line, key)),
+    ofFile(`${checkpoint}, line ${index + 1}`, () => openCheckpoint(line, key)),
   )
 }
 

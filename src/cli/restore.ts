@@ -1,19 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import type { SettingValues } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
-import { limits } from '../lib/limits.ts'
 import { systemClock } from '../platform/clock.ts'
-import { type Backup, CopyRefusedError, restoreVolume } from '../server/copy-volume.ts'
-import { type AuditAnchor, exportedAfter, verifyExport } from '../store/audit-import.ts'
+import { type Backup, restoreVolume } from '../server/copy-volume.ts'
+import { exportedAfter } from '../store/audit-import.ts'
+import type { CheckpointFacts } from '../store/checkpoint.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import { replayAudit } from '../store/replay-audit.ts'
 import type { Actor } from '../store/store.ts'
 import { markRestored } from '../store/volume-copy.ts'
+import { anchorOf, linesOf, unproven, verifyAuditFile } from './audit-file.ts'
+import { CheckpointFileError, readCheckpoints } from './checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
 
-const names = ['restoreFrom', 'data', 'restoreAudit'] as const
+const names = ['restoreFrom', 'data', 'restoreAudit', 'checkpoint', 'checkpointKey'] as const
 /** In the audit log of the restored volume: nobody asked a server. */
 const actor: Actor = {
   accessKeyId: 'holdfast-restore',
@@ -22,7 +23,10 @@ const actor: Actor = {
   operation: 'RestoreVolume',
 }
 
-/** `holdfast restore --from DIR --data DIR [--audit FILE]`: exit 0 done, 1 damaged or failed, 2 refused. */
+/**
+ * `holdfast restore --from DIR --data DIR [--audit FILE [--checkpoint FILE --checkpoint-key FILE]]`: exit 0 done, 1 damaged
+ * or failed, 2 refused.
+ */
 export async function restoreCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast restore'
   const summary =
@@ -39,6 +43,7 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${sentence}\n`)
   }
   try {
+    const checkpoints = await checkpointsOf(settings.values)
     const prepared = { deniedCount: 0 }
     const made = await restoreVolume({
       from,
@@ -48,8 +53,10 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
         prepared.deniedCount = await prepare(kv, {
           backup,
           auditFile: restoreAudit,
+          checkpoints,
           clock: systemClock(),
           tell,
+          warn: (sentence) => process.stderr.write(`${command}: ${sentence}\n`),
         })
       },
     })
@@ -67,61 +74,44 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** Errors: CheckpointFileError. */
+async function checkpointsOf(
+  values: SettingValues<(typeof names)[number]>,
+): Promise<readonly CheckpointFacts[]> {
+  const checkpoints = await readCheckpoints(values)
+  if (checkpoints.length === 0 || values.restoreAudit !== null) return checkpoints
+  throw new CheckpointFileError(
+    '--checkpoint is held against --audit; a backup alone is held against it by: holdfast audit verify --data DIR',
+  )
+}
+
 type Preparation = {
   readonly backup: Backup
   readonly auditFile: string | null
+  readonly checkpoints: readonly CheckpointFacts[]
   readonly clock: Clock
   readonly tell: (sentence: string) => void
+  readonly warn: (sentence: string) => void
 }
 
 /** Returns how many extensions the gate denied. */
-async function prepare(kv: KeyValue, { backup, auditFile, clock, tell }: Preparation): Promise<number> {
-  const auditHead = auditFile === null ? null : await readHead(auditFile, backup)
-  await markRestored(kv, { clock, actor, auditHead })
-  if (auditFile === null || auditHead === null) return 0
-  const log = { anchor: anchorOf(backup), head: auditHead }
-  const lines = exportedAfter(linesOf(auditFile), log)
+async function prepare(kv: KeyValue, preparation: Preparation): Promise<number> {
+  const { backup, auditFile: path, checkpoints, clock, tell, warn } = preparation
+  if (path === null) {
+    await markRestored(kv, { clock, actor, auditLog: null })
+    return 0
+  }
+  const log = await verifyAuditFile({ path, backup, kv, checkpoints })
+  const doubt = unproven(path, log, backup)
+  if (doubt !== null) warn(doubt)
+  await markRestored(kv, { clock, actor, auditLog: log })
+  const lines = exportedAfter(linesOf(path), { anchor: anchorOf(backup), head: log.head })
   const counts = await replayAudit({ kv, clock, actor, onDenied: tell }, lines)
   const { extendedCount, missingCount, deniedCount } = counts
+  const proof = log.provenSequence === null ? '' : `, proven up to record ${log.provenSequence}`
   tell(
-    `audit log up to record ${auditHead.sequence}: ${extendedCount} locks extended, ${deniedCount} denied, ` +
+    `audit log up to record ${log.head.sequence}${proof}: ${extendedCount} locks extended, ${deniedCount} denied, ` +
       `${missingCount} of versions that the backup does not have`,
   )
   return deniedCount
-}
-
-function anchorOf({ copy }: Backup): AuditAnchor {
-  return { sequence: copy.auditSequence, hash: copy.auditHash }
-}
-
-/** Only a log that goes on where the backup ends says what was locked after it. */
-async function readHead(auditFile: string, backup: Backup): Promise<AuditAnchor> {
-  const { volumeId, copy } = backup
-  // It is read twice: all of it is verified before the first record is believed.
-  if (!(await stat(auditFile)).isFile())
-    throw new CopyRefusedError(`${auditFile} is no regular file: write the log to one`)
-  const log = await verifyExport(linesOf(auditFile), anchorOf(backup))
-  if (log.kind === 'broken')
-    throw new CopyRefusedError(`${auditFile} is not an unbroken audit log: ${log.cause}`)
-  if (log.volumeId !== volumeId)
-    throw new CopyRefusedError(`${auditFile} is the log of volume ${log.volumeId}`)
-  if (log.isAnchored) return log.head
-  throw new CopyRefusedError(
-    `${auditFile} does not go through audit record ${copy.auditSequence}, where the backup ends`,
-  )
-}
-
-/** Errors: those of the file system; CopyRefusedError for a line that no audit log has. */
-async function* linesOf(path: string): AsyncGenerator<string> {
-  let rest = ''
-  for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
-    const lines = `${rest}${chunk}`.split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > limits.auditLineLengthMax)
-      throw new CopyRefusedError(
-        `${path} is not an audit log: a line has more than ${limits.auditLineLengthMax} characters`,
-      )
-    yield* lines
-  }
-  if (rest !== '') yield rest
 }

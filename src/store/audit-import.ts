@@ -13,8 +13,8 @@ export type AuditExport =
       readonly kind: 'intact'
       readonly volumeId: string
       readonly head: AuditAnchor
-      /** Whether the chain goes through the anchor: it is one of the records, or the one before the first. */
-      readonly isAnchored: boolean
+      /** Those of the anchors that the chain goes through: one of the records, or the one before the first. */
+      readonly passed: readonly AuditAnchor[]
     }
   | { readonly kind: 'broken'; readonly cause: string }
 
@@ -23,8 +23,11 @@ const lineShape = shape({ sequence: count, previousHash: sha256, hash: sha256 })
 const endShape = shape({ volumeId: text, head: shape({ sequence: count, hash: sha256 }) })
 
 /** What `audit export` wrote, a line at a time. Writes nothing, keeps nothing. */
-export async function verifyExport(lines: AsyncIterable<string>, anchor: AuditAnchor): Promise<AuditExport> {
-  const chain = new ExportedChain(anchor)
+export async function verifyExport(
+  lines: AsyncIterable<string>,
+  anchors: readonly AuditAnchor[],
+): Promise<AuditExport> {
+  const chain = new ExportedChain(anchors)
   let lineNumber = 0
   try {
     for await (const text of lines) {
@@ -39,13 +42,16 @@ export async function verifyExport(lines: AsyncIterable<string>, anchor: AuditAn
 }
 
 class ExportedChain {
-  readonly #anchor: AuditAnchor
-  #isAnchored = false
+  readonly #anchors: readonly AuditAnchor[]
+  /** Names of anchors: there may be as many as somebody kept in years. */
+  readonly #wanted: ReadonlySet<string>
+  readonly #passed = new Set<string>()
   #last: AuditAnchor | null = null
   #end: { readonly volumeId: string; readonly head: AuditAnchor } | null = null
 
-  constructor(anchor: AuditAnchor) {
-    this.#anchor = anchor
+  constructor(anchors: readonly AuditAnchor[]) {
+    this.#anchors = anchors
+    this.#wanted = new Set(anchors.map(nameOf))
   }
 
   /** null: the line is the head. Throws CorruptRecordError for a line that does not continue the one before. */
@@ -61,8 +67,9 @@ class ExportedChain {
     const { volumeId, head } = this.#end
     if (this.#last !== null && !isSame(this.#last, head))
       return { kind: 'broken', cause: 'the last record is not the head' }
-    const isAnchored = this.#isAnchored || isSame(head, this.#anchor)
-    return { kind: 'intact', volumeId, head, isAnchored }
+    this.#pass(head)
+    const passed = this.#anchors.filter((anchor) => this.#passed.has(nameOf(anchor)))
+    return { kind: 'intact', volumeId, head, passed }
   }
 
   #readRecord(parsed: Readonly<Record<string, unknown>>): AuditLine {
@@ -72,8 +79,14 @@ class ExportedChain {
       throw new CorruptRecordError('it does not continue the line before')
     if (hash !== line.hash) throw new CorruptRecordError('its hash is not that of its record')
     this.#last = { sequence: line.sequence, hash }
-    if (isSame(before, this.#anchor) || isSame(this.#last, this.#anchor)) this.#isAnchored = true
+    this.#pass(before)
+    this.#pass(this.#last)
     return line
+  }
+
+  #pass(record: AuditAnchor): void {
+    const name = nameOf(record)
+    if (this.#wanted.has(name)) this.#passed.add(name)
   }
 }
 
@@ -85,14 +98,14 @@ export async function* exportedAfter(
   lines: AsyncIterable<string>,
   { anchor, head }: { readonly anchor: AuditAnchor; readonly head: AuditAnchor },
 ): AsyncGenerator<AuditLine> {
-  const chain = new ExportedChain(anchor)
+  const chain = new ExportedChain([anchor])
   for await (const text of lines) {
     const line = chain.read(parseLine(text))
     if (line !== null && line.sequence > anchor.sequence) yield line
   }
   const end = chain.end()
   if (end.kind === 'broken') throw new CorruptRecordError(`it is another log now: ${end.cause}`)
-  if (!end.isAnchored || !isSame(end.head, head))
+  if (end.passed.length === 0 || !isSame(end.head, head))
     throw new CorruptRecordError('it is another log now: it ends elsewhere')
 }
 
@@ -129,6 +142,10 @@ function parseLine(line: string): Readonly<Record<string, unknown>> {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function nameOf({ sequence, hash }: AuditAnchor): string {
+  return `${sequence} ${hash}`
 }
 
 function isSame(one: AuditAnchor, other: AuditAnchor): boolean {

@@ -74,12 +74,15 @@ export async function continuesBackup(reader: KeyValueReader, backup: VolumeCopy
 export type Restoring = {
   readonly clock: Clock
   readonly actor: Actor
-  /** The end of the audit log whose lock extensions will be applied; null: there is none. */
-  readonly auditHead: AuditAnchor | null
+  /** The audit log whose lock extensions will be applied; null: there is none. */
+  readonly auditLog: ProvenLog | null
 }
 
+/** A log by its end, and how far a signed checkpoint vouches for it; null: none was given. */
+export type ProvenLog = { readonly head: AuditAnchor; readonly provenSequence: number | null }
+
 /** Makes the copy of a backup a restored volume: without access keys, and closed for writes. Audited. */
-export async function markRestored(kv: KeyValue, { clock, actor, auditHead }: Restoring): Promise<void> {
+export async function markRestored(kv: KeyValue, { clock, actor, auditLog }: Restoring): Promise<void> {
   const accessKeyCount = await forgetAccessKeys(kv)
   await kv.transact(async (transaction) => {
     const [value, now] = await Promise.all([transaction.get(copyKey), readTrustedNow(transaction, clock)])
@@ -88,9 +91,7 @@ export async function markRestored(kv: KeyValue, { clock, actor, auditHead }: Re
     const detail = {
       ...detailOf(backup),
       accessKeyCount,
-      ...(auditHead === null
-        ? {}
-        : { replayedAuditSequence: auditHead.sequence, replayedAuditHash: auditHead.hash }),
+      ...(auditLog === null ? {} : replayDetail(auditLog)),
     }
     const verdict = { kind: 'allow', rule: noRuleDenies } as const
     appendAudit(transaction, auditFields({ actor, bucket: '', key: null }, now, { verdict, detail }))
@@ -146,6 +147,11 @@ export function guardedKeyValue(kv: KeyValue, guard: WriteGuard): KeyValue {
       return kv.transact(work)
     },
   }
+}
+
+function replayDetail({ head, provenSequence }: ProvenLog) {
+  const replayed = { replayedAuditSequence: head.sequence, replayedAuditHash: head.hash }
+  return provenSequence === null ? replayed : { ...replayed, provenAuditSequence: provenSequence }
 }
 
 function detailOf({ backupMs, auditSequence, auditHash }: VolumeCopy) {

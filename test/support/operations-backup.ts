@@ -15,7 +15,8 @@ export const backup = `## Backup and restore
 \`\`\`
 holdfast backup --data /data --to /backup                                 # beside the running server, or at rest
 holdfast verify --data /backup                                            # reads all of it
-holdfast restore --from /backup --data /new [--audit audit.jsonl]         # into a folder without a volume
+holdfast restore --from /backup --data /new                               # into a folder without a volume
+    --audit audit.jsonl --checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub          # what was locked later, where its log is left
 holdfast admin accept-restore "compared with the inventory, J. Doe"       # root; until then the server is read-only
 \`\`\`
 
@@ -36,8 +37,10 @@ are on the volume, sealed by the master key, which is not.
 **Restore.** Versions, bytes and locks are those of the backup; what was locked, extended or held after it is not, unless \`--audit\` names what \`holdfast audit export\`
 wrote later. The log is computed again, must go through the backup's last record, and only ever makes a lock stronger: an extension is applied, a
 hold that was set is set (also one that was lifted later), nothing is shortened or lifted. What is neither more nor less (COMPLIANCE for less time than the GOVERNANCE
-that is there) and records that cannot be read are a line each, and exit 1. The log is a regular file, for it is read twice; its end is believed as it is: hold it against
-a checkpoint of yours first (below). Versions written after the backup are lost; the
+that is there) and records that cannot be read are a line each, and exit 1. The log is a regular file, for it is read twice. With \`--checkpoint\`
+it must go through every [checkpoint](#checkpoints), those of before the backup's end through the backup: a log that was cut off before one, or written anew, is refused
+before anything is applied. What lies behind the newest checkpoint, and without one the whole log, is proven by nothing: stderr says so, and the record of the restore says
+how far it was proven. It may lack records, and lock too little; whoever made one up can lock too much, never unlock. Versions written after the backup are lost; the
 command counts them. Broken off, it goes on when it is run again; it never writes into a folder that has a volume.
 
 A restored volume answers reads. Everything else is 503 with the reason, \`/readyz\` says so, nothing expires and no space is freed, until root

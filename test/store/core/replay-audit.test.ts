@@ -181,20 +181,24 @@ describe('an exported audit log', () => {
   test('verifyExport: unbroken, says where it ends and whether it goes through a record', async () => {
     expect(lines).toHaveLength(4)
     for (const sequence of [0, 1, 2, 3]) {
-      const log = await verifyExport(each(lines), anchor(sequence))
+      const log = await verifyExport(each(lines), [anchor(sequence)])
       expect(log).toMatchObject({
         kind: 'intact',
         volumeId: 'volume',
         head: { sequence: 3 },
-        isAnchored: true,
+        passed: [anchor(sequence)],
       })
     }
-    const later = await verifyExport(each(lines.slice(1)), anchor(1))
-    expect(later).toMatchObject({ kind: 'intact', isAnchored: true })
-    const tooLate = await verifyExport(each(lines.slice(2)), anchor(1))
-    expect(tooLate).toMatchObject({ kind: 'intact', isAnchored: false })
-    const foreign = await verifyExport(each(lines), { sequence: 2, hash: 'f'.repeat(64) })
-    expect(foreign).toMatchObject({ kind: 'intact', isAnchored: false })
+    const later = await verifyExport(each(lines.slice(1)), [anchor(1)])
+    expect(later).toMatchObject({ kind: 'intact', passed: [anchor(1)] })
+    const tooLate = await verifyExport(each(lines.slice(2)), [anchor(1)])
+    expect(tooLate).toMatchObject({ kind: 'intact', passed: [] })
+    const foreign = { sequence: 2, hash: 'f'.repeat(64) }
+    const some = await verifyExport(each(lines), [anchor(3), foreign, anchor(2)])
+    expect(some).toMatchObject({ kind: 'intact', passed: [anchor(3), anchor(2)] })
+    const [end = ''] = lines.slice(-1)
+    const empty = await verifyExport(each([end]), [anchor(3), anchor(2)])
+    expect(empty).toMatchObject({ kind: 'intact', passed: [anchor(3)] })
   })
 
   async function sequencesOf(given: readonly string[]): Promise<number[]> {
@@ -239,7 +243,7 @@ describe('an exported audit log', () => {
       [[], 'it does not end with a head'],
     ] as const
     for (const [given, cause] of broken) {
-      const log = await verifyExport(each<string>(given), anchor(1))
+      const log = await verifyExport(each<string>(given), [anchor(1)])
       expect(log).toEqual({ kind: 'broken', cause: expect.stringContaining(cause) })
     }
   })
