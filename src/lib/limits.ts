@@ -338,6 +338,12 @@ export const limits = {
   /** Backup and restore: how long one waits for a garbage collection to end; bodies copied at a time. */
   bodiesHoldMsMax: 600_000,
   bodyCopiesMax: 4,
+  /**
+   * How far a restore skips numbers that are given out once. At least: more than a volume gives out between two backups, each for
+   * a namespace or a change of the leader. At most: 900 restores, one upon the other, fit the numbers of accounts.
+   */
+  restoreSkippedMin: 1_000_000,
+  restoreSkippedMax: 1_000_000_000,
   /** Records of an audit log applied in one transaction; each changes some 20 keys. */
   auditReplayBatchMax: 50,
   /** A line of an exported audit log: a key of 1,024 bytes, escaped, with all that a record says, is far below. */

@@ -21,12 +21,22 @@ const accountCodec = rowCodec<{ readonly accountId: string }>(
 /** The namespace's account, allocated in this transaction if it has none yet. Throws CorruptRecordError. */
 export async function accountOf(transaction: KeyValueTransaction, owner: AccountNamespace): Promise<string> {
   const row = metaKey('account', owner.clusterId, owner.namespace)
-  const [known, count] = await transaction.getMany([row, countKey])
-  if (known !== null && known !== undefined) return accountCodec.decode(row, known).accountId
-  const allocated = count === null || count === undefined ? 0 : countCodec.decode(countKey, count).allocated
+  const [known = null, count = null] = await transaction.getMany([row, countKey])
+  if (known !== null) return accountCodec.decode(row, known).accountId
+  const allocated = allocatedBy(count)
   assert(firstAccount + allocated <= lastAccount, 'there are accounts left')
   const accountId = String(firstAccount + allocated)
   transaction.put(row, accountCodec.encode(row, { accountId }))
   transaction.put(countKey, countCodec.encode(countKey, { allocated: allocated + 1 }))
   return accountId
+}
+
+/** None of the next `count` numbers is ever given out. Throws CorruptRecordError: then no number is given out at all. */
+export async function skipAccounts(transaction: KeyValueTransaction, count: number): Promise<void> {
+  const allocated = allocatedBy(await transaction.get(countKey)) + count
+  transaction.put(countKey, countCodec.encode(countKey, { allocated }))
+}
+
+function allocatedBy(count: Uint8Array | null): number {
+  return count === null ? 0 : countCodec.decode(countKey, count).allocated
 }

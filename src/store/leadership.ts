@@ -6,7 +6,7 @@ import { appendAudit } from './audit-chain.ts'
 import { auditFields } from './decision.ts'
 import { positive, shape, text } from './fields.ts'
 import { metaKey } from './keys.ts'
-import type { KeyValue, KeyValueReader } from './kv/contract.ts'
+import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import { rowCodec } from './row-codec.ts'
 import type { Leadership } from './store.ts'
 import { readTrustedNow } from './trusted-clock.ts'
@@ -20,6 +20,15 @@ const leadershipCodec = rowCodec<LeadershipRecord>('leadership', shape({ epoch: 
 export async function readLeadership(reader: KeyValueReader): Promise<LeadershipRecord | null> {
   const value = await reader.get(leadershipKey)
   return value === null ? null : leadershipCodec.decode(leadershipKey, value)
+}
+
+/** None of the next `count` epochs is ever a leader's: `holder` has the one that is current now. Throws CorruptRecordError. */
+export async function skipEpochs(
+  transaction: KeyValueTransaction,
+  { count, holder }: { readonly count: number; readonly holder: string },
+): Promise<void> {
+  const epoch = ((await readLeadership(transaction))?.epoch ?? 0) + count
+  transaction.put(leadershipKey, leadershipCodec.encode(leadershipKey, { epoch, holder }))
 }
 
 export function createLeadership(kv: KeyValue, clock: Clock): Leadership {

@@ -2,10 +2,13 @@
  * Whether a volume is a backup, or was restored from one and waits to be accepted. A row says so: it is part of the copy,
  * whoever moves it wherever. A volume that is its own has no such row, and none can appear while a server has it.
  */
+import { randomInt } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
+import { limits } from '../lib/limits.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { forgetAccessKeys } from './access-keys.ts'
+import { skipAccounts } from './accounts.ts'
 import { appendAudit, hashOfAudit, readAuditHead } from './audit-chain.ts'
 import type { AuditAnchor } from './audit-import.ts'
 import { auditFields } from './decision.ts'
@@ -13,11 +16,13 @@ import { count, instant, matching, oneOf, shape } from './fields.ts'
 import { hex } from './hex.ts'
 import { metaKey } from './keys.ts'
 import { emptyChainHead } from './kv/chain.ts'
-import type { KeyValue, KeyValueReader } from './kv/contract.ts'
+import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import { skipEpochs } from './leadership.ts'
 import type { Actor } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
 import type { RestoreStore } from './store.ts'
 import { readTrustedNow } from './trusted-clock.ts'
+import { problemOf } from './verify-content.ts'
 
 export type VolumeCopy = {
   readonly kind: 'backup' | 'restored'
@@ -81,13 +86,17 @@ export type Restoring = {
 /** A log by its end, and how far a signed checkpoint vouches for it; null: none was given. */
 export type ProvenLog = { readonly head: AuditAnchor; readonly provenSequence: number | null }
 
-/** Makes the copy of a backup a restored volume: without access keys, and closed for writes. Audited. */
+/**
+ * Makes the copy of a backup a restored volume: without access keys, closed for writes, and past all numbers that the
+ * volume gave out after the backup. Audited.
+ */
 export async function markRestored(kv: KeyValue, { clock, actor, auditLog }: Restoring): Promise<void> {
   const accessKeyCount = await forgetAccessKeys(kv)
   await kv.transact(async (transaction) => {
     const [value, now] = await Promise.all([transaction.get(copyKey), readTrustedNow(transaction, clock)])
     const backup = codec.decode(copyKey, value)
     transaction.put(copyKey, codec.encode(copyKey, { ...backup, kind: 'restored' }))
+    await skipNumbers(transaction, actor)
     const detail = {
       ...detailOf(backup),
       accessKeyCount,
@@ -96,6 +105,22 @@ export async function markRestored(kv: KeyValue, { clock, actor, auditLog }: Res
     const verdict = { kind: 'allow', rule: noRuleDenies } as const
     appendAudit(transaction, auditFields({ actor, bucket: '', key: null }, now, { verdict, detail }))
   })
+}
+
+/**
+ * An account of a namespace that came after the backup may be named by a policy somewhere, and its leader may still run: another
+ * one must not get its number. How many there were is not known. The length is random, so that the same backup restored twice
+ * does not give a number to two.
+ */
+async function skipNumbers(transaction: KeyValueTransaction, { accessKeyId }: Actor): Promise<void> {
+  const count = randomInt(limits.restoreSkippedMin, limits.restoreSkippedMax + 1)
+  for (const skip of [
+    () => skipAccounts(transaction, count),
+    () => skipEpochs(transaction, { count, holder: accessKeyId }),
+  ]) {
+    // What cannot be read gives out no numbers; it stays as it is for `verify`.
+    await problemOf(skip)
+  }
 }
 
 /** What a server asks of its volume's state; `kv` is the store that is not guarded. */

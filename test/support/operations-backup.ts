@@ -15,8 +15,8 @@ export const backup = `## Backup and restore
 \`\`\`
 holdfast backup --data /data --to /backup                                 # beside the running server, or at rest
 holdfast verify --data /backup                                            # reads all of it
-holdfast restore --from /backup --data /new                               # into a folder without a volume
-    --audit audit.jsonl --checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub          # what was locked later, where its log is left
+holdfast restore --from /backup --data /new \\
+    [--audit audit.jsonl [--checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub]]      # and what was locked later
 holdfast admin accept-restore "compared with the inventory, J. Doe"       # root; until then the server is read-only
 \`\`\`
 
@@ -45,7 +45,7 @@ command counts them. Broken off, it goes on when it is run again; it never write
 
 A restored volume answers reads. Everything else is 503 with the reason, \`/readyz\` says so, nothing expires and no space is freed, until root
 runs \`holdfast admin accept-restore REASON\`; both steps are in its audit log, which goes on from the backup's last record. Stored access keys are gone: the operator, or
-whoever gave them out, gives them out again. Trusted time goes on from the backup's: after more than a day the clock is suspect until
+whoever gave them out, gives them out again. A namespace whose account is younger than the backup gets another number, so that none is given twice. Trusted time goes on from the backup's: after more than a day the clock is suspect until
 \`holdfast clock accept\`. A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`. Stop the old server for good before
 the new one is accepted: two volumes of one identity diverge.
 

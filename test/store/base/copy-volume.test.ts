@@ -12,6 +12,7 @@ import { openVolumeOwner } from '../../../src/server/open-volume.ts'
 import { inspectBodies } from '../../../src/store/bodies/inspect.ts'
 import { rangeOf, tablePrefix } from '../../../src/store/keys.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
+import type { ApplyBucket } from '../../../src/store/requests.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { markRestored, readVolumeCopy, VolumeIsBackupError } from '../../../src/store/volume-copy.ts'
 import { putBytes, removeVersion } from './rig.ts'
@@ -165,6 +166,36 @@ describe('copies of a volume', () => {
     })
   })
 
+  test('a restored volume: gives no account and no epoch that the volume may have given after the backup', async () => {
+    const accountOf = async (store: Store, namespace: string) => {
+      const { epoch } = await store.leadership.next(actor, 'operator')
+      const applied = await store.buckets.apply(actor, application(namespace, epoch))
+      return { epoch, account: applied.kind === 'applied' ? Number(applied.bucket.accountId) : Number.NaN }
+    }
+    const known = await onVolume('data', (store) => accountOf(store, 'known'))
+    await backup('data', 'backup')
+    const later = await onVolume('data', (store) => accountOf(store, 'later'))
+    expect(later).toEqual({ epoch: known.epoch + 1, account: known.account + 1 })
+    const given: number[] = []
+    for (const name of ['one', 'two']) {
+      await restore('backup', name)
+      await onVolume(name, async (store) => {
+        await store.restore.accept(actor, 'looked')
+        const [again, other] = [await accountOf(store, 'known'), await accountOf(store, 'other')]
+        expect(again.account).toBe(known.account)
+        for (const [before, after] of [
+          [later.account, other.account],
+          [later.epoch, again.epoch],
+        ] as const) {
+          expect(after - before).toBeGreaterThanOrEqual(limits.restoreSkippedMin)
+          expect(after - before).toBeLessThanOrEqual(limits.restoreSkippedMax)
+        }
+        given.push(other.account)
+      })
+    }
+    expect(new Set(given).size).toBe(2)
+  })
+
   test('bodies: are not removed while a backup copies them, and afterwards they are', async () => {
     const keyed = await onVolume('data', (store) => put(store, 'doomed'))
     await onVolume('data', async (store) => {
@@ -263,5 +294,27 @@ describe('copies of a volume', () => {
     expect(await bodyFiles('fresh')).toEqual([])
   })
 })
+
+function application(namespace: string, epoch: number): ApplyBucket {
+  return {
+    epoch,
+    name: `bucket-${namespace}`,
+    region: 'r',
+    accountNamespace: { clusterId: 'c1', namespace },
+    owner: { clusterId: 'c1', namespace, name: 'bucket', uid: namespace },
+    adoptionPolicy: 'IfUnowned',
+    profile: 'aws',
+    requireChecksum: true,
+    quotaBytes: null,
+    applyToExisting: 'No',
+    lifecycle: null,
+    tags: null,
+    policy: {
+      ...{ namespace, name: 'keep', uid: 'p1', generation: 1, prefixRules: [] },
+      defaultRetention: { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: 1 } },
+      bounds: { minimum: null, maximum: null },
+    },
+  }
+}
 
 const nothing = { bucket: '', key: null, versionId: null }
