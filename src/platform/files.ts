@@ -73,6 +73,18 @@ export function syncDirectory(path: string): Promise<void> {
   return syncFile(path)
 }
 
+/**
+ * Flushes the name of a folder that a process may have made and, being ended, not flushed. Nothing where the folder above may not
+ * be read or has no names that change, as those of a file system that is only read.
+ */
+export async function syncNameOf(path: string): Promise<void> {
+  try {
+    await syncDirectory(dirname(resolve(path)))
+  } catch (error) {
+    if (errorCode(error) !== 'EACCES' && errorCode(error) !== 'EINVAL') throw error
+  }
+}
+
 /** Flushes the bytes of a file. */
 export async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r')

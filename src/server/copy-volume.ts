@@ -6,7 +6,7 @@ import { readdir, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
-import { createFileWhole, makeDirectory, pathExists, removeFolder } from '../platform/files.ts'
+import { createFileWhole, makeDirectory, pathExists, removeFolder, syncNameOf } from '../platform/files.ts'
 import { lockVolume } from '../platform/volume-lock.ts'
 import { openBodyFolder } from '../store/bodies/body-folder.ts'
 import { inspectBodies } from '../store/bodies/inspect.ts'
@@ -122,6 +122,7 @@ async function inFolder<Made>(
   try {
     if ((await realpath(from)) === (await realpath(to)))
       throw new CopyRefusedError(`${to} is the folder that is to be copied: choose another one`)
+    await syncNameOf(to)
     const scratch = join(to, 'copying')
     if (!(await pathExists(claimPath(to))) && !(await hasVolume(to)) && !(await isScratch(scratch)))
       throw new CopyRefusedError(`${scratch} is not what a copy left: choose an empty folder`)

@@ -15,7 +15,7 @@ import { StageFile } from './stage-file.ts'
 
 /** Errors: those of the file system, e.g. ENOSPC. */
 export type BodyFolder = {
-  /** Whether the body is there, with its size. */
+  /** Whether the body is there, with its size. When it is, its name is durable, whoever gave it. */
   has(reference: BodyReference): Promise<boolean>
   /** Durable, under its name, when it resolves. Errors: BodyCorruptError for another SHA-256; those of reading. */
   write(body: BodyReference & { readonly sha256: string }, bytes: BodyReader): Promise<void>
@@ -27,23 +27,31 @@ export type BodyFolder = {
 export function openBodyFolder(directory: string, scratch: string): BodyFolder {
   const pool = new BufferPool({ sizeBytes: limits.bodyWriteBytes, keptMax: limits.bodyBuffersKeptMax })
   const syncs = new DirectorySyncs()
-  const shards = new Map<string, Promise<void>>()
-  const pathOf = (bodyId: string) => join(directory, 'bodies', ...shardOf(bodyId), bodyId)
+  const settled = new Map<string, Promise<void>>()
+  const once = (path: string, work: () => Promise<void>): Promise<void> => {
+    const done = settled.get(path) ?? work()
+    settled.set(path, done)
+    return done
+  }
+  const bodies = join(directory, 'bodies')
+  /** A copy that was broken off may have made any of these folders, and named bodies in them, and flushed no name. */
+  const settle = async (shard: string): Promise<void> => {
+    await makeDirectory(shard)
+    for (const path of [directory, bodies, dirname(shard)]) await once(path, () => syncs.sync(path))
+    await syncs.sync(shard)
+  }
+  const pathOf = (bodyId: string) => join(bodies, ...shardOf(bodyId), bodyId)
   return {
     async has({ bodyId, sizeBytes }) {
-      try {
-        return (await stat(pathOf(bodyId))).size === sizeBytes
-      } catch (error) {
-        if (errorCode(error) === 'ENOENT') return false
-        throw error
-      }
+      const path = pathOf(bodyId)
+      const isThere = (await sizeOf(path)) === sizeBytes
+      if (isThere) await once(dirname(path), () => settle(dirname(path)))
+      return isThere
     },
     async write({ bodyId, sha256 }, bytes) {
       const path = pathOf(bodyId)
       const shard = dirname(path)
-      const made = shards.get(shard) ?? makeDirectory(shard)
-      shards.set(shard, made)
-      await made
+      await once(shard, () => settle(shard))
       const file = await StageFile.create(join(scratch, bodyId), pool)
       try {
         await fill(file, bytes, { bodyId, sha256 })
@@ -59,6 +67,16 @@ export function openBodyFolder(directory: string, scratch: string): BodyFolder {
       await unlinkIfThere(path)
       await syncs.sync(dirname(path))
     },
+  }
+}
+
+/** null: there is no such file. */
+async function sizeOf(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null
+    throw error
   }
 }
 

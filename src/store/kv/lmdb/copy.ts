@@ -1,6 +1,6 @@
 /** A store as one file that can be put elsewhere: how backups are made, also of a store that is being written to. */
 import { link, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { errorCode, makeDirectory, syncDirectory, syncFile } from '../../../platform/files.ts'
 import { prepareDirectory } from './directory.ts'
 import { copyEnvironment } from './environment.ts'
@@ -24,7 +24,7 @@ export async function keepLmdb(from: string, to: string): Promise<void> {
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error
   }
-  await syncDirectory(to)
+  await syncNames(to)
 }
 
 /** The closed store `from` takes the place of `to`, in one step, durably. Nobody has either of them open. */
@@ -32,5 +32,11 @@ export async function moveLmdb(from: string, to: string): Promise<void> {
   await prepareDirectory(to, 'readWrite')
   await syncFile(join(from, fileName))
   await rename(join(from, fileName), join(to, fileName))
-  await syncDirectory(to)
+  await syncNames(to)
+}
+
+/** Those in the folder and its own: a copy that was broken off may have made it and not flushed that. */
+async function syncNames(directory: string): Promise<void> {
+  await syncDirectory(directory)
+  await syncDirectory(dirname(directory))
 }
