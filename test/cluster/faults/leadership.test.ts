@@ -4,6 +4,8 @@ import { type Cluster, connectCluster } from '../../support/cluster/cluster.ts'
 import { type FaultProxy, startFaultProxy } from '../../support/cluster/fault-proxy.ts'
 import { until } from '../../support/cluster/until.ts'
 import { Fleet, hasCleanLog, isSound } from '../../support/fault-rig.ts'
+import { holdfast } from '../../support/holdfast.ts'
+import { startLyingProxy } from '../../support/lying-proxy.ts'
 import {
   allowLease,
   prepareCluster,
@@ -11,7 +13,7 @@ import {
   shortLease,
   startOperator,
 } from '../../support/operator.ts'
-import { waitMs } from '../../support/operator-rig.ts'
+import { bucket, waitMs } from '../../support/operator-rig.ts'
 import { startTestServer, type TestServer } from '../../support/server.ts'
 
 const address = inject('cluster')
@@ -46,11 +48,12 @@ describe.runIf(address !== null)('two operators and one Lease', () => {
 
   type Replica = { readonly operator: RunningOperator; readonly proxy: FaultProxy }
 
-  async function start(holder: string): Promise<Replica> {
+  async function start(holder: string, adminEndpoint = server.adminEndpoint): Promise<Replica> {
     const proxy = await startFaultProxy(cluster)
     const flags = [...shortLease, '--leader-elect-resource-name', lease]
     const kubeconfig = proxy.kubeconfig('operator')
-    const operator = startOperator({ cluster, server, verifyInterval: '1s', holder, kubeconfig, flags })
+    const seen = { ...server, adminEndpoint }
+    const operator = startOperator({ cluster, server: seen, verifyInterval: '1s', holder, kubeconfig, flags })
     onTestFinished(async () => {
       operator.thaw()
       await operator.end('SIGTERM')
@@ -74,6 +77,13 @@ describe.runIf(address !== null)('two operators and one Lease', () => {
     until('it stands by', waitMs, async () =>
       (await operator.readyz())?.startsWith('200 standby') ? true : null,
     )
+  const epochOf = async (operator: RunningOperator) =>
+    Number(/^200 leading: epoch (\d+)$/.exec((await operator.readyz()) ?? '')?.[1])
+  /** What the server counts of calls that it refused for their epoch. */
+  const staleDenials = async () => {
+    const shown = await (await fetch(`${server.metricsEndpoint}/metrics`)).text()
+    return Number(/^holdfast_denials_total\{rule="StaleEpoch"\} (\d+)$/m.exec(shown)?.[1] ?? 0)
+  }
   /** Requests of a replica that are neither lists, nor watches, nor about the Lease, nor its question who it is. */
   const works = ({ proxy }: Replica) =>
     proxy.requests.filter(
@@ -126,6 +136,63 @@ describe.runIf(address !== null)('two operators and one Lease', () => {
     await frozen.operator.leads()
     await fleet.lengthen()
     await fleet.converges()
+  })
+
+  test('operator: two writes of a frozen leader reach the server after the other took the epoch, both are refused by name', async () => {
+    const between = await startLyingProxy(server.adminEndpoint)
+    onTestFinished(() => between.close())
+    const frozen = await start('frozen-mid-write', between.endpoint)
+    await frozen.operator.leads()
+    await fleet.converges()
+    const stale = await epochOf(frozen.operator)
+    const isWriteOf = (name: string) => (asked: { readonly method: string; readonly target: string }) =>
+      asked.method === 'PUT' && asked.target === `/v1/buckets/${name}`
+    const longer = between.hold(isWriteOf(`${fleet.namespace}-0`))
+    await fleet.lengthen()
+    const longerWrite = await longer
+    const late = `${fleet.namespace}-late`
+    const made = between.hold(isWriteOf(late))
+    await fleet.rig.apply(fleet.namespace, bucket(late, late))
+    const lateWrite = await made
+    frozen.operator.freeze()
+    // Nobody wants the bucket any more: whoever makes it now is a leader of yesterday.
+    const path = `/apis/holdfast.dev/v1/namespaces/${fleet.namespace}/lockedbuckets/${late}`
+    expect((await cluster.request({ method: 'DELETE', path })).status).toBe(200)
+    const other = await start('other-in-time')
+    await other.operator.leads()
+    await fleet.lengthen()
+    await fleet.converges()
+    const epoch = await epochOf(other.operator)
+    expect(epoch).toBeGreaterThan(stale)
+    const denials = await staleDenials()
+    for (const { headers, release } of [longerWrite, lateWrite]) {
+      expect(headers['x-holdfast-epoch']).toBe(String(stale))
+      const { status, text } = await release()
+      expect([status, JSON.parse(text)]).toEqual([409, { kind: 'staleEpoch', epoch }])
+    }
+    expect(await staleDenials()).toBe(denials + 2)
+    expect((await server.client.send({ method: 'HEAD', path: `/${late}` })).status).toBe(404)
+    await fleet.converges()
+    frozen.operator.thaw()
+    await standsBy(frozen.operator)
+    expect(frozen.operator.logs()).toMatch(/leadership lost/)
+    isSound(frozen.operator)
+    isSound(other.operator)
+    expect(await epochOf(other.operator)).toBe(epoch)
+    await server.terminate()
+    const exported = await holdfast('audit', 'export', '--data', server.dataDirectory)
+    await server.start()
+    const refused = exported.stdout.split('\n').filter((line) => line.includes('"rule":"StaleEpoch"'))
+    for (const name of [`${fleet.namespace}-0`, late]) {
+      const lines = refused.filter((line) => line.includes(`"bucket":"${name}"`))
+      expect(lines.map((line) => (JSON.parse(line) as { record: unknown }).record)).toEqual([
+        expect.objectContaining({
+          actor: expect.objectContaining({ operation: 'ApplyBucket' }),
+          verdict: 'deny',
+          detail: expect.objectContaining({ epoch: stale }),
+        }),
+      ])
+    }
   })
 
   test('operator: its Lease is deleted, it makes it again and goes on leading with the same epoch', async () => {
