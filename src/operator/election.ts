@@ -6,6 +6,7 @@
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { withAnySignal } from '../lib/signals.ts'
 import { jittered } from './backoff.ts'
 import { type KubeClient, KubeStatusError } from './kube.ts'
 import { LeadershipLostError } from './leadership.ts'
@@ -154,17 +155,18 @@ export class LeaseElection implements Election {
   /** Goes on while the controllers come to their end, so that nobody takes over meanwhile. */
   async #keepRenewing(term: HeldTerm, ended: AbortSignal): Promise<void> {
     const { clock, timers, periods } = this.#options
-    const stop = AbortSignal.any([ended, term.signal])
-    while (!stop.aborted) {
-      await sleep(timers, periods.retryPeriodMs, stop)
-      if (stop.aborted) return
-      const askedMs = clock.uptimeMs()
-      const attempt = await this.#tryWithin(periods.renewDeadlineMs / 2, stop, (within) =>
-        this.#renew(within),
-      )
-      if (attempt?.kind === 'held') term.renewed(askedMs)
-      if (attempt?.kind === 'heldBy') term.lose(`${attempt.holder} holds the Lease ${this.#leaseText()}`)
-    }
+    await withAnySignal([ended, term.signal], async (stop) => {
+      while (!stop.aborted) {
+        await sleep(timers, periods.retryPeriodMs, stop)
+        if (stop.aborted) return
+        const askedMs = clock.uptimeMs()
+        const attempt = await this.#tryWithin(periods.renewDeadlineMs / 2, stop, (within) =>
+          this.#renew(within),
+        )
+        if (attempt?.kind === 'held') term.renewed(askedMs)
+        if (attempt?.kind === 'heldBy') term.lose(`${attempt.holder} holds the Lease ${this.#leaseText()}`)
+      }
+    })
   }
 
   /** The version that we wrote last is replaced at once; if it is not the latest any more, with a look first. */
@@ -266,7 +268,7 @@ export class LeaseElection implements Election {
     const deadline = new AbortController()
     const cancel = this.#options.timers.after(delayMs, () => deadline.abort())
     try {
-      return await run(AbortSignal.any([signal, deadline.signal]))
+      return await withAnySignal([signal, deadline.signal], run)
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error)
       if (!signal.aborted)

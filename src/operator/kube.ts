@@ -10,6 +10,7 @@ import { Agent, request as httpsRequest, type RequestOptions } from 'node:https'
 import { KubeConfig } from '@kubernetes/client-node'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
+import { anySignal, withAnySignal } from '../lib/signals.ts'
 import { Backoff } from './backoff.ts'
 import type { RestAnswer } from './metrics.ts'
 import { TokenBucket } from './rate-limit.ts'
@@ -127,9 +128,10 @@ class RestClient implements KubeClient {
 
   async *watch(request: KubeRequest, signal: AbortSignal): AsyncGenerator<unknown, void, undefined> {
     const silence = this.#deadline(this.#watchSilenceMsMax, 'the watch was silent for too long')
+    const either = anySignal([signal, silence.signal])
     let isOpen = false
     try {
-      const answer = await this.#fetch(request, AbortSignal.any([signal, silence.signal]))
+      const answer = await this.#fetch(request, either.signal)
       if (answer.status !== 200) throw await statusError(answer)
       isOpen = true
       yield* jsonLines(answer.chunks, silence.restart)
@@ -138,6 +140,7 @@ class RestClient implements KubeClient {
       if (isOpen && silence.signal.aborted) throw new KubeSilenceError(`${this.host}: ${silence.reason}`)
       throw failure
     } finally {
+      either.letGo()
       silence.cancel()
     }
   }
@@ -146,9 +149,11 @@ class RestClient implements KubeClient {
     await sleep(this.#timers, this.#rate.reserveMs(), signal)
     const deadline = this.#deadline(limits.kubeRequestMsMax, 'the API server took too long')
     try {
-      const answer = await this.#fetch(request, AbortSignal.any([signal, deadline.signal]))
-      if (answer.status < 200 || answer.status > 299) throw await statusError(answer)
-      return JSON.parse(await collect(answer.chunks))
+      return await withAnySignal([signal, deadline.signal], async (either) => {
+        const answer = await this.#fetch(request, either)
+        if (answer.status < 200 || answer.status > 299) throw await statusError(answer)
+        return JSON.parse(await collect(answer.chunks))
+      })
     } catch (error) {
       throw this.#failure(error)
     } finally {

@@ -2,6 +2,7 @@ import type { LockServer } from '../client/lock-server.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { withAnySignal } from '../lib/signals.ts'
 import { Canary } from './canary.ts'
 import { makeReconciler, type Reconciler, type StatusListener } from './controller.ts'
 import { bucketAccessController, type SecretParts } from './controllers/BucketAccess.ts'
@@ -12,7 +13,7 @@ import { type Election, soleCandidate, type Term } from './election.ts'
 import { acquireLeadership, type Leadership, LeadershipLostError, ServerFacts } from './leadership.ts'
 import { OperatorMetrics } from './metrics.ts'
 import type { ObjectKind } from './objects.ts'
-import { runController } from './runner.ts'
+import { type RunnerSignals, runController } from './runner.ts'
 import { ServerKeys } from './server-keys.ts'
 import type { EventRecord, Source } from './sources/source.ts'
 import type { StorageGuard, StorageTerm } from './storage/storage-guard.ts'
@@ -79,7 +80,9 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
 /** One term: from the election until the signal, or until the right to lead is lost. */
 async function lead(options: OperatorOptions, term: Term): Promise<void> {
   const { log, signal, timers = systemTimers, metrics = new OperatorMetrics() } = options
-  const epoch = await acquireLeadership({ ...options, timers }, AbortSignal.any([signal, term.signal]))
+  const epoch = await withAnySignal([signal, term.signal], (either) =>
+    acquireLeadership({ ...options, timers }, either),
+  )
   if (epoch === null) return
   const abandon = new AbortController()
   let loss: LeadershipLostError | null = null
@@ -95,28 +98,41 @@ async function lead(options: OperatorOptions, term: Term): Promise<void> {
     term.assertHeld()
     if (loss !== null) throw loss
   }
-  const abandoned = AbortSignal.any([term.signal, abandon.signal])
-  const leadership = { epoch, assertHeld, lost }
-  const reconcilers = makeReconcilers({ ...options, metrics }, leadership)
-  const stop = AbortSignal.any([signal, abandoned])
-  const guarding = await guardStorage({ ...options, timers }, leadership, stop)
   const cancelDrain = onAbort(signal, () =>
     timers.after(limits.drainMsMax, () => abandon.abort(new Error('the running reconciles took too long'))),
   )
-  const running = reconcilers.map((reconciler) => {
+  try {
+    await withAnySignal([term.signal, abandon.signal], (abandoned) =>
+      withAnySignal([signal, abandoned], (stop) =>
+        work({ ...options, timers, metrics }, { epoch, assertHeld, lost }, { stop, abandon: abandoned }),
+      ),
+    )
+  } finally {
+    cancelDrain()
+  }
+  if (loss !== null) throw loss
+}
+
+/** Resolves when the running reconciles have ended. */
+async function work(
+  options: OperatorOptions & Required<Pick<OperatorOptions, 'timers' | 'metrics'>>,
+  leadership: Leadership,
+  signals: RunnerSignals,
+): Promise<void> {
+  const { metrics, onReady } = options
+  const { stop } = signals
+  const guarding = await guardStorage(options, leadership, stop)
+  const running = makeReconcilers(options, leadership).map((reconciler) => {
     const workers = workersOf[reconciler.kind]
-    const runnerOptions = { ...options, timers, metrics, workers, reconcileMsMax: limits.reconcileMsMax }
-    return runController(reconciler, runnerOptions, { stop, abandon: abandoned })
+    return runController(reconciler, { ...options, workers, reconcileMsMax: limits.reconcileMsMax }, signals)
   })
   metrics.leading(1)
-  if (!stop.aborted) options.onReady?.(epoch)
+  if (!stop.aborted) onReady?.(leadership.epoch)
   try {
     await Promise.all([...running, guarding.ended])
   } finally {
     metrics.leading(0)
-    cancelDrain()
   }
-  if (loss !== null) throw loss
 }
 
 /** Resolves after the first look, or when it takes too long: statuses that speak of it are then written once. */
@@ -138,7 +154,7 @@ async function guardStorage(
   }
   const looked = new AbortController()
   const ended = storage.run(term, stop, () => looked.abort())
-  await sleep(timers, limits.storageLookWaitMs, AbortSignal.any([stop, looked.signal]))
+  await withAnySignal([stop, looked.signal], (either) => sleep(timers, limits.storageLookWaitMs, either))
   return { ended }
 }
 

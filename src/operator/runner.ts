@@ -2,6 +2,7 @@ import { assert, unreachable } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { withAnySignal } from '../lib/signals.ts'
 import { jittered } from './backoff.ts'
 import { type Next, type Reconciler, StatusConflictError } from './controller.ts'
 import type { ControllerMetrics, OperatorMetrics } from './metrics.ts'
@@ -80,8 +81,10 @@ class ControllerRunner {
     for (const object of source.list(this.#reconciler.kind)) this.#queue.add(formatKey(keyOf(object)))
     const running = Array.from({ length: workers }, () => this.#work(abandon))
     const { leftovers } = this.#reconciler
-    if (leftovers !== null) running.push(this.#lookFor(leftovers, AbortSignal.any([stop, abandon])))
-    await aborted(AbortSignal.any([stop, abandon]))
+    await withAnySignal([stop, abandon], async (either) => {
+      if (leftovers !== null) running.push(this.#lookFor(leftovers, either))
+      await aborted(either)
+    })
     unsubscribe()
     await this.#queue.shutDown()
     await Promise.all(running)
@@ -131,7 +134,9 @@ class ControllerRunner {
       deadline.abort(new Error(`reconcile took longer than ${this.#options.reconcileMsMax} ms`))
     })
     try {
-      return await this.#reconciler.reconcile(parseKey(text), AbortSignal.any([abandon, deadline.signal]))
+      return await withAnySignal([abandon, deadline.signal], (either) =>
+        this.#reconciler.reconcile(parseKey(text), either),
+      )
     } catch (error) {
       if (abandon.aborted) return { kind: 'done' }
       if (!deadline.signal.aborted) this.#metrics.panicked()

@@ -6,6 +6,7 @@ import type { Labels } from '../../api/label-selector.ts'
 import { namespaceNameLabel } from '../../api/metadata.ts'
 import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
+import { withAnySignal } from '../../lib/signals.ts'
 import { ObjectCache } from '../object-cache.ts'
 import {
   formatKey,
@@ -184,7 +185,8 @@ export class DirectorySource implements Source {
   #waitForChange(delayMs: number, signal: AbortSignal): Promise<void> {
     const woken = new AbortController()
     this.#wake = () => woken.abort()
-    return sleep(this.#options.timers, delayMs, AbortSignal.any([signal, woken.signal]))
+    const { timers } = this.#options
+    return withAnySignal([signal, woken.signal], (either) => sleep(timers, delayMs, either))
   }
 
   /** Only makes it faster: network file systems tell nothing, so the folder is read at intervals anyway. */

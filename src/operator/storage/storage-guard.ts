@@ -15,6 +15,7 @@ import {
 import { type LockServer, ServerRefusedError, ServerUnreachableError } from '../../client/lock-server.ts'
 import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
+import { withAnySignal } from '../../lib/signals.ts'
 import { jittered } from '../backoff.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
 import type { Leadership } from '../leadership.ts'
@@ -103,7 +104,8 @@ export class StorageGuard {
       if (isDue) continue
       const woken = new AbortController()
       wake = () => woken.abort()
-      await sleep(this.#options.timers, delayMs, AbortSignal.any([signal, woken.signal]))
+      const { timers } = this.#options
+      await withAnySignal([signal, woken.signal], (either) => sleep(timers, delayMs, either))
     }
     unsubscribe()
   }

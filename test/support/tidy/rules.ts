@@ -82,6 +82,11 @@ export const bannedTexts: readonly BannedText[] = [
   { pattern: /\bDate\.now\(|new Date\(\)/, instead: 'the Clock of src/lib/clock.ts', except: ['platform/'] },
   { pattern: /\bprocess\.env\b/, instead: 'a field of src/config', except: ['config/'] },
   { pattern: /\bMath\.random\(/, instead: 'node:crypto', except: [] },
+  {
+    pattern: /\bAbortSignal\.any\(/,
+    instead: 'src/lib/signals.ts, which lets go of the signals (nodejs/node 65995)',
+    except: [],
+  },
   { pattern: /\bas unknown as\b/, instead: 'a parser', except: [] },
   { pattern: /\bexport default\b/, instead: 'a named export', except: [] },
   { pattern: /\b(FIXME|XXX|TODO)\b/, instead: 'doing it, or an issue', except: [] },

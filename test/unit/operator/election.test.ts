@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
+import { anySignal } from '../../../src/lib/signals.ts'
 import {
   type ElectionState,
   LeaseElection,
@@ -53,7 +54,7 @@ function candidate(server: FakeLeaseServer, identity: string, time: ManualTime):
     try {
       await new Promise<void>((resolve, reject) => {
         fail = reject
-        AbortSignal.any([abort.signal, term.signal]).addEventListener('abort', () => resolve())
+        anySignal([abort.signal, term.signal]).signal.addEventListener('abort', () => resolve())
       })
     } finally {
       leading -= 1
