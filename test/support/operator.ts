@@ -6,9 +6,11 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Cluster } from './cluster/cluster.ts'
 import { until } from './cluster/until.ts'
+import { clockFileVariable } from './file-clock.ts'
 import type { TestServer } from './server.ts'
 
 const program = join(import.meta.dirname, '../../bin/holdfast')
+const shiftedClock = join(import.meta.dirname, 'shifted-clock.ts')
 const waitMs = 60_000
 
 export type RunningOperator = {
@@ -40,6 +42,8 @@ export type OperatorOptions = {
   readonly holder?: string
   /** Instead of the operator's own, e.g. one that leads through a proxy. */
   readonly kubeconfig?: string
+  /** Its wall clock is that of the server, which a test moves. */
+  readonly clock?: 'server'
   /** `none`: it gets no key by environment. */
   readonly keys?: 'none'
   /** Further flags. */
@@ -104,10 +108,12 @@ export function startOperator({
   verifyInterval,
   holder = 'test',
   kubeconfig = cluster.kubeconfigPath('operator'),
+  clock,
   keys,
   flags = [],
 }: OperatorOptions): RunningOperator {
   const args = [
+    ...(clock === undefined ? [] : ['--import', shiftedClock]),
     program,
     'operator',
     ...['--kubeconfig', kubeconfig],
@@ -123,6 +129,7 @@ export function startOperator({
       ...process.env,
       HOLDFAST_OPERATOR_ACCESS_KEY_ID: keys === 'none' ? undefined : server.operator.accessKeyId,
       HOLDFAST_OPERATOR_SECRET_ACCESS_KEY: keys === 'none' ? undefined : server.operator.secretAccessKey,
+      [clockFileVariable]: server.clockFile,
       NODE_OPTIONS: undefined,
     },
   })

@@ -69,6 +69,8 @@ export type TestServer = {
   /** Signs as root, or with `key`, by the server's wall clock. */
   readonly client: S3TestClient
   readonly nowMs: () => number
+  /** Where its clock is driven from. */
+  readonly clockFile: string
   /** Sets the shifts of the server's clock against the machine's, for all its processes at once. */
   readonly setClock: (shift: Partial<ClockShift>) => void
   /** Lets time pass: wall clock and uptime go on together. */
@@ -166,6 +168,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
     dataDirectory: options.dataDirectory,
     client,
     nowMs,
+    clockFile,
     setClock,
     advance: (ms) => {
       setClock({ wallShiftMs: shift.wallShiftMs + ms, uptimeShiftMs: shift.uptimeShiftMs + ms })
