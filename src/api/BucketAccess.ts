@@ -58,8 +58,9 @@ const baseSpecSchema = z.object({
   secretName: objectNameSchema
     .optional()
     .describe(
-      'The Secret that the operator writes the keys to, in the same namespace. One that exists already is never ' +
-        'overwritten. Set either secretName or existingSecret.',
+      'The Secret that the operator writes the keys to, in the same namespace, with the endpoint and, where its ' +
+        "certificate is by the operator's own authority, that in ca.crt. One that exists already is never overwritten. " +
+        'Set either secretName or existingSecret.',
     ),
   existingSecret: objectNameSchema
     .optional()

@@ -183,6 +183,11 @@ export const eventReasons = {
     type: 'Warning',
     sentence: 'The Secret was deleted or changed by somebody else, and was written again.',
   },
+  AuthorityReplaced: {
+    type: 'Normal',
+    sentence:
+      'The Secret has the certificate of another authority now, in ca.crt: clients have to read it again.',
+  },
   SecretConflict: { type: 'Warning', sentence: 'The Secret belongs to something else.' },
   SecretForbidden: { type: 'Warning', sentence: 'The operator has no rights on the Secret.' },
   MasterKeyMissing: { type: 'Warning', sentence: 'The lock server takes no access keys.' },

@@ -3,6 +3,7 @@ import type { ServerTrust } from '../client/trust.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
+import { ReleaseAuthority } from '../operator/bootstrap/release-authority.ts'
 import {
   BootstrapError,
   type BootstrapOptions,
@@ -23,7 +24,12 @@ export type AccessSettings = {
   readonly operatorSecretAccessKey: string | null
 }
 
-export type OperatorAccess = { readonly credentials: Credentials; readonly trust: ServerTrust }
+export type OperatorAccess = {
+  readonly credentials: Credentials
+  readonly trust: ServerTrust
+  /** null: certificates are somebody else's. */
+  readonly authority: ReleaseAuthority | null
+}
 type Parts = { readonly client: KubeClient; readonly clock: Clock; readonly log: Log }
 
 /** null: aborted while waiting for the API server. Errors: CredentialsError, SettingError, BootstrapError. */
@@ -34,7 +40,7 @@ export async function operatorAccess(
 ): Promise<OperatorAccess | null> {
   const given = credentialsOf(values.operatorAccessKeyId, values.operatorSecretAccessKey)
   if (values.release === null) {
-    if (given !== null) return { credentials: given, trust: serverTrust(values.serverCa) }
+    if (given !== null) return { credentials: given, trust: serverTrust(values.serverCa), authority: null }
     throw new CredentialsError(
       'set HOLDFAST_OPERATOR_ACCESS_KEY_ID and HOLDFAST_OPERATOR_SECRET_ACCESS_KEY to the key of the operator, or --release',
     )
@@ -44,12 +50,12 @@ export async function operatorAccess(
   const patience = { log: parts.log, signal, sentence, isPassing }
   const made = await persistently(patience, () => ensureSecrets(options, signal))
   if (made === null) return null
-  if (made.authority !== null) renewCertificates(options, signal)
-  const isTrusted = values.serverCa === null && made.authority !== null
-  return {
-    credentials: given ?? made.operator,
-    trust: isTrusted ? { kind: 'authorities', pem: made.authority } : serverTrust(values.serverCa),
-  }
+  const credentials = given ?? made.operator
+  if (made.authority === null) return { credentials, trust: serverTrust(values.serverCa), authority: null }
+  const authority = new ReleaseAuthority(made.authority, options.serverNames)
+  renewCertificates(options, authority, signal)
+  const own: ServerTrust = { kind: 'authorities', pem: () => authority.trusted }
+  return { credentials, trust: values.serverCa === null ? own : serverTrust(values.serverCa), authority }
 }
 
 function bootstrapOptions(
@@ -73,11 +79,18 @@ function isPassing(error: unknown): boolean {
 }
 
 /** Looked at every hour; a failure is told and tried again: there are thirty days left then. */
-function renewCertificates(options: BootstrapOptions, signal: AbortSignal): void {
+function renewCertificates(
+  options: BootstrapOptions,
+  authority: ReleaseAuthority,
+  signal: AbortSignal,
+): void {
   const timer = setInterval(() => {
-    ensureCertificates(options, signal).catch((error: unknown) => {
-      if (!signal.aborted) options.log.error({ error }, 'the certificate was not renewed')
-    })
+    ensureCertificates(options, signal).then(
+      (certificate) => authority.seen(certificate),
+      (error: unknown) => {
+        if (!signal.aborted) options.log.error({ error }, 'the certificate was not renewed')
+      },
+    )
   }, limits.certificateRenewalLookMs)
   timer.unref()
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })

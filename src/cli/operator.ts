@@ -111,7 +111,7 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
     const client = connect()
     const access = await operatorAccess(values, { client, clock, log }, signal)
     if (access === null) return
-    const { credentials, trust } = access
+    const { credentials, trust, authority } = access
     lockServer = connectLockServer({
       adminEndpoint: values.serverAdmin,
       s3Endpoint: values.serverS3,
@@ -156,7 +156,11 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
       signal,
       metrics,
       onReady,
-      secrets: { client, makeKey: generateCredentials },
+      secrets: {
+        client,
+        makeKey: generateCredentials,
+        authorityOf: (endpoint) => authority?.of(endpoint) ?? null,
+      },
       storage,
     })
     await source.stopped()

@@ -6,7 +6,8 @@ import { SettingError } from '../config/values.ts'
 export function serverTrust(serverCa: string | null): ServerTrust {
   if (serverCa === null) return { kind: 'system' }
   try {
-    return { kind: 'authorities', pem: readFileSync(serverCa, 'utf8') }
+    const pem = readFileSync(serverCa, 'utf8')
+    return { kind: 'authorities', pem: () => pem }
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unreadable'
     throw new SettingError(`--server-ca ${serverCa} cannot be read: ${reason}`)

@@ -11,9 +11,14 @@ import { BootstrapError, type BootstrapOptions, ensureSecrets } from '../../src/
 import { connectKube } from '../../src/operator/kube.ts'
 import { systemTimers } from '../../src/operator/timers.ts'
 import { systemClock } from '../../src/platform/clock.ts'
+import { AccessRig, access } from '../support/access-rig.ts'
+import { bindRole } from '../support/cluster/attempts.ts'
 import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
+import { until } from '../support/cluster/until.ts'
 import { prepareCluster, startOperator } from '../support/operator.ts'
-import { bucket, OperatorRig, policy } from '../support/operator-rig.ts'
+import { bucket, OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
+import { allowRelease } from '../support/release.ts'
+import { createS3Client } from '../support/s3-client.ts'
 import { operatorCredentials, startTestServer } from '../support/server.ts'
 
 const address = inject('cluster')
@@ -40,24 +45,7 @@ describe.runIf(address !== null)('the Secrets of a release', () => {
   async function newRelease(clock: Clock = systemClock()): Promise<BootstrapOptions> {
     count += 1
     const release = `bootstrap-${count}`
-    const secrets = ['root', 'operator', 'master', 'ca', 'tls'].map((name) => `${release}-${name}`)
-    const rules = [
-      { apiGroups: [''], resources: ['secrets', 'configmaps'], verbs: ['create'] },
-      { apiGroups: [''], resources: ['secrets'], resourceNames: secrets, verbs: ['get'] },
-      { apiGroups: [''], resources: ['secrets'], resourceNames: [`${release}-tls`], verbs: ['update'] },
-      { apiGroups: [''], resources: ['configmaps'], resourceNames: [`${release}-ca`], verbs: ['patch'] },
-    ]
-    const rbac = 'rbac.authorization.k8s.io/v1'
-    const metadata = { name: release, namespace: 'holdfast-system' }
-    const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: release }
-    const subjects = [{ kind: 'ServiceAccount', name: 'holdfast-operator', namespace: 'holdfast-system' }]
-    const items = [
-      { apiVersion: rbac, kind: 'Role', metadata, rules },
-      { apiVersion: rbac, kind: 'RoleBinding', metadata, roleRef, subjects },
-    ]
-    const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
-    const { code, stderr } = await cluster.kubectl(['apply', '-f', '-'], { stdin })
-    expect(code, stderr).toBe(0)
+    await allowRelease(cluster, release)
     return {
       client: connectKube(
         { kind: 'file', path: cluster.kubeconfigPath('operator') },
@@ -81,6 +69,19 @@ describe.runIf(address !== null)('the Secrets of a release', () => {
     return answer.status === 404 ? null : (answer.json() as Secret)
   }
   const text = (value: string | undefined) => Buffer.from(value ?? '', 'base64').toString('utf8')
+
+  /** Where a server reads its certificate; `follow` does what the kubelet does with a Secret that is mounted. */
+  function certificateFiles() {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-bootstrap-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const paths = { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key') }
+    const follow = async (release: string) => {
+      const served = await read(`${release}-tls`)
+      writeFileSync(paths.certificate, text(served?.data['tls.crt']))
+      writeFileSync(paths.key, text(served?.data['tls.key']))
+    }
+    return { paths, follow }
+  }
 
   test('ensureSecrets: makes each once, with no owner; a second call changes nothing', async () => {
     const options = await newRelease()
@@ -180,13 +181,9 @@ describe.runIf(address !== null)('the Secrets of a release', () => {
     const options = await newRelease()
     const made = await ensureSecrets({ ...options, makeKey: () => operatorCredentials }, signal)
     expect(made.operator).toEqual(operatorCredentials)
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-bootstrap-'))
-    onTestFinished(() => rmSync(folder, { recursive: true }))
-    const files = { certificate: join(folder, 'tls.crt'), key: join(folder, 'tls.key') }
-    const served = await read(`${options.release}-tls`)
-    writeFileSync(files.certificate, text(served?.data['tls.crt']))
-    writeFileSync(files.key, text(served?.data['tls.key']))
-    const server = await startTestServer({ certificate: files })
+    const files = certificateFiles()
+    await files.follow(options.release)
+    const server = await startTestServer({ certificate: files.paths })
     onTestFinished(() => server.stop())
     const operator = startOperator({
       cluster,
@@ -208,5 +205,83 @@ describe.runIf(address !== null)('the Secrets of a release', () => {
     )
     await rig.becomes(namespace, 'ledger', { Ready: 'True Enforced' })
     expect(operator.logs()).not.toContain(operatorCredentials.secretAccessKey)
+  })
+
+  test('BucketAccess over HTTPS: its Secret has the authority, alone enough to trust the server, and follows its replacement', async () => {
+    const options = await newRelease()
+    const { release } = options
+    const first = await ensureSecrets({ ...options, makeKey: () => operatorCredentials }, signal)
+    const files = certificateFiles()
+    await files.follow(release)
+    const masterKey = Buffer.alloc(32, 5).toString('base64')
+    const server = await startTestServer({ certificate: files.paths, masterKey })
+    onTestFinished(() => server.stop())
+    const endpoint = server.tlsEndpoint ?? ''
+    const flags = ['--release', release, '--server-names', names.join(',')]
+    const start = () => {
+      const seen = { ...server, endpoint }
+      const operator = startOperator({ cluster, server: seen, verifyInterval: '1s', keys: 'none', flags })
+      onTestFinished(async () => {
+        await operator.end('SIGTERM')
+      })
+      return operator
+    }
+    const operator = start()
+    await operator.leads()
+    const objects = new OperatorRig(cluster, server)
+    const rig = new AccessRig(cluster)
+    const namespace = await cluster.createNamespace('authority')
+    await bindRole(cluster, { user: 'operator', role: 'holdfast-operator-secrets', namespace })
+    await objects.apply(
+      namespace,
+      policy('keep', { mode: 'GOVERNANCE', days: 1 }),
+      bucket('data', `${namespace}-data`),
+      access('app', ['data']),
+    )
+    await rig.shows(namespace, 'app', 'True Granted')
+    const before = await rig.environment(namespace, 'app-s3')
+    expect(before['AWS_ENDPOINT_URL_S3']).toBe(endpoint)
+    expect(before['ca.crt']).toBe(first.authority)
+    /** A program that has the Secret and trusts nobody else. */
+    const lists = async (secret: Readonly<Record<string, string>>) => {
+      const client = createS3Client({
+        endpoint,
+        ca: secret['ca.crt'] ?? '',
+        credentials: {
+          accessKeyId: secret['AWS_ACCESS_KEY_ID'] ?? '',
+          secretAccessKey: secret['AWS_SECRET_ACCESS_KEY'] ?? '',
+        },
+      })
+      try {
+        return (await client.send({ method: 'GET', path: `/${namespace}-data` })).status
+      } catch (error) {
+        return error instanceof Error ? error.message : String(error)
+      } finally {
+        client.close()
+      }
+    }
+    expect(await lists(before)).toBe(200)
+
+    expect(await operator.end('SIGTERM')).toBe(0)
+    const served = (await read(`${release}-tls`))?.data['tls.crt']
+    await rig.remove('holdfast-system', `secret/${release}-ca`)
+    const next = start()
+    await until('the server has a certificate of the new authority', waitMs, async () =>
+      (await read(`${release}-tls`))?.data['tls.crt'] === served ? null : true,
+    )
+    await files.follow(release)
+    await next.leads()
+    await until('the Secret has the new authority', waitMs, async () =>
+      (await rig.environment(namespace, 'app-s3'))['ca.crt'] === before['ca.crt'] ? null : true,
+    )
+    const after = await rig.environment(namespace, 'app-s3')
+    expect(after).toEqual({
+      ...before,
+      'ca.crt': (await read(`${release}-ca`, 'configmaps'))?.data['ca.crt'],
+    })
+    expect(await lists(after)).toBe(200)
+    expect(await lists(before)).toMatch(/certificate/)
+    await objects.has(namespace, 'app', 'AuthorityReplaced')
+    expect(await objects.eventReasons(namespace, 'app')).not.toContain('SecretRestored')
   })
 })

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { connectLockServer } from '../../src/client/connect.ts'
 import type { ServerTrust } from '../../src/client/trust.ts'
 import { systemClock } from '../../src/platform/clock.ts'
@@ -111,14 +111,14 @@ describe('the admin API', () => {
   test('GetServer: where a certificate is, HTTPS only, and the endpoint it tells is HTTPS', async () => {
     expect(server.adminEndpoint).toMatch(/^https:/)
     await expect(fetch(server.adminEndpoint.replace('https:', 'http:'))).rejects.toThrow()
-    const connection = lockServer({ kind: 'authorities', pem: authority.caPem })
+    const connection = lockServer({ kind: 'authorities', pem: () => authority.caPem })
     const info = await connection.info()
     expect([info.volumeId, info.s3Endpoint]).toEqual([server.volumeId, server.tlsEndpoint])
     await connection.close()
   })
 
   test('Evidence: read over HTTPS by the SDK, with the same authority', async () => {
-    const connection = lockServer({ kind: 'authorities', pem: authority.caPem })
+    const connection = lockServer({ kind: 'authorities', pem: () => authority.caPem })
     expect(await connection.observeObjectLock('no-such-bucket')).toBeNull()
     await connection.close()
   })
@@ -127,6 +127,21 @@ describe('the admin API', () => {
     const connection = lockServer({ kind: 'system' })
     await expect(connection.info()).rejects.toThrow(/certificate/)
     await expect(connection.observeObjectLock('over-tls')).rejects.toThrow(/certificate/)
+    await connection.close()
+  })
+})
+
+describe('a replaced authority', () => {
+  test('An authority that is known later: believed by the next connection, of admin client and SDK', async () => {
+    const otherFolder = mkdtempSync(join(tmpdir(), 'holdfast-tls-'))
+    onTestFinished(() => rmSync(otherFolder, { recursive: true }))
+    let known = createTestAuthority(otherFolder).caPem
+    const connection = lockServer({ kind: 'authorities', pem: () => known })
+    await expect(connection.info()).rejects.toThrow(/certificate/)
+    await expect(connection.observeObjectLock('no-such-bucket')).rejects.toThrow(/certificate/)
+    known = authority.caPem
+    expect((await connection.info()).volumeId).toBe(server.volumeId)
+    expect(await connection.observeObjectLock('no-such-bucket')).toBeNull()
     await connection.close()
   })
 })

@@ -20,11 +20,11 @@ import {
 } from './bucket-access-decide.ts'
 import {
   contentOf,
+  differsInAuthority,
   hasContent,
   type KeyPair,
   type KeySlots,
-  ownerReferenceOf,
-  type SecretContent,
+  secretBody,
 } from './bucket-access-secret.ts'
 import { bucketAccessReport } from './bucket-access-status.ts'
 
@@ -39,7 +39,12 @@ export type BucketAccessParts = {
   /** null: there is no API server, so there are no Secrets. */
   readonly secrets: SecretParts | null
 }
-export type SecretParts = { readonly client: KubeClient; readonly makeKey: () => KeyPair }
+export type SecretParts = {
+  readonly client: KubeClient
+  readonly makeKey: () => KeyPair
+  /** In PEM, the authority of ours that a client of this endpoint has to trust; null: none. */
+  readonly authorityOf: (endpoint: string) => string | null
+}
 
 /**
  * `granted`: the server has exactly these keys, and the Secret says so. `refused`: the server takes no such key. `secretFailed`:
@@ -62,8 +67,8 @@ export type Granted = {
   readonly previousId: string | null
   /** null: the key was there. `tampered`: the Secret had another secret for it than the server. */
   readonly made: NewKeyCause | 'tampered' | null
-  /** The Secret was written. */
-  readonly hasWritten: boolean
+  /** Of the Secret. `authority`: its keys were right, and the certificate of the authority was not that of now. */
+  readonly written: 'nothing' | 'authority' | 'content'
   readonly revokedIds: readonly string[]
 }
 
@@ -165,9 +170,14 @@ async function viewSecret(
   }
 }
 
-async function viewServer({ serverFacts, serverKeys }: BucketAccessParts, key: ObjectKey): Promise<KeysView> {
+async function viewServer(
+  { serverFacts, serverKeys, secrets }: BucketAccessParts,
+  key: ObjectKey,
+): Promise<KeysView> {
   try {
-    return { kind: 'seen', info: await serverFacts.read(), keys: await serverKeys.of(key) }
+    const info = await serverFacts.read()
+    const authority = secrets?.authorityOf(info.s3Endpoint) ?? null
+    return { kind: 'seen', info, authority, keys: await serverKeys.of(key) }
   } catch (error) {
     return { kind: 'failed', error: serverError(error) }
   }
@@ -251,7 +261,7 @@ class Work {
     await this.#revokeAllBut(step.keptMeanwhile)
     const { slots, made, put } = await this.#putSlots(step)
     await this.#revokeAllBut([slots.current.accessKeyId, slots.previous?.accessKeyId ?? ''])
-    const hasWritten = await this.#writeSecret(step, slots).catch(async (error: unknown) => {
+    const written = await this.#writeSecret(step, slots).catch(async (error: unknown) => {
       // Nobody has it: it must not wait for the next look to be refused.
       if (made !== null) await this.#revoke(slots.current.accessKeyId)
       throw error
@@ -262,7 +272,7 @@ class Work {
       currentId: slots.current.accessKeyId,
       previousId: slots.previous?.accessKeyId ?? null,
       made,
-      hasWritten,
+      written,
       revokedIds: this.#revokedIds,
     }
   }
@@ -329,14 +339,14 @@ class Work {
     this.#revokedIds.push(accessKeyId)
   }
 
-  /** False: it said all of this already. Errors: the API server's. */
-  async #writeSecret(step: GrantStep, slots: KeySlots & { current: KeyPair }): Promise<boolean> {
+  /** Nothing where it said all of this already. Errors: the API server's. */
+  async #writeSecret(step: GrantStep, slots: KeySlots & { current: KeyPair }): Promise<Granted['written']> {
     const { object, server } = this.#snapshot
     const { secrets } = this.#parts
-    if (step.secret.kind === 'given' || secrets === null || server.kind === 'failed') return false
+    if (step.secret.kind === 'given' || secrets === null || server.kind === 'failed') return 'nothing'
     const { held, rotatedFor } = step.secret
-    const content = contentOf(slots, step.bucketNames, server.info, rotatedFor)
-    if (held !== null && hasContent(held, object, content)) return false
+    const content = contentOf(slots, step.bucketNames, server, rotatedFor)
+    if (held !== null && hasContent(held, object, content)) return 'nothing'
     this.#parts.leadership.assertHeld()
     const { namespace } = object.metadata
     const name = object.spec.secretName ?? ''
@@ -345,7 +355,7 @@ class Work {
     if (held === null) {
       // A create that meets another's Secret is refused; an apply would write into it.
       await secrets.client.send({ method: 'POST', path: secretsPath(namespace), query, body }, this.#signal)
-      return true
+      return 'content'
     }
     const { uid, resourceVersion } = held
     await secrets.client.send(
@@ -358,33 +368,12 @@ class Work {
       },
       this.#signal,
     )
-    return true
+    return differsInAuthority(held, object, content) ? 'authority' : 'content'
   }
 
   #makeKey(): KeyPair {
     const { secrets } = this.#parts
     if (secrets === null) throw new Error('without Secrets no key is made')
     return secrets.makeKey()
-  }
-}
-
-function secretBody(object: BucketAccessSnapshot['object'], { data, annotations }: SecretContent) {
-  const { namespace } = object.metadata
-  const encoded = Object.entries(data).map(([name, value]) => [name, Buffer.from(value).toString('base64')])
-  return {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    type: 'Opaque',
-    metadata: {
-      namespace,
-      name: object.spec.secretName ?? '',
-      annotations,
-      labels: {
-        'app.kubernetes.io/name': 'holdfast',
-        'app.kubernetes.io/managed-by': 'holdfast-operator',
-      },
-      ownerReferences: [ownerReferenceOf(object)],
-    },
-    data: Object.fromEntries(encoded),
   }
 }

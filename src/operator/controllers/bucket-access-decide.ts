@@ -26,9 +26,17 @@ export type SecretView =
   | { readonly kind: 'failed'; readonly error: Error }
   | { readonly kind: 'unsupported' }
 
-/** The server's own facts, and the keys that it has of this object, the oldest first. */
+/**
+ * The server's own facts, and the keys that it has of this object, the oldest first. `authority`: in PEM, what a client has to
+ * trust to reach the S3 endpoint; null: nothing of ours.
+ */
 export type KeysView =
-  | { readonly kind: 'seen'; readonly info: ServerInfo; readonly keys: readonly AccessKeyFactsAnswer[] }
+  | {
+      readonly kind: 'seen'
+      readonly info: ServerInfo
+      readonly authority: string | null
+      readonly keys: readonly AccessKeyFactsAnswer[]
+    }
   | { readonly kind: 'failed'; readonly error: Error }
 
 export type BucketAccessSnapshot = {
@@ -78,7 +86,7 @@ export function changesAnything(step: AccessStep, { object, server }: BucketAcce
     isDeepStrictEqual(server.keys.map(({ accessKeyId }) => accessKeyId).sort(), wanted.sort()) &&
     server.keys.every((key) => isDeepStrictEqual(key.statements, statements))
   if (!isSame || secret.kind === 'given') return !isSame
-  const content = contentOf(slots, bucketNames, server.info, secret.rotatedFor)
+  const content = contentOf(slots, bucketNames, server, secret.rotatedFor)
   return secret.held === null || !hasContent(secret.held, object, content)
 }
 

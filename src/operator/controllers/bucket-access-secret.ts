@@ -40,9 +40,13 @@ export function isMadeFor({ owners }: Pick<HeldSecret, 'owners'>, { metadata }: 
   )
 }
 
-/** Deleting the object deletes its Secret. */
-export function ownerReferenceOf({ metadata: { name, uid } }: BucketAccess): object {
-  return { apiVersion, kind: 'BucketAccess', name, uid }
+/** The certificate of the authority that clients have to trust, in PEM: for a file, no name of an environment variable. */
+const authorityField = 'ca.crt'
+
+/** What a Secret says of the server beside the keys. */
+export type Reaching = {
+  readonly info: Pick<ServerInfo, 's3Endpoint' | 'region'>
+  readonly authority: string | null
 }
 
 /**
@@ -52,7 +56,7 @@ export function ownerReferenceOf({ metadata: { name, uid } }: BucketAccess): obj
 export function contentOf(
   slots: { readonly current: KeyPair; readonly previous: KeyPair | null },
   bucketNames: readonly string[],
-  { s3Endpoint, region }: Pick<ServerInfo, 's3Endpoint' | 'region'>,
+  { info: { s3Endpoint, region }, authority }: Reaching,
   rotatedFor: string | null,
 ): SecretContent {
   const { accessKeyId, secretAccessKey } = slots.current
@@ -73,6 +77,7 @@ export function contentOf(
       COSI_S3_BUCKET_ID: bucketName,
       COSI_S3_ENDPOINT: s3Endpoint,
       COSI_S3_REGION: region,
+      ...(authority === null ? {} : { [authorityField]: authority }),
       ...(slots.previous === null
         ? {}
         : {
@@ -82,6 +87,14 @@ export function contentOf(
     },
     annotations: rotatedFor === null ? {} : { [annotations.rotateNow]: rotatedFor },
   }
+}
+
+/** Whether `held` differs from the content in nothing but the authority, which may have been replaced. */
+export function differsInAuthority(held: HeldSecret, object: BucketAccess, content: SecretContent): boolean {
+  const authority = content.data[authorityField]
+  if (authority === undefined || held.data[authorityField] === authority) return false
+  const renewed = { ...held, data: { ...held.data, [authorityField]: authority } }
+  return hasContent(renewed, object, content)
 }
 
 /** Fields that others added are no difference, but a former key that is to be gone is. */
@@ -94,4 +107,28 @@ export function hasContent(held: HeldSecret, { metadata }: BucketAccess, content
   const hasFormer = Object.keys(held.data).some((name) => name.startsWith(previous))
   const wantsFormer = Object.keys(content.data).some((name) => name.startsWith(previous))
   return isSame && hasFormer === wantsFormer && held.owners.some(({ uid }) => uid === metadata.uid)
+}
+
+/** As it is sent to the API server. Deleting the object deletes its Secret. */
+export function secretBody(
+  { metadata: { namespace, name, uid }, spec }: BucketAccess,
+  { data, annotations: noted }: SecretContent,
+) {
+  const encoded = Object.entries(data).map(([field, value]) => [field, Buffer.from(value).toString('base64')])
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'Opaque',
+    metadata: {
+      namespace,
+      name: spec.secretName ?? '',
+      annotations: noted,
+      labels: {
+        'app.kubernetes.io/name': 'holdfast',
+        'app.kubernetes.io/managed-by': 'holdfast-operator',
+      },
+      ownerReferences: [{ apiVersion, kind: 'BucketAccess', name, uid }],
+    },
+    data: Object.fromEntries(encoded),
+  }
 }

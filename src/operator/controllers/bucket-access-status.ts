@@ -282,7 +282,7 @@ function doneEvents(object: BucketAccessSnapshot['object'], outcome: BucketAcces
 
 function writtenEvents(
   object: BucketAccessSnapshot['object'],
-  { made, currentId, hasWritten }: Granted,
+  { made, currentId, written }: Granted,
 ): readonly Said[] {
   switch (made) {
     case 'first':
@@ -293,7 +293,8 @@ function writtenEvents(
     case 'tampered':
       return [say('SecretRestored', restored(made, currentId))]
     case null:
-      return hasWritten && isSettled(object) ? [say('SecretRestored', null)] : []
+      if (written === 'authority') return [say('AuthorityReplaced', null)]
+      return written === 'content' && isSettled(object) ? [say('SecretRestored', null)] : []
     default:
       return unreachable(made, 'a key was there or was made for a reason')
   }

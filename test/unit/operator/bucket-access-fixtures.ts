@@ -54,7 +54,7 @@ export function heldOf(
   rotatedFor: string | null = null,
 ): Extract<SecretView, { kind: 'held' }> {
   const owners = [{ apiVersion: 'holdfast.dev/v1', kind: 'BucketAccess', name: 'app', uid: 'access-uid' }]
-  const content = contentOf({ current, previous }, bucketNames, info, rotatedFor)
+  const content = contentOf({ current, previous }, bucketNames, { info, authority: null }, rotatedFor)
   return { kind: 'held', secret: { ...content, owners, uid: 'secret-uid', resourceVersion: '40' } }
 }
 
@@ -66,7 +66,7 @@ export function snapshotOf(
     object: accessOf(),
     buckets: [{ kind: 'ready', name: 'ledger', bucketName: 'team-ledger' }],
     secret: { kind: 'none' },
-    server: { kind: 'seen', info, keys },
+    server: { kind: 'seen', info, authority: null, keys },
     guard: null,
     ...given,
   }

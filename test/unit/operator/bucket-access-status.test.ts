@@ -17,7 +17,7 @@ const granted: Granted = {
   currentId: 'HFFIRST',
   previousId: null,
   made: null,
-  hasWritten: false,
+  written: 'nothing',
   revokedIds: [],
 }
 const report = (snapshot: BucketAccessSnapshot, outcome: BucketAccessOutcome = granted) =>
@@ -35,7 +35,7 @@ function settled(snapshot: BucketAccessSnapshot): BucketAccessStatus {
 }
 
 test('BucketAccess: granted, the status says what the server has, ids and no secret', () => {
-  const { status, events, next } = report(inSync, { ...granted, made: 'first', hasWritten: true })
+  const { status, events, next } = report(inSync, { ...granted, made: 'first', written: 'content' })
   expect(status).toMatchObject({
     observedGeneration: 2,
     accountId: '100000000001',
@@ -148,12 +148,19 @@ test('BucketAccess: its keys are revoked, the status has none and each is told',
 
 test('Secret: written again without a reason of ours, that is told; with one, it is not', () => {
   const object = accessOf({}, settled(inSync))
-  const written = { ...granted, hasWritten: true }
+  const written = { ...granted, written: 'content' } as const
   expect(reasons({ ...inSync, object }, written)).toEqual(['SecretRestored'])
   for (const made of ['lost', 'tampered'] as const)
     expect(reasons({ ...inSync, object }, { ...written, made })).toEqual(['SecretRestored'])
   const changed = { ...object, metadata: { ...object.metadata, generation: 3 } }
   expect(reasons({ ...inSync, object: changed }, written)).toEqual([])
+})
+
+test('Secret: written for the authority alone, that is told as what it is', () => {
+  const object = accessOf({}, settled(inSync))
+  const written = { ...granted, written: 'authority' } as const
+  expect(reasons({ ...inSync, object }, written)).toEqual(['AuthorityReplaced'])
+  expect(reasons({ ...inSync, object }, { ...written, made: 'rotation' })).toEqual(['CredentialsRotated'])
 })
 
 test('BucketAccess: the server is silent after it was granted, the last answer stays and a problem is told once', () => {
