@@ -4,13 +4,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Cluster } from './cluster/cluster.ts'
 import { until } from './cluster/until.ts'
 import { clockFileVariable } from './file-clock.ts'
 import type { TestServer } from './server.ts'
 
 const program = join(import.meta.dirname, '../../bin/holdfast')
-const shiftedClock = join(import.meta.dirname, 'shifted-clock.ts')
+const shiftedClock = fileURLToPath(new URL('./shifted-clock.ts', import.meta.url))
 const waitMs = 60_000
 
 export type RunningOperator = {
