@@ -77,6 +77,7 @@ function benchToolsMissing(): string | null {
 
 function chartToolsMissing(): string | null {
   if (!isBuilt('helm')) return 'bash tools/build.sh helm (about 3 min, needs Go)'
+  if (!isBuilt('chart-tools')) return 'bash tools/build.sh chart-tools (about 2 min, needs Go)'
   return need('promtool', 'apt-get install prometheus') ?? controlPlaneMissing()
 }
 

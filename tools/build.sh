@@ -2,6 +2,7 @@
 # Builds what the cluster tier needs and npm cannot install, and prints the path of the binary:
 #   tools/build.sh                 the control plane: kube-apiserver and the other processes in one binary
 #   tools/build.sh helm            Helm
+#   tools/build.sh chart-tools     what judges the chart: kubeconform, kube-score, helm-unittest, and others' CRDs
 #   tools/build.sh dns             CoreDNS with the plugins that a cluster's names need
 #   tools/build.sh minio|versitygw a server that the benchmark compares with
 #   tools/build.sh bench-client    the benchmark's load client
@@ -26,17 +27,24 @@ require_go() {
   ((${have%%[!0-9]*} >= $2)) || fail "Go 1.$have is too old to build $1: install Go 1.$2 or later"
 }
 
-# build NAME MODULE_DIR PACKAGE LDFLAGS: into the cache. The binary gets its name only when it is complete.
-build() {
-  local name=$1 module_dir=$2 package=$3 ldflags=$4 target started=$SECONDS
-  target=$(cache_path "$name")
+# lock_cache NAME: by descriptor 9, until that is closed.
+lock_cache() {
+  local target
+  target=$(cache_path "$1")
   command -v flock >/dev/null || fail 'flock is missing: install util-linux'
   mkdir -p "$(dirname "$target")"
   exec 9>"$target.lock"
   if ! flock --nonblock 9; then
-    say "$name is being built by another call; waiting for it"
+    say "$1 is being built by another call; waiting for it"
     flock 9
   fi
+}
+
+# build NAME MODULE_DIR PACKAGE LDFLAGS: into the cache. The binary gets its name only when it is complete.
+build() {
+  local name=$1 module_dir=$2 package=$3 ldflags=$4 target started=$SECONDS
+  target=$(cache_path "$name")
+  lock_cache "$name"
   if [[ ! -x "$target" ]]; then
     say "building $name at low priority (minutes of CPU the first time) into $(dirname "$target")"
     # Without cgo no C compiler is needed. -mod=readonly: go.sum, the key of the cache, must not change.
@@ -107,6 +115,42 @@ build_dns() {
   cache_path coredns
 }
 
+# Of the modules in foreign-kinds/go.mod the CRDs that crds.txt names; the modules themselves are not kept.
+build_foreign_kinds() {
+  local target modules module version file
+  target=$(cache_path foreign-kinds)
+  lock_cache foreign-kinds
+  if [[ ! -d "$target" ]]; then
+    say "taking the CustomResourceDefinitions of others out of their Go modules into $target"
+    modules=$target.modules
+    rm -rf "$modules" "$target.partial" && mkdir "$target.partial"
+    while read -r module version; do
+      # Where go.sum is, by which Go judges what it gets.
+      (cd "$tools_dir/foreign-kinds" && GOTOOLCHAIN=local GOFLAGS=-modcacherw GOMODCACHE="$modules" \
+        go mod download "$module@$version") >&2 || fail "$module $version could not be had, see above"
+      while read -r file; do
+        cp "$modules/$module@$version/$file" "$target.partial/" || fail "$module $version has no $file"
+      done < <(sed -n "s|^$module ||p" "$tools_dir/foreign-kinds/crds.txt")
+    done < <(sed -nE 's/^\t([^ ]+) (v[^ ]+)$/\1 \2/p' "$tools_dir/foreign-kinds/go.mod")
+    rm -rf "$modules"
+    mv "$target.partial" "$target"
+  fi
+  exec 9>&-
+}
+
+build_chart_tools() {
+  local name
+  build_module kubeconform "$tools_dir/chart-tools" github.com/yannh/kubeconform/cmd/kubeconform >/dev/null
+  build_module kube-score "$tools_dir/chart-tools" github.com/zegl/kube-score/cmd/kube-score >/dev/null
+  # Of Helm's module: it renders by the Helm that the other tests use, and most of it is compiled for that.
+  build_module helm-unittest "$tools_dir/helm" github.com/helm-unittest/helm-unittest/cmd/helm-unittest >/dev/null
+  if [[ ! -d $(cache_path foreign-kinds) ]]; then
+    require_go foreign-kinds 26
+    build_foreign_kinds
+  fi
+  for name in "${chart_tools[@]}"; do cache_path "$name"; done
+}
+
 # build_module NAME MODULE_DIR PACKAGE: a program with nothing to stamp.
 build_module() {
   if [[ ! -x $(cache_path "$1") ]]; then
@@ -121,10 +165,11 @@ bench_dir=$tools_dir/../bench
 case "${1:-control-plane}" in
   control-plane) build_control_plane ;;
   helm) build_helm ;;
+  chart-tools) build_chart_tools ;;
   dns) build_dns ;;
   minio) build_module minio "$bench_dir/peers/minio" github.com/minio/minio ;;
   versitygw) build_module versitygw "$bench_dir/peers/versitygw" github.com/versity/versitygw/cmd/versitygw ;;
   bench-client) build_module bench-client "$bench_dir/client" . ;;
   --print) print_paths "${2:-control-plane}" ;;
-  *) fail "unknown tool $1; usage: tools/build.sh [--print] [control-plane | helm | dns | minio | versitygw | bench-client]" ;;
+  *) fail "unknown tool $1; usage: tools/build.sh [--print] [control-plane | helm | chart-tools | dns | minio | versitygw | bench-client]" ;;
 esac

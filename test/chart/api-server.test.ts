@@ -12,7 +12,6 @@ import {
   at,
   chartFolder,
   flagsOf,
-  foreignKind,
   helm,
   type KubeObject,
   type Pod,
@@ -28,6 +27,7 @@ import { type ControlPlane, startControlPlane } from '../support/cluster/control
 import { freePort } from '../support/cluster/free-port.ts'
 import { until } from '../support/cluster/until.ts'
 import type { UserName } from '../support/cluster/users.ts'
+import { installForeignKinds } from '../support/foreign-kinds.ts'
 
 const { name, namespace } = release
 const waitMs = 90_000
@@ -54,17 +54,13 @@ beforeAll(async () => {
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' }
   await apply([
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } },
-    foreignKind('monitoring.coreos.com', 'ServiceMonitor'),
-    foreignKind('monitoring.coreos.com', 'PrometheusRule'),
-    foreignKind('cert-manager.io', 'Certificate'),
-    foreignKind('gateway.networking.k8s.io', 'HTTPRoute'),
     ...watched.map((watchedName) => ({
       apiVersion: 'v1',
       kind: 'Namespace',
       metadata: { name: watchedName },
     })),
   ])
-  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s')
+  await installForeignKinds(cluster)
   await until('the default ServiceAccount', waitMs, () => read('serviceaccounts', 'default'))
 })
 

@@ -1,8 +1,7 @@
 /** `vitest run --project chart -u` writes them anew; the difference is for the reviewer. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { stringify } from 'yaml'
-import { type KubeObject, renderSet, root, valueSets } from '../support/chart.ts'
+import { type KubeObject, renderSet, root, valueSets, yamlOf } from '../support/chart.ts'
 
 /** Generated as a whole and compared with their source elsewhere. */
 const elsewhere = [
@@ -15,7 +14,7 @@ const elsewhere = [
 function golden(objects: readonly KubeObject[]): string {
   const texts = objects
     .filter(({ kind, metadata }) => !elsewhere.includes(kind) && !metadata.name.endsWith('-dashboard'))
-    .map((object) => stringify(object, { aliasDuplicateObjects: false, lineWidth: 0 }))
+    .map((object) => yamlOf(object))
   return texts.join('---\n')
 }
 

@@ -2,8 +2,16 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { stringify } from 'yaml'
-import { at, type KubeObject, parseObjects, podOf, release, renderSet, root } from '../support/chart.ts'
+import {
+  at,
+  type KubeObject,
+  parseObjects,
+  podOf,
+  release,
+  renderSet,
+  root,
+  yamlOf,
+} from '../support/chart.ts'
 import { runCommand } from '../support/clients/command.ts'
 
 const folder = 'examples/kustomize'
@@ -76,7 +84,7 @@ describe('the Kustomize base', () => {
   test.each(files.map(([name]) => name))('%s: what the chart renders', async (name) => {
     const texts = baseObjects()
       .filter((object) => !isElsewhere(object) && fileOf(object) === name)
-      .map((object) => stringify(object, { aliasDuplicateObjects: false, lineWidth: 0 }))
+      .map((object) => yamlOf(object))
     expect(texts.length).toBeGreaterThan(0)
     await expect(head + texts.join('---\n')).toMatchFileSnapshot(join(root, folder, 'base', name))
   })

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { parseAllDocuments } from 'yaml'
+import { parseAllDocuments, stringify } from 'yaml'
 import { toolPath } from './cluster/binaries.ts'
 
 export const root = join(import.meta.dirname, '../..')
@@ -24,6 +24,8 @@ export type KubeObject = {
 }
 
 export type Rendering = {
+  /** As Helm prints it. */
+  readonly text: string
   readonly objects: readonly KubeObject[]
   /** The one object of this kind whose name ends so. Throws if there is none, or more than one. */
   readonly one: (kind: string, nameEnd?: string) => KubeObject
@@ -45,7 +47,7 @@ export function render(values: object, args: readonly string[] = []): Rendering 
   const given = ['template', release.name, chartFolder, '--namespace', release.namespace, '--values', '-']
   const { code, stdout, stderr } = helm([...given, ...args], JSON.stringify(values))
   if (code !== 0) throw new Error(stderr)
-  return renderingOf(parseObjects(stdout))
+  return renderingOf(stdout, parseObjects(stdout))
 }
 
 const rendered = new Map<string, Rendering>()
@@ -77,7 +79,12 @@ export function parseObjects(text: string): KubeObject[] {
   })
 }
 
-function renderingOf(objects: readonly KubeObject[]): Rendering {
+/** As Kubernetes reads it, which takes `yes` without quotes for true. */
+export function yamlOf(object: KubeObject): string {
+  return stringify(object, { version: '1.1', aliasDuplicateObjects: false, lineWidth: 0 })
+}
+
+function renderingOf(text: string, objects: readonly KubeObject[]): Rendering {
   const all = (kind: string) => objects.filter((object) => object.kind === kind)
   const one = (kind: string, nameEnd = '') => {
     const found = all(kind).filter(({ metadata }) => metadata.name.endsWith(nameEnd))
@@ -87,7 +94,7 @@ function renderingOf(objects: readonly KubeObject[]): Rendering {
     }
     return object
   }
-  return { objects, one, all }
+  return { text, objects, one, all }
 }
 
 /** The field at a path, with numbers for places in lists; throws where there is none. */
@@ -134,24 +141,4 @@ export function flagsOf(pod: Pod): ReadonlyMap<string, string> {
     flags.set(flag, rest.join('='))
   }
   return flags
-}
-
-/** A kind of somebody else's that takes any fields. */
-export function foreignKind(group: string, kind: string): object {
-  const plural = `${kind.toLowerCase()}s`
-  const openAPIV3Schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: {
-      name: `${plural}.${group}`,
-      annotations: { 'api-approved.kubernetes.io': 'unapproved, in place of the real one' },
-    },
-    spec: {
-      group,
-      names: { kind, plural, singular: kind.toLowerCase(), listKind: `${kind}List` },
-      scope: 'Namespaced',
-      versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema } }],
-    },
-  }
 }
