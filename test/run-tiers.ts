@@ -36,7 +36,8 @@ const tiers: readonly Tier[] = [
       need('aws', 'apt-get install awscli') ??
       need('lua5.4', 'apt-get install lua5.4') ??
       need('restic', 'apt-get install restic') ??
-      need('barman-cloud-wal-archive', 'apt-get install barman-cli-cloud'),
+      need('barman-cloud-wal-archive', 'apt-get install barman-cli-cloud') ??
+      (isBuilt('kopia') ? null : 'bash tools/build.sh kopia (about 4 min, needs Go)'),
   },
   { name: 'bench', missing: benchToolsMissing },
   { name: 'image', missing: imageToolsMissing },

@@ -3,6 +3,7 @@
 #   tools/build.sh                 the control plane: kube-apiserver and the other processes in one binary
 #   tools/build.sh helm            Helm
 #   tools/build.sh chart-tools     what judges the chart: kubeconform, kube-score, helm-unittest, and others' CRDs
+#   tools/build.sh kopia           kopia, whose example the clients tier tries
 #   tools/build.sh dns             CoreDNS with the plugins that a cluster's names need
 #   tools/build.sh minio|versitygw a server that the benchmark compares with
 #   tools/build.sh bench-client    the benchmark's load client
@@ -40,16 +41,16 @@ lock_cache() {
   fi
 }
 
-# build NAME MODULE_DIR PACKAGE LDFLAGS: into the cache. The binary gets its name only when it is complete.
+# build NAME MODULE_DIR PACKAGE LDFLAGS [TAGS]: into the cache. The binary gets its name only when it is complete.
 build() {
-  local name=$1 module_dir=$2 package=$3 ldflags=$4 target started=$SECONDS
+  local name=$1 module_dir=$2 package=$3 ldflags=$4 tags=${5:-} target started=$SECONDS
   target=$(cache_path "$name")
   lock_cache "$name"
   if [[ ! -x "$target" ]]; then
     say "building $name at low priority (minutes of CPU the first time) into $(dirname "$target")"
     # Without cgo no C compiler is needed. -mod=readonly: go.sum, the key of the cache, must not change.
     (cd "$module_dir" && GOTOOLCHAIN=local CGO_ENABLED=0 nice -n 10 \
-      go build -mod=readonly -buildvcs=false -trimpath -ldflags "-s -w $ldflags" \
+      go build -mod=readonly -buildvcs=false -trimpath -tags "$tags" -ldflags "-s -w $ldflags" \
       -o "$target.partial" "$package") >&2 ||
       fail "go build of $name failed, see above; it must reach a Go module proxy (go env GOPROXY)"
     mv "$target.partial" "$target"
@@ -151,11 +152,11 @@ build_chart_tools() {
   for name in "${chart_tools[@]}"; do cache_path "$name"; done
 }
 
-# build_module NAME MODULE_DIR PACKAGE: a program with nothing to stamp.
+# build_module NAME MODULE_DIR PACKAGE [TAGS]: a program with nothing to stamp.
 build_module() {
   if [[ ! -x $(cache_path "$1") ]]; then
     require_go "$1" 26
-    build "$1" "$2" "$3" ''
+    build "$1" "$2" "$3" '' "${4:-}"
   fi
   cache_path "$1"
 }
@@ -167,9 +168,10 @@ case "${1:-control-plane}" in
   helm) build_helm ;;
   chart-tools) build_chart_tools ;;
   dns) build_dns ;;
+  kopia) build_module kopia "$tools_dir/kopia" github.com/kopia/kopia nohtmlui ;;
   minio) build_module minio "$bench_dir/peers/minio" github.com/minio/minio ;;
   versitygw) build_module versitygw "$bench_dir/peers/versitygw" github.com/versity/versitygw/cmd/versitygw ;;
   bench-client) build_module bench-client "$bench_dir/client" . ;;
   --print) print_paths "${2:-control-plane}" ;;
-  *) fail "unknown tool $1; usage: tools/build.sh [--print] [control-plane | helm | chart-tools | dns | minio | versitygw | bench-client]" ;;
+  *) fail "unknown tool $1: the head of tools/build.sh says which there are" ;;
 esac
