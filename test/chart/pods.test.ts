@@ -244,6 +244,7 @@ describe('the StatefulSet of the server', () => {
       '--access-log': 'on',
       '--log-level': 'debug',
       '--lifecycle-interval': '30m',
+      '--scrub-bytes-per-second': '104857600',
     })
     expect(
       renderSet('full')

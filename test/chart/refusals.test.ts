@@ -21,6 +21,11 @@ const rows: readonly (readonly [string, object, string])[] = [
     { server: { persistence: { existingClaim: 'mine', storageClassName: 'fast' } } },
     'storageClassName belongs to a claim that the chart makes',
   ],
+  [
+    'a backup on the volume itself',
+    { server: { backup: { existingClaim: 'data-holdfast-server-0' } } },
+    'server.backup.existingClaim is the claim of the volume itself',
+  ],
   ['an Ingress without a host', { ingress: { enabled: true } }, 'ingress.hosts'],
   [
     'an Ingress to HTTP that is off',

@@ -30,8 +30,8 @@ or a body: the rest is copied, a good copy from before is kept (of bodies where 
 last column do not reach, for example on a filesystem that only the backup's user may write, and copy that to another place.
 
 While bodies are copied the server serves, but removes none: what is deleted meanwhile frees its space after the backup. The metadata file may grow
-while it is copied. Run it on the machine of the server and, on Kubernetes, in its container (\`kubectl exec\`, with a second volume mounted at
-\`/backup\`); it refuses a served volume that is mounted for reading only. Another container may have process ids of its own, which the metadata's list of readers would mistake for processes that are gone. Secrets of stored access keys are in it as they
+while it is copied. Run it on the machine of the server and, on Kubernetes, in its container (\`kubectl exec\`, with a claim that \`server.backup.existingClaim\` of the chart mounts at
+\`/backup\`: [example](../examples/backup/README.md), which says why there is no CronJob); it refuses a served volume that is mounted for reading only. Another container may have process ids of its own, which the metadata's list of readers would mistake for processes that are gone. Secrets of stored access keys are in it as they
 are on the volume, sealed by the master key, which is not.
 
 **Restore.** Versions, bytes and locks are those of the backup; what was locked, extended or held after it is not, unless \`--audit\` names what \`holdfast audit export\`
@@ -52,4 +52,4 @@ the new one is accepted: two volumes of one identity diverge.
 **CSI snapshots.** A snapshot of the claim is the volume as after a power cut, and opens like that: snapshot the whole volume at one moment, never
 \`kv\` and \`bodies\` apart. But it is not marked: a server on it takes writes at once, with its old access keys, and knows nothing of what was locked since.
 So do not serve it: mount the claim made of the snapshot, run \`holdfast backup --data\` on it (it may be read-only; the server of the original is not
-slowed and frees its space), and restore from that.`
+slowed and frees its space), and restore from that. The [example](../examples/backup/README.md) has the manifests.`

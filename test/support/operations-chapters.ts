@@ -1,10 +1,21 @@
 /** What docs/OPERATIONS.md says of a whole installation: its size, its end, and what may befall it. */
 import { limits } from '../../src/lib/limits.ts'
+import { footprints } from './footprint.ts'
 import { table } from './markdown.ts'
 
 const mebibytes = (bytes: number) => `${bytes / 1024 ** 2} MiB`
 const percent = `${limits.freeSpaceFractionMin * 100} %`
 const reserve = `${limits.freeSpaceBytesMin / 1024 ** 3} GiB`
+
+const sizeOf = (kibibytes: number) => (kibibytes === 0 ? 'none' : `${kibibytes} KiB`)
+const footprintTable = table(
+  ['Body', 'Metadata', 'File'],
+  footprints.map(({ bodyBytes, metadataKibibytes, fileKibibytes }) => [
+    `${bodyBytes / 1024} KiB`,
+    sizeOf(metadataKibibytes),
+    sizeOf(fileKibibytes),
+  ]),
+)
 
 export const sizing = `## Sizing
 
@@ -18,7 +29,13 @@ export const sizing = `## Sizing
   where the storage class allows that; the server sees it at once.
 - **CPU and memory.** A worker a core, at least two (\`server.workers\`). No memory is proportional to the size of an object or a bucket; the chart’s request and
   limit fit a few cores. The more of the metadata fit the machine’s page cache, the fewer listings wait for the disk. No CPU limit: throttling delays flushes.
-- **Growing past one volume** is more servers: a release each, with \`operator.watchNamespaces\` and a \`cluster.id\` of its own.`
+- **Growing past one volume** is more servers: a release each, with \`operator.watchNamespaces\` and a \`cluster.id\` of its own.
+
+What a locked version takes on the disk, about, as measured one by one; the metadata are its record, its entries in indexes, its audit record, the share of their
+pages that is free, and a body that lies with them (a page more than its size). \`npx vitest run --project standalone test/standalone/footprint.test.ts\`
+prints it for your machine and file system.
+
+${footprintTable}`
 
 const disasters: readonly (readonly [string, string, string])[] = [
   [

@@ -2,6 +2,8 @@
  * Every value of the chart, one row each: the only source of values.yaml, values.schema.json and the table in the chart's
  * README. Order is the order of those files.
  */
+import { settings } from '../../src/config/settings.ts'
+import { limits } from '../../src/lib/limits.ts'
 import { profileNames } from '../../src/lib/profile.ts'
 import { podRows } from './pod-values.ts'
 import { choice, flag, list, map, number, object, text, type ValueRow } from './value-row.ts'
@@ -143,6 +145,12 @@ export const valueRows: readonly ValueRow[] = [
     pattern: durationPattern,
   }),
   number(
+    'server.scrubBytesPerSecond',
+    null,
+    `How fast all bytes are read again once a week to find damage; null: ${settings.scrubBytesPerSecond.initial}.`,
+    { min: limits.bodyBlockBytes, max: 999_999_999 },
+  ),
+  number(
     'server.shutdownGraceSeconds',
     30,
     'How long running requests may take to finish; the kubelet waits 15 s longer.',
@@ -170,6 +178,11 @@ export const valueRows: readonly ValueRow[] = [
     'server.persistence.existingClaim',
     '',
     'A claim of your own instead; its data is never touched by the chart.',
+  ),
+  text(
+    'server.backup.existingClaim',
+    '',
+    'A claim of your own, mounted at `/backup` for `holdfast backup`, which is run in the server’s container; see Operations.',
   ),
   choice('server.service.type', ['ClusterIP', 'NodePort', 'LoadBalancer'], 'Type of the S3 Service.'),
   map('server.service.annotations', 'Annotations of the S3 Service.'),

@@ -10,6 +10,7 @@ require (
 	github.com/cloudnative-pg/cloudnative-pg v1.28.0
 	github.com/cloudnative-pg/plugin-barman-cloud v0.15.0
 	github.com/fluxcd/kustomize-controller v1.7.3
+	github.com/kubernetes-csi/external-snapshotter/client/v8 v8.4.0
 	github.com/prometheus-operator/prometheus-operator v0.85.0
 	github.com/vmware-tanzu/velero v1.18.3
 	sigs.k8s.io/gateway-api v1.4.1

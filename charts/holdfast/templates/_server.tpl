@@ -51,6 +51,9 @@
 - --region={{ .Values.server.region }}
 - --default-profile={{ .Values.server.defaultProfile }}
 - --lifecycle-interval={{ .Values.server.lifecycleInterval }}
+{{- with .Values.server.scrubBytesPerSecond }}
+- --scrub-bytes-per-second={{ int64 . }}
+{{- end }}
 - --shutdown-grace={{ .Values.server.shutdownGraceSeconds }}s
 - --log-level={{ .Values.server.logLevel }}
 - --access-log={{ ternary "on" "off" .Values.server.accessLog }}

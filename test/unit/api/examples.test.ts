@@ -56,4 +56,15 @@ describe('examples', () => {
     )
     expect(removing).toMatchObject([{ actions: ['s3:DeleteObject'], prefixes: ['host1/locks/'] }])
   })
+
+  test('access-keys.json of kopia: the server takes it, and the key may destroy no version', () => {
+    const [key, ...others] = parseAccessKeys(read('examples/kopia/access-keys.json'))
+    expect(others).toEqual([])
+    const statements = key?.principal.kind === 'user' ? (key.principal.statements ?? []) : []
+    const actions = statements.flatMap((statement) => statement.actions)
+    expect(actions).toContain('s3:PutObjectRetention')
+    expect(actions.filter((action) => /Version$|Bypass|Hold|Configuration|\*/.test(action))).toEqual([
+      's3:GetObjectVersion',
+    ])
+  })
 })
