@@ -25,6 +25,8 @@ export type FileLock = {
 export type VolumeLock = FileLock & {
   /** False: another file, or none, is now at the lock's path, so the directory is another volume's or is gone. */
   isInPlace(): Promise<boolean>
+  /** False: the file system of what is in the lock's place takes no writes (EROFS). Writes nothing. */
+  takesWrites(): Promise<boolean>
 }
 
 /**
@@ -51,7 +53,21 @@ export async function lockVolume(directory: string): Promise<VolumeLock> {
     await handle.close()
     throw error
   }
-  return { release: () => handle.close(), isInPlace: () => isSameFile(handle, path) }
+  return {
+    release: () => handle.close(),
+    isInPlace: () => isSameFile(handle, path),
+    takesWrites: () => opensForWriting(path),
+  }
+}
+
+async function opensForWriting(path: string): Promise<boolean> {
+  try {
+    await (await open(path, 'r+')).close()
+    return true
+  } catch (error) {
+    // Whatever else is wrong with it, others tell.
+    return errorCode(error) !== 'EROFS'
+  }
 }
 
 async function isSameFile(handle: FileHandle, path: string): Promise<boolean> {

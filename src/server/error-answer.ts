@@ -1,4 +1,5 @@
 import { AssertionError } from '../lib/assert.ts'
+import { VolumeReadOnlyError } from '../lib/read-only.ts'
 import { renderError } from '../s3/error-document.ts'
 import type { S3Response } from '../s3/operation.ts'
 import { S3Error } from '../s3/s3-error.ts'
@@ -13,7 +14,6 @@ import { CorruptRecordError } from '../store/fields.ts'
 import { StorageFullError } from '../store/free-space.ts'
 import { StoreFailedError, TransactionConflictError, TransactionTooOldError } from '../store/kv/contract.ts'
 import { ServerEpochEndedError } from '../store/volume.ts'
-import { VolumeReadOnlyError } from '../store/volume-copy.ts'
 
 /** What an error means for the server itself, beside its answer. */
 export type Consequence =

@@ -61,5 +61,7 @@ export type FromWorker =
   | { readonly kind: 'metrics'; readonly snapshot: MetricSnapshot }
   /** A bug showed itself: the worker goes on, readiness does not. */
   | { readonly kind: 'fault'; readonly reason: string }
+  /** The file system of the volume takes no writes: the worker reads on. */
+  | { readonly kind: 'readOnly' }
   /** Start failed, or the process must not serve any longer; it exits after this. */
   | { readonly kind: 'failed'; readonly reason: string }

@@ -2,11 +2,12 @@
 import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { VolumeReadOnlyError } from '../lib/read-only.ts'
 import { pathExists } from '../platform/files.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
 import { type BodyInspector, inspectBodies } from '../store/bodies/inspect.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
-import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
+import { openLmdb, openServedLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { openStore } from '../store/open-store.ts'
 import { recoverStages } from '../store/recover.ts'
 import type { MasterKey } from '../store/sealed-secret.ts'
@@ -15,7 +16,13 @@ import { beginServerEpoch, endServerEpoch, fencedKeyValue, openVolume, readVolum
 import { readVolumeCopy, VolumeIsBackupError } from '../store/volume-copy.ts'
 import type { StoreMeasures } from './measured-store.ts'
 
-export type VolumeParts = { readonly directory: string; readonly clock: Clock; readonly log: Log }
+export type VolumeParts = {
+  readonly directory: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Told once, when the file system is found to take no writes; reads go on. */
+  readonly onReadOnly?: () => void
+}
 
 export type VolumeOwner = {
   readonly store: Store
@@ -25,8 +32,9 @@ export type VolumeOwner = {
 }
 
 /** Supervisor: identity, a new epoch (from here on no older server commits anything), recovery of stages. */
-export async function openVolumeOwner({ directory, clock, log }: VolumeParts): Promise<VolumeOwner> {
-  const kv = await openLmdb({ directory: kvDirectory(directory) })
+export async function openVolumeOwner(parts: VolumeParts): Promise<VolumeOwner> {
+  const { directory, clock, log, onReadOnly = () => {} } = parts
+  const kv = await openLmdb({ directory: kvDirectory(directory), onReadOnly })
   try {
     const volume = await openVolume(kv, clock)
     await refuseBackup(kv, directory)
@@ -39,7 +47,12 @@ export async function openVolumeOwner({ directory, clock, log }: VolumeParts): P
       store,
       epoch,
       close: async () => {
-        await endServerEpoch(kv, epoch)
+        try {
+          await endServerEpoch(kv, epoch)
+        } catch (error) {
+          // The next start recovers, as after a crash.
+          if (!(error instanceof VolumeReadOnlyError)) throw error
+        }
         await store.close()
       },
     }
@@ -80,12 +93,13 @@ export async function openWorkerStore({
   worker,
   clock,
   log,
+  onReadOnly = () => {},
   measures,
   masterKey,
 }: WorkerVolumeParts): Promise<Store> {
   // To open it would make an empty one.
   if (!(await hasVolume(directory))) throw new WrongVolumeError(`there is no volume in ${directory}`)
-  const kv = await openLmdb({ directory: kvDirectory(directory) })
+  const kv = await openServedLmdb({ directory: kvDirectory(directory), onReadOnly })
   try {
     const volume = await readVolume(kv)
     if (volume.volumeId !== volumeId)

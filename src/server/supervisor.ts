@@ -15,6 +15,7 @@ import type { ServerOptions, WorkerStart } from './messages.ts'
 import { openVolumeOwner, type VolumeOwner } from './open-volume.ts'
 import { endpointOf, settlePort } from './ports.ts'
 import { processMetrics } from './process-metrics.ts'
+import { type ReadOnlyWatch, watchReadOnly } from './read-only-watch.ts'
 import { volumeMetrics } from './volume-metrics.ts'
 import { WorkerPool } from './worker-pool.ts'
 
@@ -67,10 +68,15 @@ async function startOnVolume(
   volumeLock: VolumeLock,
   { closers, closeAll }: Closing,
 ): Promise<RunningServer> {
-  const owner = await openVolumeOwner({ directory: options.dataDirectory, clock, log })
+  const directory = options.dataDirectory
+  const watch = watchReadOnly(volumeLock.takesWrites, () =>
+    log.error({ directory }, 'the volume is read-only: reads go on'),
+  )
+  closers.push(async () => watch.stop())
+  const owner = await openVolumeOwner({ directory, clock, log, onReadOnly: watch.note })
   closers.push(() => owner.close())
   await owner.store.clock.tick()
-  const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock })
+  const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock, watch })
   closers.push(() => serving.stop())
   const chores = startChores(owner.store, log, options)
   closers.push(() => chores.stop())
@@ -78,7 +84,7 @@ async function startOnVolume(
     ...endpointsOf({ ...options, ...serving.listen }),
     metricsEndpoint: endpointOf(serving.listen.metricsListen, 'http'),
     volumeId: owner.store.volume.volumeId,
-    failed: chores.failed,
+    failed: Promise.race([chores.failed.then(watch.dueAfter), watch.ended]),
     stop: closeAll,
   }
 }
@@ -98,7 +104,7 @@ function schemeOf(certificate: ServerOptions['certificate']): 'http' | 'https' {
 
 type Listen = Pick<ServerOptions, 's3Listen' | 's3TlsListen' | 'adminListen' | 'metricsListen'>
 type Serving = { readonly listen: Listen; readonly stop: () => Promise<void> }
-type ServingParts = SupervisorParts & { readonly volumeLock: VolumeLock }
+type ServingParts = SupervisorParts & { readonly volumeLock: VolumeLock; readonly watch: ReadOnlyWatch }
 
 /** A port that was free may be taken by another process before our workers listen: then others are drawn. */
 async function startServing(
@@ -121,7 +127,7 @@ async function startServing(
 async function listenAndServe(
   options: ServerOptions,
   owner: VolumeOwner,
-  { log, workerModule, clock, volumeLock }: ServingParts,
+  { log, workerModule, clock, volumeLock, watch }: ServingParts,
 ): Promise<Serving> {
   const listen = await settlePorts(options)
   const { s3Endpoint, s3TlsEndpoint } = endpointsOf({ ...options, ...listen })
@@ -131,6 +137,7 @@ async function listenAndServe(
     workerCount: options.workerCount,
     graceMs: options.shutdownGraceMs,
     log,
+    onReadOnly: watch.note,
     startOf: (workerName): WorkerStart => ({
       options: { ...options, ...listen },
       epoch: owner.epoch,
@@ -140,7 +147,9 @@ async function listenAndServe(
     }),
   })
   const ready = async (): Promise<Health> =>
-    (await volumeLock.isInPlace()) ? readiness(owner.store, pool) : volumeGone(options.dataDirectory)
+    (await volumeLock.isInPlace())
+      ? readiness(await watch.refusal(), owner.store, pool)
+      : volumeGone(options.dataDirectory)
   try {
     await pool.start()
     const health = await listenHealth(listen.metricsListen, {
@@ -204,9 +213,9 @@ function volumeGone(directory: string): Health {
   return { kind: 'notReady', reasons: [reason] }
 }
 
-async function readiness(store: Store, pool: WorkerPool): Promise<Health> {
+async function readiness(readOnly: string | null, store: Store, pool: WorkerPool): Promise<Health> {
   const reasons: string[] = []
-  const refusal = await store.writeRefusal()
+  const refusal = readOnly ?? (await store.writeRefusal())
   if (refusal !== null) reasons.push(refusal)
   const fault = pool.fault()
   if (fault !== null) reasons.push(`a worker met a bug and the server should be restarted: ${fault}`)

@@ -15,6 +15,8 @@ export type WorkerPoolOptions = {
   readonly graceMs: number
   readonly log: Log
   readonly startOf: (workerName: string) => WorkerStart
+  /** A worker found that the volume takes no writes. */
+  readonly onReadOnly: () => void
 }
 
 const restartDelayMsMin = 100
@@ -113,8 +115,7 @@ export class WorkerPool {
           slot.isListening = true
           resolve()
         }
-        if (message.kind === 'metrics') this.#keepMetrics(slot, message.snapshot)
-        if (message.kind === 'fault') this.#fault ??= message.reason
+        this.#keepTold(slot, message)
         if (message.kind === 'failed') {
           log.error({ worker: index, reason: message.reason }, 'a worker failed')
           reject(new Error(message.reason))
@@ -132,8 +133,12 @@ export class WorkerPool {
     })
   }
 
-  #keepMetrics(slot: Slot, snapshot: MetricSnapshot): void {
-    slot.metrics = snapshot
+  /** What a worker tells while it serves. */
+  #keepTold(slot: Slot, message: FromWorker): void {
+    if (message.kind === 'fault') this.#fault ??= message.reason
+    if (message.kind === 'readOnly') this.#options.onReadOnly()
+    if (message.kind !== 'metrics') return
+    slot.metrics = message.snapshot
     for (const answered of [...this.#asked]) answered()
   }
 

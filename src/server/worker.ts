@@ -110,6 +110,7 @@ async function startWorker(
     worker: workerName,
     clock,
     log,
+    onReadOnly: () => tell({ kind: 'readOnly' }),
     measures: measureStore(metrics, workerName),
     masterKey: options.masterKeyFile === null ? null : readMasterKey(options.masterKeyFile),
   })

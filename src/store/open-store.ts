@@ -1,6 +1,7 @@
 /** Puts the store together over its two engines. */
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { VolumeReadOnlyError } from '../lib/read-only.ts'
 import { createAccessKeys } from './access-keys.ts'
 import { applyToExisting } from './apply-to-existing.ts'
 import { createAudit } from './audit-log.ts'
@@ -20,13 +21,7 @@ import type { Store, VolumeIdentity } from './store.ts'
 import { createClockStore } from './trusted-clock.ts'
 import { createUploads } from './uploads.ts'
 import { createVersions } from './versions.ts'
-import {
-  createRestoreStore,
-  createWriteGuard,
-  guardedKeyValue,
-  VolumeReadOnlyError,
-  type WriteGuard,
-} from './volume-copy.ts'
+import { createRestoreStore, createWriteGuard, guardedKeyValue, type WriteGuard } from './volume-copy.ts'
 
 export type StoreParts = {
   /** Fenced by the server's epoch (volume.ts), so that nothing commits after a newer server began. */

@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
+import { VolumeReadOnlyError } from '../lib/read-only.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { forgetAccessKeys } from './access-keys.ts'
@@ -36,11 +37,6 @@ export type VolumeCopy = {
 /** The volume is a backup: nothing serves it, it is restored first. */
 export class VolumeIsBackupError extends Error {
   override readonly name = 'VolumeIsBackupError'
-}
-
-/** The volume was restored from a backup and nobody has accepted that yet. Nothing was written. */
-export class VolumeReadOnlyError extends Error {
-  override readonly name = 'VolumeReadOnlyError'
 }
 
 const copyKey = metaKey('volume-copy')

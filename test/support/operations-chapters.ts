@@ -86,6 +86,11 @@ const disasters: readonly (readonly [string, string, string])[] = [
     'Grow the claim. What is locked cannot be deleted; what is not, is freed by clients and lifecycle rules.',
   ],
   [
+    'The file system of the volume turned read-only',
+    'Reads. Writes are 503 and say so, as does `/readyz`.',
+    'Look after the disk. Stop the server, repair the file system (`e2fsck -f`), start it again; a server whose volume takes writes again by itself ends, to be started. Then `holdfast verify`.',
+  ],
+  [
     'The clock was wrong, or the machine off for long',
     'Locks end late, never early.',
     '`holdfast clock` shows it; when a person has checked the time, `holdfast clock accept UNTIL REASON`.',

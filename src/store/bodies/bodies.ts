@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { assert } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { limits } from '../../lib/limits.ts'
+import { fileSystemReadOnly, VolumeReadOnlyError } from '../../lib/read-only.ts'
 import { errorCode, isVolumeFull, makeDirectory, unlinkIfThere } from '../../platform/files.ts'
 import type { StagedBody } from '../store.ts'
 import { bodyIdMs, isBodyId, newBodyId, shardOf, shardsBetween } from './body-id.ts'
@@ -135,7 +136,7 @@ class FileBodies implements Bodies {
     // The trace goes last, so that a crash in between leaves it.
     if (body.isPublished) await this.remove(staged.bodyId)
     this.#staged.delete(staged.bodyId)
-    await unlinkIfThere(body.path)
+    await unlessReadOnly(unlinkIfThere(body.path))
   }
 
   open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader {
@@ -222,7 +223,7 @@ class FileBodies implements Bodies {
     this.#failure = new BodyStoreFailedError('the store of bodies is closed')
     // Traces of a worker of the same name that died in this epoch: they are for the next start, too.
     for await (const name of namesIn(this.#stage)) if (isBodyId(name)) return
-    await this.#removeStageFolder(this.#stage)
+    await unlessReadOnly(this.#removeStageFolder(this.#stage))
   }
 
   async #beginFile(bodyId: string, head: readonly Uint8Array[]): Promise<StageFile> {
@@ -240,11 +241,11 @@ class FileBodies implements Bodies {
 
   async #dropFile(file: StageFile): Promise<void> {
     await file.close().catch(() => {})
-    await unlinkIfThere(file.path)
+    await unlessReadOnly(unlinkIfThere(file.path))
   }
 
   /**
-   * Judges the failure of a step. A full volume refuses one body and breaks nothing. A failed flush may have
+   * Judges the failure of a step. A volume that is full, or takes no writes, refuses one body and breaks nothing. A failed flush may have
    * dropped
    * the pages that it was to write: a second one would succeed and prove nothing, so nothing is tried again.
    */
@@ -252,6 +253,7 @@ class FileBodies implements Bodies {
     try {
       return await step
     } catch (error) {
+      if (errorCode(error) === 'EROFS') throw new VolumeReadOnlyError(fileSystemReadOnly, { cause: error })
       if (!isVolumeFull(error)) throw this.#fail(error)
       throw new BodyStoreFullError('the volume has no room for the body', { cause: error })
     }
@@ -307,6 +309,15 @@ class FileBodies implements Bodies {
       if (errorCode(error) !== 'ENOENT') throw error
     }
     await this.#syncs.sync(join(this.#directory, 'stage'))
+  }
+}
+
+/** Where the file system takes no writes, names in the stage are left to the recovery of the next start. */
+async function unlessReadOnly(removed: Promise<void>): Promise<void> {
+  try {
+    await removed
+  } catch (error) {
+    if (errorCode(error) !== 'EROFS') throw error
   }
 }
 

@@ -49,7 +49,10 @@ export type AbandonedStage = { readonly name: string; readonly epoch: string; re
 /** Kept by one process; it ends with it. */
 export type BodiesHold = { readonly release: () => Promise<void> }
 
-/** Errors of all writing calls: BodyStoreFailedError, from then on always; the volume's state is unknown. */
+/**
+ * Errors of all writing calls: BodyStoreFailedError, from then on always; the volume's state is unknown. VolumeReadOnlyError: the
+ * file system takes no writes.
+ */
 export interface Bodies {
   /**
    * Reads `stream` to its end with back pressure. Few bytes (limits.inlineBodyBytesMax) stay in memory, more

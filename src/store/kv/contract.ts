@@ -61,7 +61,8 @@ export interface KeyValue extends KeyValueReader {
    * `work` has no effect but the transaction's and may run again after a conflict. If it throws, nothing is written.
    * Errors: TransactionConflictError after limits.transactionConflictsMax conflicts, CounterBoundError, TransactionTooLargeError,
    * TransactionTooOldError after limits.transactionMsMax, StoreFailedError (commit failed: the store must be
-   * reopened; every later call fails the same way).
+   * reopened; every later call fails the same way), VolumeReadOnlyError (the file system takes no writes: every later commit
+   * fails the same way, reads go on).
    */
   transact<T>(work: (transaction: KeyValueTransaction) => Promise<T>): Promise<T>
   close(): Promise<void>

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
+import { fileSystemReadOnly } from '../../../src/lib/read-only.ts'
 import { StoreFailedError } from '../../../src/store/kv/contract.ts'
 import type { WritableView } from '../../../src/store/kv/engine.ts'
 import type { Environment } from '../../../src/store/kv/lmdb/environment.ts'
@@ -133,6 +134,35 @@ describe('LmdbEngine', () => {
     await expect(first).rejects.toMatchObject({ name: 'StoreFailedError', cause })
     await expect(second).rejects.toBeInstanceOf(StoreFailedError)
     await expect(engine.commit(noReads, writesOf('d'))).rejects.toBeInstanceOf(StoreFailedError)
+  })
+
+  /** As the library says it: the number of the error is that of the cause. */
+  const readOnly = () =>
+    new Error('Commit failed', { cause: Object.assign(new Error('no'), { code: constants.errno.EROFS }) })
+
+  test('commit: on a file system that takes no writes, is refused with all that wait; reads go on, it is not tried again', async () => {
+    const { environment, pending } = slowEnvironment()
+    const told: string[] = []
+    const engine = new LmdbEngine(environment, () => told.push('read-only'))
+    const first = engine.commit(noReads, writesOf('b'))
+    pending[0]?.lock()
+    const second = engine.commit(noReads, writesOf('c'))
+    pending[0]?.flush.reject(readOnly())
+    for (const commit of [first, second, engine.commit(noReads, writesOf('d'))])
+      await expect(commit).rejects.toMatchObject({ name: 'VolumeReadOnlyError', message: fileSystemReadOnly })
+    expect(() => engine.openSnapshot().release()).not.toThrow()
+    expect([told, pending.length]).toEqual([['read-only'], 2])
+  })
+
+  test('commit: on a file system that takes no writes, where nothing can be read either, fails the store', async () => {
+    const { environment, pending } = slowEnvironment()
+    const openSnapshot = () => {
+      throw new Error('MDB_PANIC')
+    }
+    const engine = new LmdbEngine({ ...environment, openSnapshot }, () => expect.unreachable())
+    const commit = engine.commit(noReads, writesOf('b'))
+    pending[0]?.flush.reject(readOnly())
+    await expect(commit).rejects.toBeInstanceOf(StoreFailedError)
   })
 })
 

@@ -1,7 +1,8 @@
 /** A file system of its own for a server's data, small enough to fill: ext4 in an image. */
-import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { run, unmount } from './power-cut.ts'
 
 export type SmallVolume = {
@@ -10,6 +11,10 @@ export type SmallVolume = {
   readonly fill: (leftBytes: number) => void
   /** What `fill` took is free again. */
   readonly empty: () => void
+  /** The kernel is told of an error: from now on the file system takes no writes. */
+  readonly turnReadOnly: () => void
+  /** Once no process uses it: checked, repaired and mounted again. */
+  readonly mend: () => Promise<void>
   readonly remove: () => Promise<void>
 }
 
@@ -27,7 +32,8 @@ export function prepareSmallVolume(options: {
   run('truncate', ['-s', String(options.sizeBytes), image])
   // No blocks kept back for root, as which the server runs here.
   run('mkfs.ext4', ['-q', '-m', '0', ...inodes, image])
-  run('mount', ['-o', 'loop', image, mounted])
+  const mount = () => run('mount', ['-o', 'loop,errors=remount-ro', image, mounted])
+  mount()
   return {
     directory: join(mounted, 'data'),
     fill: (leftBytes) => {
@@ -35,6 +41,17 @@ export function prepareSmallVolume(options: {
       run('fallocate', ['-l', String(bavail * bsize - leftBytes), filler])
     },
     empty: () => rmSync(filler),
+    turnReadOnly: () => {
+      const device = execFileSync('findmnt', ['-no', 'SOURCE', mounted], { encoding: 'utf8' })
+      writeFileSync(`/sys/fs/ext4/${basename(device.trim())}/trigger_fs_error`, 'a test')
+    },
+    mend: async () => {
+      await unmount(mounted)
+      // 1: errors were corrected.
+      const { status } = spawnSync('e2fsck', ['-f', '-y', image], { stdio: 'ignore' })
+      if (status !== 0 && status !== 1) throw new Error(`e2fsck ended with ${status}`)
+      mount()
+    },
     remove: async () => {
       await unmount(mounted)
       rmSync(directory, { recursive: true })

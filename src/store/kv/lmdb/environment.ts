@@ -3,6 +3,7 @@
  * a
  * crash, and reads without a system call. FoundationDB's or PostgreSQL's client would stand here instead.
  */
+import { constants } from 'node:os'
 import { open, type RootDatabase, type RootDatabaseOptions, type Transaction } from 'lmdb'
 import { assert } from '../../../lib/assert.ts'
 import type { Entry, RangeOptions } from '../contract.ts'
@@ -50,6 +51,13 @@ export async function copyEnvironment(directory: string, target: string): Promis
   } finally {
     await database.close()
   }
+}
+
+/** Whether opening or a commit failed because the file system takes no writes. The library gives numbers of errors. */
+export function isReadOnlyFileSystem(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { EROFS } = constants.errno
+  return ('code' in error && error.code === EROFS) || isReadOnlyFileSystem(error.cause)
 }
 
 /** Every option that decides safety, whatever the library's default is today. */
@@ -145,7 +153,7 @@ class LmdbEnvironment implements Environment {
     }
     try {
       // The asynchronous form only: on a full disk `transactionSync` corrupts the heap.
-      await database.transaction(() => {
+      const written = database.transaction(() => {
         try {
           apply(view)
         } catch (error) {
@@ -153,6 +161,8 @@ class LmdbEnvironment implements Environment {
           throw error
         }
       })
+      quietBatchPromise(database)
+      await written
     } catch (error) {
       quietInnerPromise(error)
       throw error
@@ -229,6 +239,19 @@ function refuseHalfCommit(database: Database): void {
  */
 function plainBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+}
+
+/**
+ * The library begins each turn's batch with an operation of its own, whose promise is given to nobody: rejected by a failed
+ * commit, it would end the process. After the turn that promise is the one of `committed`.
+ */
+function quietBatchPromise(database: Database): void {
+  setImmediate(() => {
+    database.committed.then(
+      () => {},
+      () => {},
+    )
+  })
 }
 
 /** A failed commit carries a second promise that rejects later; unhandled, it would end the process. */

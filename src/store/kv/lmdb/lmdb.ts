@@ -1,6 +1,7 @@
 /** The embedded engine: LMDB files in one directory, shared by any number of processes of one machine. */
 import { AssertionError } from '../../../lib/assert.ts'
 import { limits } from '../../../lib/limits.ts'
+import { fileSystemReadOnly, VolumeReadOnlyError } from '../../../lib/read-only.ts'
 import { systemUptimeMs } from '../../../platform/clock.ts'
 import { type KeyValue, StoreFailedError } from '../contract.ts'
 import type { Snapshot, WritableView } from '../engine.ts'
@@ -8,12 +9,14 @@ import { type CommitOutcome, type Engine, OptimisticKeyValue, type Uptime } from
 import { applyWrites, prepareWrites, type ReadSet, readsHold } from '../transaction.ts'
 import type { WriteBuffer } from '../write-buffer.ts'
 import { prepareDirectory } from './directory.ts'
-import { type Environment, openEnvironment } from './environment.ts'
+import { type Environment, isReadOnlyFileSystem, openEnvironment } from './environment.ts'
 
 export type LmdbOptions = {
   readonly directory: string
   /** True: for offline tools; a transact that writes is refused. */
   readonly readOnly?: boolean
+  /** Told once, when the file system is found to take no writes. */
+  readonly onReadOnly?: () => void
   /** For tests. */
   readonly uptimeMs?: Uptime
 }
@@ -26,7 +29,26 @@ export async function openLmdb(options: LmdbOptions): Promise<KeyValue> {
   const access = options.readOnly === true ? 'readOnly' : 'readWrite'
   await prepareDirectory(options.directory, access)
   const environment = openEnvironment({ directory: options.directory, access })
-  const engine = access === 'readOnly' ? new ReadOnlyLmdbEngine(environment) : new LmdbEngine(environment)
+  const engine =
+    access === 'readOnly'
+      ? new ReadOnlyLmdbEngine(environment, writtenThoughReadOnly)
+      : new LmdbEngine(environment, options.onReadOnly)
+  return new OptimisticKeyValue(engine, options.uptimeMs ?? systemUptimeMs)
+}
+
+/**
+ * As openLmdb, of a store that a server serves; what is on a file system that takes no writes is served as it lies, and a transact
+ * that writes is refused with VolumeReadOnlyError. LMDB cannot lock there, and need not as long as nobody writes.
+ */
+export async function openServedLmdb(options: Omit<LmdbOptions, 'readOnly'>): Promise<KeyValue> {
+  try {
+    return await openLmdb(options)
+  } catch (error) {
+    if (!isReadOnlyFileSystem(error)) throw error
+  }
+  const environment = openEnvironment({ directory: options.directory, access: 'readOnly' })
+  options.onReadOnly?.()
+  const engine = new ReadOnlyLmdbEngine(environment, () => new VolumeReadOnlyError(fileSystemReadOnly))
   return new OptimisticKeyValue(engine, options.uptimeMs ?? systemUptimeMs)
 }
 
@@ -49,11 +71,14 @@ export class LmdbEngine implements Engine {
   #waiting: Commit[] = []
   #isScheduled = false
   #failure: StoreFailedError | null = null
+  #refusal: VolumeReadOnlyError | null = null
+  readonly #onReadOnly: () => void
   #closed: Promise<void> | null = null
   readonly #running = new Set<Promise<void>>()
 
-  constructor(environment: Environment) {
+  constructor(environment: Environment, onReadOnly: () => void = () => {}) {
     this.#environment = environment
+    this.#onReadOnly = onReadOnly
   }
 
   openSnapshot(): Snapshot {
@@ -62,7 +87,8 @@ export class LmdbEngine implements Engine {
   }
 
   commit(reads: ReadSet, writes: WriteBuffer): Promise<CommitOutcome> {
-    if (this.#failure !== null) return Promise.reject(this.#failure)
+    const refusal = this.#failure ?? this.#refusal
+    if (refusal !== null) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
       this.#waiting.push({ reads, writes, settle: { resolve, reject }, result: null })
       this.#schedule()
@@ -75,7 +101,7 @@ export class LmdbEngine implements Engine {
   }
 
   async #close(): Promise<void> {
-    const hadFailed = this.#failure !== null
+    const hadFailed = this.#failure !== null || this.#refusal !== null
     this.#failure ??= new StoreFailedError('the store is closed')
     await Promise.allSettled(this.#running)
     const closed = this.#environment.close()
@@ -102,7 +128,8 @@ export class LmdbEngine implements Engine {
       })
       await withinMs(written, limits.commitMsMax)
     } catch (error) {
-      this.#fail(error, batch)
+      if (isReadOnlyFileSystem(error) && this.#canRead()) this.#refuseWrites(error, batch)
+      else this.#fail(error, batch)
       return
     }
     for (const { settle, result } of batch) {
@@ -125,17 +152,51 @@ export class LmdbEngine implements Engine {
   /** From here on nothing is believed: what was in flight may or may not be on disk. */
   #fail(cause: unknown, batch: readonly Commit[]): StoreFailedError {
     this.#failure ??= new StoreFailedError('a commit failed: the store must be reopened', { cause })
-    const failure = this.#failure
+    this.#rejectAll(batch, this.#failure)
+    return this.#failure
+  }
+
+  /**
+   * The state before is what is on the disk, and readers have it. A flush that failed is not tried again: not until the store is
+   * opened anew.
+   */
+  #refuseWrites(cause: unknown, batch: readonly Commit[]): void {
+    this.#refusal = new VolumeReadOnlyError(fileSystemReadOnly, { cause })
+    this.#rejectAll(batch, this.#refusal)
+    this.#onReadOnly()
+  }
+
+  #rejectAll(batch: readonly Commit[], error: Error): void {
     const waiting = this.#waiting.splice(0)
-    for (const { settle } of [...batch, ...waiting]) settle.reject(failure)
-    return failure
+    for (const { settle } of [...batch, ...waiting]) settle.reject(error)
+  }
+
+  /** LMDB gives out nothing any more when it was the new root that failed. */
+  #canRead(): boolean {
+    try {
+      this.#environment.openSnapshot().release()
+      return true
+    } catch {
+      return false
+    }
   }
 }
 
 class ReadOnlyLmdbEngine extends LmdbEngine {
-  override async commit(): Promise<CommitOutcome> {
-    throw new AssertionError('a store that is open for reading only was written to')
+  readonly #refusal: () => Error
+
+  constructor(environment: Environment, refusal: () => Error) {
+    super(environment)
+    this.#refusal = refusal
   }
+
+  override async commit(): Promise<CommitOutcome> {
+    throw this.#refusal()
+  }
+}
+
+function writtenThoughReadOnly(): Error {
+  return new AssertionError('a store that is open for reading only was written to')
 }
 
 function attempt(commit: Commit, view: WritableView): Commit['result'] {
