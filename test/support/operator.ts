@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeAdmission } from '../../src/operator/admission/policies.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import { until } from './cluster/until.ts'
 import { clockFileVariable } from './file-clock.ts'
@@ -58,9 +59,19 @@ export const shortLease: readonly string[] = [
   ...['--leader-elect-retry-period', '500ms'],
 ]
 
-/** Installs the CRDs and the operator's rights: those that users are given, nothing more. */
+/**
+ * Installs the CRDs and the operator's rights: those that users are given, nothing more, under the admission policy that
+ * keeps its account to its work. The policies that bind others too are for the suites that are about them.
+ */
 export async function prepareCluster(cluster: Cluster): Promise<void> {
   const root = join(import.meta.dirname, '../..')
+  const identity = { namespace: 'holdfast-system', serviceAccount: 'holdfast-operator' }
+  const items = makeAdmission(identity).filter(({ metadata }) =>
+    metadata.name.startsWith('operator-account.'),
+  )
+  const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
+  const kept = await cluster.kubectl(['apply', '-f', '-'], { stdin })
+  if (kept.code !== 0) throw new Error(kept.stderr)
   const steps: readonly (readonly string[])[] = [
     ['apply', '-f', join(root, 'crds'), '-f', join(root, 'examples/kubernetes/operator-rbac.yaml')],
     [

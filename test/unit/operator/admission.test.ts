@@ -19,7 +19,7 @@ describe('admission policies', () => {
   test('makeAdmission: every policy fails closed and has one binding, which denies unless it is the warning', () => {
     const policies = ofKind('ValidatingAdmissionPolicy')
     const bindings = ofKind('ValidatingAdmissionPolicyBinding')
-    expect(policies).toHaveLength(9)
+    expect(policies).toHaveLength(10)
     expect(bindings.map(({ metadata }) => metadata)).toEqual(policies.map(({ metadata }) => metadata))
     for (const { spec } of policies) expect(spec).toMatchObject({ failurePolicy: 'Fail' })
     for (const { metadata, spec } of bindings) {
@@ -28,7 +28,7 @@ describe('admission policies', () => {
     }
   })
 
-  test('makeAdmission: another ServiceAccount, named by status, finalizer, spec and label, and nobody else', () => {
+  test('makeAdmission: another ServiceAccount, named by status, finalizer, label and what it is kept to, and nobody else', () => {
     const other = JSON.stringify(makeAdmission({ namespace: 'lock', serviceAccount: 'keeper' }))
     expect(other.match(/system:serviceaccount:[a-z-]+:[a-z-]+/g)).toEqual(
       Array.from({ length: 4 }, () => 'system:serviceaccount:lock:keeper'),

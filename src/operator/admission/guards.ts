@@ -1,0 +1,39 @@
+/** What a ValidatingAdmissionPolicy of ours is made of. */
+import { apiGroup } from '../../api/metadata.ts'
+
+type Operation = 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT'
+type Reason = 'Forbidden' | 'Invalid'
+type Target = {
+  readonly apiGroups: readonly string[]
+  readonly operations: readonly Operation[]
+  readonly resources: readonly string[]
+}
+export type Check = {
+  /** CEL that is true when the request may go on. */
+  readonly expression: string
+  readonly message: string
+  /** CEL that makes a text with the object's own values; `message` when it cannot. */
+  readonly messageExpression?: string
+  readonly reason: Reason
+}
+export type Guard = {
+  readonly name: string
+  readonly actions: readonly ('Deny' | 'Warn' | 'Audit')[]
+  readonly targets: readonly Target[]
+  /** Only requests for which this is true are judged. */
+  readonly condition?: string
+  readonly variables?: Readonly<Record<string, string>>
+  readonly checks: readonly Check[]
+}
+
+export const deny = ['Deny', 'Audit'] as const
+/** Resources of this group, also those that a later release brings. */
+export const ours = { apiGroups: [apiGroup], resources: ['*'] } as const
+
+/** CEL: whether RBAC gives the caller this verb on this object. */
+export function celMay(verb: string, object: string): string {
+  return (
+    `authorizer.group('${apiGroup}').resource(request.resource.resource).namespace(request.namespace)` +
+    `.name(${object}.metadata.name).check('${verb}').allowed()`
+  )
+}
