@@ -27,6 +27,7 @@ import { persistently } from './persistently.ts'
 const names = [
   'kubeconfig',
   'watchNamespaces',
+  'operators',
   'serverS3',
   'serverAdmin',
   'serverCa',
@@ -196,7 +197,7 @@ function storageGuard(
 
 /** The objects of the cluster, and whether the API server refuses by itself what they must not become. */
 function kubeSource(
-  { watchNamespaces }: OperatorSettings,
+  { watchNamespaces, operators }: OperatorSettings,
   { client, clock, log, metrics, holder, storage }: SourceParts,
 ): KubeSource {
   const timers = systemTimers
@@ -205,6 +206,8 @@ function kubeSource(
     client,
     timers,
     log,
+    operators,
+    namespaces: watchNamespaces,
     onState: ({ kind }) => metrics.guardInstalled(kind === 'installed' ? 1 : 0),
   })
   return new KubeSource({

@@ -1,15 +1,18 @@
+import { assert } from '../lib/assert.ts'
 import { makeAdmission } from '../operator/admission/policies.ts'
 import { formatYaml } from '../operator/sources/yaml.ts'
 import { commandSettings } from './command-settings.ts'
 
-const names = ['operatorNamespace', 'operatorServiceAccount'] as const
+const names = ['operators'] as const
+const initial = { operators: 'holdfast-system/holdfast-operator' }
 
 /** `holdfast print-admission`: for `kubectl apply -f -`. */
 export async function printAdmissionCommand(argv: readonly string[]): Promise<number> {
   const summary = 'Prints the ValidatingAdmissionPolicies and their bindings, for kubectl apply -f -'
-  const settings = commandSettings({ command: 'holdfast print-admission', summary, names }, argv)
+  const settings = commandSettings({ command: 'holdfast print-admission', summary, names, initial }, argv)
   if (settings.kind === 'exit') return settings.code
-  const { operatorNamespace: namespace, operatorServiceAccount: serviceAccount } = settings.values
-  process.stdout.write(makeAdmission({ namespace, serviceAccount }).map(formatYaml).join('---\n'))
+  const { operators } = settings.values
+  assert(operators !== null, 'the accounts have a default here')
+  process.stdout.write(makeAdmission(operators).map(formatYaml).join('---\n'))
   return 0
 }

@@ -67,7 +67,7 @@ export function parseRegion(text: string): string {
 }
 
 /** The name of a namespace or a ServiceAccount: an RFC 1123 label. */
-export function parseLabel(text: string): string {
+function parseLabel(text: string): string {
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text))
     throw new SettingError(`'${text}' is not 1 to 63 lower-case letters, digits or dashes`)
   return text
@@ -123,6 +123,34 @@ export function parseNamespaces(text: string): readonly string[] {
       `at most ${limits.watchNamespacesMax} namespaces; without the flag all are watched`,
     )
   return names
+}
+
+/** The ServiceAccount of an operator; `namespaces`: the only ones that it watches, null: all. */
+export type OperatorAccount = {
+  readonly namespace: string
+  readonly serviceAccount: string
+  readonly namespaces: readonly string[] | null
+}
+
+/** Accounts by commas, each once: `namespace/name`, or of an operator of some namespaces `namespace/name=a+b`. */
+export function parseOperators(text: string): readonly OperatorAccount[] {
+  const accounts = text.split(',').map((each) => parseOperator(each.trim()))
+  const names = accounts.map(({ namespace, serviceAccount }) => `${namespace}/${serviceAccount}`)
+  if (new Set(names).size < names.length) throw new SettingError('an account is named twice')
+  if (accounts.length > limits.operatorAccountsMax)
+    throw new SettingError(`at most ${limits.operatorAccountsMax} accounts`)
+  return accounts
+}
+
+function parseOperator(text: string): OperatorAccount {
+  const [, namespace = '', serviceAccount = '', watched] = /^([^/=]*)\/([^/=]*)(?:=(.*))?$/.exec(text) ?? []
+  if (namespace === '' || serviceAccount === '')
+    throw new SettingError(`'${text}' is not an account such as holdfast-system/holdfast-operator`)
+  return {
+    namespace: parseLabel(namespace),
+    serviceAccount: parseLabel(serviceAccount),
+    namespaces: watched === undefined ? null : parseNamespaces(watched.replaceAll('+', ',')),
+  }
 }
 
 /** Names of PersistentVolumeClaims by commas, each once. */

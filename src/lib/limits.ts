@@ -303,6 +303,9 @@ export const limits = {
   storageClaimsMax: 16,
   storageLookWaitMs: 5000,
 
+  /** Operators of one cluster that the admission policies name: an expression of a policy is bounded. */
+  operatorAccountsMax: 50,
+
   /** Namespaces that one operator watches one by one: two watches each. */
   watchNamespacesMax: 100,
 

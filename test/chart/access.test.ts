@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { settings } from '../../src/config/settings.ts'
 import { makeAdmission } from '../../src/operator/admission/policies.ts'
 import {
   at,
@@ -16,6 +17,7 @@ import {
 const example = (name: string) => parseObjects(readFileSync(join(root, 'examples/kubernetes', name), 'utf8'))
 const rulesOf = (object: KubeObject) => at(object, 'rules')
 const chart = renderSet('default')
+const own = { namespace: 'holdfast-system', serviceAccount: 'holdfast-operator', namespaces: null }
 type Rule = { readonly resources: readonly string[] }
 
 describe('rights', () => {
@@ -150,7 +152,7 @@ describe('rights', () => {
 
 describe('what stays', () => {
   test('admission policies: those that print-admission prints for the operator of the release, and they stay', () => {
-    const wanted = makeAdmission({ namespace: 'holdfast-system', serviceAccount: 'holdfast-operator' })
+    const wanted = makeAdmission([own])
     for (const { kind, metadata, spec } of wanted) {
       const ours = chart.all(kind).find((object) => object.metadata.name === metadata.name)
       expect(ours?.['spec']).toEqual(spec)
@@ -164,6 +166,26 @@ describe('what stays', () => {
     const other = renderSet('full').one('ValidatingAdmissionPolicy', 'status.holdfast.dev')
     expect(JSON.stringify(other)).toContain('system:serviceaccount:holdfast-system:vault-operator')
     expect(renderSet('bare').all('ValidatingAdmissionPolicy')).toEqual([])
+  })
+
+  test('admission policies: of several operators, those that print-admission prints, and the operator knows of them', () => {
+    const texts = ['tenant/keeper=team-b+team-a', 'aaa/first']
+    const others = settings.operators.parse(texts.join())
+    const ownText = 'holdfast-system/holdfast-operator'
+    for (const [values, watched] of [
+      [{}, null],
+      [{ operator: { watchNamespaces: ['team-d', 'team-c'] }, cluster: { id: 'a' } }, ['team-d', 'team-c']],
+    ] as const) {
+      const rendering = render({ ...values, admission: { otherOperators: texts } })
+      for (const { kind, metadata, spec } of makeAdmission([{ ...own, namespaces: watched }, ...others])) {
+        const ours = rendering.all(kind).find((object) => object.metadata.name === metadata.name)
+        expect(ours?.['spec']).toEqual(spec)
+      }
+      const self = watched === null ? ownText : `${ownText}=${watched.join('+')}`
+      const flags = flagsOf(podOf(rendering.one('Deployment')))
+      expect(flags.get('--operators')).toBe([self, ...texts].join())
+    }
+    expect(flagsOf(podOf(chart.one('Deployment'))).has('--operators')).toBe(false)
   })
 
   test('CRDs: rendered as they are in crds/, and they stay', () => {

@@ -53,6 +53,11 @@ const rows: readonly (readonly [string, object, string])[] = [
     'operator.watchNamespaces: say in cluster.id',
   ],
   [
+    'an operator of another release that is no account',
+    { admission: { otherOperators: ["tenant/keeper'"] } },
+    "admission.otherOperators: tenant/keeper' is not an account",
+  ],
+  [
     'a service account without a name',
     { operator: { serviceAccount: { create: false } } },
     'operator.serviceAccount.name',

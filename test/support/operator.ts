@@ -65,8 +65,8 @@ export const shortLease: readonly string[] = [
  */
 export async function prepareCluster(cluster: Cluster): Promise<void> {
   const root = join(import.meta.dirname, '../..')
-  const identity = { namespace: 'holdfast-system', serviceAccount: 'holdfast-operator' }
-  const items = makeAdmission(identity).filter(({ metadata }) =>
+  const operators = [{ namespace: 'holdfast-system', serviceAccount: 'holdfast-operator', namespaces: null }]
+  const items = makeAdmission(operators).filter(({ metadata }) =>
     metadata.name.startsWith('operator-account.'),
   )
   const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })

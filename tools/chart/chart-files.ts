@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
-import { makeAdmission } from '../../src/operator/admission/policies.ts'
+import { makeAdmission, userNameOf } from '../../src/operator/admission/policies.ts'
 import { formatYaml } from '../../src/operator/sources/yaml.ts'
 import { dashboard } from './dashboard.ts'
 import { renderReadme, renderSchema, renderValues } from './render.ts'
@@ -15,7 +15,8 @@ export function chartFiles(root: string): ReadonlyMap<string, string> {
   const readme = readFileSync(join(root, chart, 'README.md'), 'utf8')
   const names = readdirSync(join(root, 'crds')).filter((name) => name.endsWith('.yaml'))
   const crds = names.map((name) => ({ name, text: readFileSync(join(root, 'crds', name), 'utf8') }))
-  const admission = makeAdmission({ namespace: 'holdfast-system', serviceAccount: 'holdfast-operator' })
+  const operators = [{ namespace: 'holdfast-system', serviceAccount: 'holdfast-operator', namespaces: null }]
+  const admission = makeAdmission(operators)
   return new Map([
     [`${chart}/values.yaml`, renderValues(valueRows)],
     [`${chart}/values.schema.json`, renderSchema(valueRows)],
@@ -34,15 +35,18 @@ export function crdTemplate(crd: string): string {
   return `{{- if .Values.crds.enabled }}\n${withMetadata(crd, 'crds').trimEnd()}\n{{- end }}\n`
 }
 
-/** What `holdfast print-admission` prints for the operator of the release, under two switches. */
+/** What `holdfast print-admission` prints for the operators of the cluster, that of the release among them, under two switches. */
 function admissionTemplate(): string {
-  const operator = { namespace: 'RELEASE-NAMESPACE', serviceAccount: 'OPERATOR-ACCOUNT' }
-  const objects = makeAdmission(operator).map((object) => withMetadata(formatYaml(object), 'admission'))
+  const operator = { namespace: 'NAMESPACE', serviceAccount: 'ACCOUNT', namespaces: ['WATCHED'] }
+  const name = userNameOf(operator)
+  const objects = makeAdmission([operator]).map((object) => withMetadata(formatYaml(object), 'admission'))
   const text = objects
     .join('---\n')
-    .replaceAll(operator.namespace, '{{ .Release.Namespace }}')
-    .replaceAll(operator.serviceAccount, '{{ include "holdfast.serviceAccountName" $operator }}')
-  const head = '{{- $operator := dict "root" . "component" "operator" }}\n'
+    .replaceAll(`'${name} WATCHED'`, '{{ $scopes }}')
+    .replaceAll(`'${name}'`, '{{ $users }}')
+  if (text.includes(name)) throw new Error('a policy names an operator outside of a list')
+  const head =
+    '{{- $users := include "holdfast.admissionUsers" . }}\n{{- $scopes := include "holdfast.admissionScopes" . }}\n'
   return `{{- if .Values.admission.enabled }}\n${head}${text.trimEnd()}\n{{- end }}\n`
 }
 

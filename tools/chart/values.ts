@@ -51,6 +51,12 @@ export const valueRows: readonly ValueRow[] = [
     true,
     'Install the ValidatingAdmissionPolicies: what the API server refuses by itself, deletions of protected objects first.',
   ),
+  list(
+    'admission.otherOperators',
+    'Operators of other releases that the policies also let write statuses: `namespace/account=a+b` for one that watches the ' +
+      'namespaces a and b, `namespace/account` for one that watches all.',
+    { of: 'strings' },
+  ),
   flag('admission.keep', true, 'Leave them on `helm uninstall`, as the objects that they guard stay too.'),
 
   flag('rbac.aggregate', true, 'Let the cluster’s `view`, `edit` and `admin` roles see and write the kinds.'),

@@ -13,6 +13,36 @@
 {{- default (printf "data-%s-server-0" (include "holdfast.fullname" .)) .Values.server.persistence.existingClaim -}}
 {{- end }}
 
+{{/* Every operator of the cluster as `holdfast operator --operators` reads it: that of the release, then the others. */}}
+{{- define "holdfast.admissionOperators" -}}
+{{- $own := printf "%s/%s" .Release.Namespace (include "holdfast.serviceAccountName" (dict "root" . "component" "operator")) -}}
+{{- with .Values.operator.watchNamespaces -}}{{- $own = printf "%s=%s" $own (join "+" .) -}}{{- end -}}
+{{- join "," (prepend .Values.admission.otherOperators $own) -}}
+{{- end }}
+
+{{/* Their names in the lists of the policies, sorted as print-admission does. */}}
+{{- define "holdfast.admissionUsers" -}}
+{{- $users := list -}}
+{{- range $operator := splitList "," (include "holdfast.admissionOperators" .) -}}
+{{- $users = append $users (printf "'system:serviceaccount:%s'" (index (splitList "=" $operator) 0 | replace "/" ":")) -}}
+{{- end -}}
+{{- join ", " (sortAlpha $users) -}}
+{{- end }}
+
+{{/* With each namespace of those that watch some. */}}
+{{- define "holdfast.admissionScopes" -}}
+{{- $scopes := list -}}
+{{- range $operator := splitList "," (include "holdfast.admissionOperators" .) -}}
+{{- $parts := splitList "=" $operator -}}
+{{- if gt (len $parts) 1 -}}
+{{- range $namespace := splitList "+" (index $parts 1) -}}
+{{- $scopes = append $scopes (printf "'system:serviceaccount:%s %s'" (index $parts 0 | replace "/" ":") $namespace) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- join ", " (sortAlpha $scopes) -}}
+{{- end }}
+
 {{- define "holdfast.operatorArgs" -}}
 - operator
 {{- if include "holdfast.isBootstrapped" . }}
@@ -35,6 +65,9 @@
 - --log-level={{ .Values.operator.logLevel }}
 {{- with .Values.operator.watchNamespaces }}
 - --watch-namespaces={{ join "," . }}
+{{- end }}
+{{- if .Values.admission.otherOperators }}
+- --operators={{ include "holdfast.admissionOperators" . }}
 {{- end }}
 {{- with .Values.cluster.id }}
 - --cluster-id={{ . }}

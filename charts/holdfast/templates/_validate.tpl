@@ -48,6 +48,11 @@
 {{- if and .Values.operator.watchNamespaces (not .Values.cluster.id) -}}
 {{- fail "operator.watchNamespaces: say in cluster.id which cluster this is; the operator may not read the uid of kube-system then" -}}
 {{- end -}}
+{{- range $operator := .Values.admission.otherOperators -}}
+{{- if not (regexMatch "^[a-z0-9-]+/[a-z0-9-]+(=[a-z0-9-]+([+][a-z0-9-]+)*)?$" $operator) -}}
+{{- fail (printf "admission.otherOperators: %s is not an account such as tenant-a/holdfast-operator=team-a+team-b" $operator) -}}
+{{- end -}}
+{{- end -}}
 {{- range $component := list "server" "operator" -}}
 {{- $account := (index $.Values $component).serviceAccount -}}
 {{- if and (not $account.create) (not $account.name) -}}

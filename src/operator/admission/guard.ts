@@ -5,7 +5,13 @@ import type { WantedCondition } from '../conditions.ts'
 import type { KubeClient } from '../kube.ts'
 import { Reflector } from '../reflector.ts'
 import type { Timers } from '../timers.ts'
-import { type AdmissionObject, guardLabel, makeAdmission, type OperatorIdentity } from './policies.ts'
+import {
+  type AdmissionObject,
+  guardLabel,
+  makeAdmission,
+  type OperatorIdentity,
+  userNameOf,
+} from './policies.ts'
 
 /** `unknown`: they could not be read yet, or may not be. Names are kinds with names. */
 export type GuardState =
@@ -17,6 +23,10 @@ export type AdmissionGuardOptions = {
   readonly client: KubeClient
   readonly timers: Timers
   readonly log: Log
+  /** Whom the policies are to name; null: this operator alone. */
+  readonly operators: readonly OperatorIdentity[] | null
+  /** The only ones that this operator watches; null: all. */
+  readonly namespaces: readonly string[] | null
   /** Told of the first state that is known, and of each that differs from the one before. */
   readonly onState?: (state: GuardState) => void
 }
@@ -63,7 +73,7 @@ export class AdmissionGuard {
 
   /** Runs until the signal is aborted; `onSynced` is called when the state is known for the first time. */
   async run(signal: AbortSignal, onSynced: () => void): Promise<void> {
-    const { client, log } = this.#options
+    const { client, log, namespaces } = this.#options
     try {
       const identity = await readIdentity(client, signal)
       if (identity === null) {
@@ -71,8 +81,15 @@ export class AdmissionGuard {
         onSynced()
         return
       }
+      const operators = this.#options.operators ?? [{ ...identity, namespaces }]
+      if (!operators.some((operator) => userNameOf(operator) === userNameOf(identity))) {
+        const message = `--operators does not name ${userNameOf(identity)}, which this operator is.`
+        this.#setState({ kind: 'unknown', message })
+        onSynced()
+        return
+      }
       // As the API server would answer it: without what JSON has no word for.
-      this.#expected = JSON.parse(JSON.stringify(makeAdmission(identity)))
+      this.#expected = JSON.parse(JSON.stringify(makeAdmission(operators)))
     } catch (error) {
       log.warn({ error: String(error) }, 'the API server does not say who the operator is')
       onSynced()
@@ -151,8 +168,10 @@ export function guardConditions(state: GuardState | null): readonly WantedCondit
   }
 }
 
+type Identity = Pick<OperatorIdentity, 'namespace' | 'serviceAccount'>
+
 /** Null: a user, whom no policy names. */
-async function readIdentity(client: KubeClient, signal: AbortSignal): Promise<OperatorIdentity | null> {
+async function readIdentity(client: KubeClient, signal: AbortSignal): Promise<Identity | null> {
   const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
   const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
   const answer = await client.send({ method: 'POST', path, body: review }, signal)

@@ -37,3 +37,8 @@ export function celMay(verb: string, object: string): string {
     `.name(${object}.metadata.name).check('${verb}').allowed()`
   )
 }
+
+/** CEL: what a list of these texts has between its brackets. None has a quote. */
+export function celTexts(texts: readonly string[]): string {
+  return texts.map((text) => `'${text}'`).join(', ')
+}

@@ -3,7 +3,7 @@
  * but the operator's work. Reading passes by every admission; what it may read is for RBAC to say.
  */
 import { apiGroup, bucketFinalizer, guardAnnotationPrefix, protectedLabel } from '../../api/metadata.ts'
-import { type Check, deny, type Guard } from './guards.ts'
+import { type Check, celTexts, deny, type Guard } from './guards.ts'
 
 /** The operation with the resource as kubectl writes it: all that the operator ever writes. */
 const work = {
@@ -27,8 +27,11 @@ const work = {
 /** By which the operator knows what it made in its own namespace. */
 const madeLabel = { name: 'app.kubernetes.io/managed-by', value: 'holdfast-operator' } as const
 
-/** `isOperator`: CEL. */
-export function operatorAccount(isOperator: string): Guard {
+/**
+ * `isOperator`: CEL. `scopes`: a user name, a blank and a namespace each, of operators of some namespaces; a user name that is in none
+ * of them is everywhere at work.
+ */
+export function operatorAccount(isOperator: string, scopes: readonly string[]): Guard {
   return {
     name: `operator-account.${apiGroup}`,
     actions: deny,
@@ -47,6 +50,10 @@ export function operatorAccount(isOperator: string): Guard {
         "(has(request.subResource) && request.subResource != '' ? '/' + request.subResource : '')",
       home: "request.userInfo.username.split(':')[2]",
       isAtHome: 'has(request.namespace) && request.namespace == variables.home',
+      scopes: `[${celTexts(scopes)}]`,
+      isInside:
+        "!variables.scopes.exists(s, s.startsWith(request.userInfo.username + ' ')) || variables.isAtHome || " +
+        "(has(request.namespace) && request.userInfo.username + ' ' + request.namespace in variables.scopes)",
       states: "request.operation == 'CREATE' ? [object] : [oldObject, object]",
       labels: `variables.states.map(o, ${orEmpty('o.metadata.labels', '{}')})`,
       annotations: `variables.states.map(o, ${orEmpty('o.metadata.annotations', '{}')})`,
@@ -62,9 +69,17 @@ export function operatorAccount(isOperator: string): Guard {
 function workChecks(): readonly Check[] {
   return [
     {
-      expression: `variables.what in [${quoted(Object.values(work).flat())}]`,
+      expression: `variables.what in [${celTexts(Object.values(work).flat())}]`,
       message: "this is none of the operator's work: its token is a way to nothing else",
       messageExpression: `variables.what + " is none of the operator's work: its token is a way to nothing else"`,
+      reason: 'Forbidden',
+    },
+    {
+      expression: only(
+        [...work.secrets, ...work.events, ...work.buckets, ...work.statuses],
+        'variables.isInside',
+      ),
+      message: 'this operator is one of some namespaces, and this is outside of them',
       reason: 'Forbidden',
     },
     {
@@ -185,7 +200,7 @@ function metadataChecks(): readonly Check[] {
 
 /** CEL: the expression holds wherever it is about one of these. */
 function only(whats: readonly string[], expression: string): string {
-  return `!(variables.what in [${quoted(whats)}]) || (${expression})`
+  return `!(variables.what in [${celTexts(whats)}]) || (${expression})`
 }
 
 type Pair = readonly [before: string, after: string]
@@ -200,8 +215,4 @@ function sameEntries([before, after]: Pair, isFree: (key: string) => string): st
 
 function orEmpty(field: string, empty: '{}' | '[]'): string {
   return `has(${field}) ? ${field} : ${empty}`
-}
-
-function quoted(texts: readonly string[]): string {
-  return texts.map((text) => `'${text}'`).join(', ')
 }

@@ -4,7 +4,7 @@
  * written, so that what it holds can be compared with what is here.
  */
 import { definitions, infrastructure } from './cluster.ts'
-import type { Guard } from './guards.ts'
+import { celTexts, type Guard } from './guards.ts'
 import {
   bucketReference,
   deletion,
@@ -16,8 +16,12 @@ import {
 } from './kinds.ts'
 import { operatorAccount } from './operator-account.ts'
 
-/** The ServiceAccount that the operator runs as. */
-export type OperatorIdentity = { readonly namespace: string; readonly serviceAccount: string }
+/** The ServiceAccount that an operator runs as; `namespaces`: the only ones that it watches, null: all. */
+export type OperatorIdentity = {
+  readonly namespace: string
+  readonly serviceAccount: string
+  readonly namespaces: readonly string[] | null
+}
 
 /** A ValidatingAdmissionPolicy or its binding. */
 export type AdmissionObject = {
@@ -30,18 +34,24 @@ export type AdmissionObject = {
 /** By this label the operator finds what it compares. */
 export const guardLabel = { name: 'app.kubernetes.io/part-of', value: 'holdfast' } as const
 
-/** Every policy, each followed by its binding. */
-export function makeAdmission(operator: OperatorIdentity): readonly AdmissionObject[] {
-  return makeGuards(userNameOf(operator)).flatMap((guard) => [makePolicy(guard), makeBinding(guard)])
+/** Every policy, each followed by its binding. The order of the operators makes no difference. */
+export function makeAdmission(operators: readonly OperatorIdentity[]): readonly AdmissionObject[] {
+  return makeGuards(operators).flatMap((guard) => [makePolicy(guard), makeBinding(guard)])
 }
 
 /** As the API server knows it. */
-export function userNameOf({ namespace, serviceAccount }: OperatorIdentity): string {
+export function userNameOf({
+  namespace,
+  serviceAccount,
+}: Pick<OperatorIdentity, 'namespace' | 'serviceAccount'>): string {
   return `system:serviceaccount:${namespace}:${serviceAccount}`
 }
 
-function makeGuards(operatorUserName: string): readonly Guard[] {
-  const isOperator = `request.userInfo.username == '${operatorUserName}'`
+function makeGuards(operators: readonly OperatorIdentity[]): readonly Guard[] {
+  const isOperator = `request.userInfo.username in [${celTexts(operators.map(userNameOf).sort())}]`
+  const scopes = operators
+    .flatMap((operator) => (operator.namespaces ?? []).map((each) => `${userNameOf(operator)} ${each}`))
+    .sort()
   return [
     deletion(),
     governance(),
@@ -51,7 +61,7 @@ function makeGuards(operatorUserName: string): readonly Guard[] {
     status(isOperator),
     definitions(),
     infrastructure(isOperator),
-    operatorAccount(isOperator),
+    operatorAccount(isOperator, scopes),
     longCompliance(),
   ]
 }

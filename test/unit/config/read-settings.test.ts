@@ -99,6 +99,22 @@ describe('settings', () => {
     expect(parse(many.slice(1).join())).toHaveLength(100)
   })
 
+  test('operators: accounts by commas, with the namespaces of those that watch some', () => {
+    const { parse } = settings.operators
+    expect(parse('a/b, c/d=team-a+team-b')).toEqual([
+      { namespace: 'a', serviceAccount: 'b', namespaces: null },
+      { namespace: 'c', serviceAccount: 'd', namespaces: ['team-a', 'team-b'] },
+    ])
+    const account = /is not an account such as holdfast-system\/holdfast-operator/
+    for (const wrong of ['a', 'a/', '/b', 'a/b/c', 'a/b,', '']) expect(() => parse(wrong)).toThrow(account)
+    for (const wrong of ['a/b=', 'a/b=x+', 'a/b=x y'])
+      expect(() => parse(wrong)).toThrow(/name of a namespace/)
+    expect(() => parse('a/b,a/b=c')).toThrow(/named twice/)
+    expect(() => parse("a/b'")).toThrow(/lower-case letters/)
+    const many = Array.from({ length: 51 }, (_, index) => `a/b${index}`)
+    expect(() => parse(many.join())).toThrow(/at most 50 accounts/)
+  })
+
   test('storageClaims: names of claims by commas, each once', () => {
     const { parse } = settings.storageClaims
     expect(parse('data-holdfast-server-0, old.data')).toEqual(['data-holdfast-server-0', 'old.data'])

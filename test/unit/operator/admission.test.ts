@@ -5,8 +5,8 @@ import { type AdmissionObject, makeAdmission, userNameOf } from '../../../src/op
 import { formatYaml, parseYaml } from '../../../src/operator/sources/yaml.ts'
 
 const path = join(import.meta.dirname, '../../../examples/kubernetes/admission.yaml')
-const operator = { namespace: 'holdfast-system', serviceAccount: 'holdfast-operator' }
-const objects = makeAdmission(operator)
+const operator = { namespace: 'holdfast-system', serviceAccount: 'holdfast-operator', namespaces: null }
+const objects = makeAdmission([operator])
 const ofKind = (kind: AdmissionObject['kind']) => objects.filter((object) => object.kind === kind)
 
 describe('admission policies', () => {
@@ -29,10 +29,22 @@ describe('admission policies', () => {
   })
 
   test('makeAdmission: another ServiceAccount, named by status, finalizer, label and what it is kept to, and nobody else', () => {
-    const other = JSON.stringify(makeAdmission({ namespace: 'lock', serviceAccount: 'keeper' }))
+    const keeper = { namespace: 'lock', serviceAccount: 'keeper', namespaces: null }
+    const other = JSON.stringify(makeAdmission([keeper]))
     expect(other.match(/system:serviceaccount:[a-z-]+:[a-z-]+/g)).toEqual(
       Array.from({ length: 4 }, () => 'system:serviceaccount:lock:keeper'),
     )
     expect(userNameOf(operator)).toBe('system:serviceaccount:holdfast-system:holdfast-operator')
+  })
+
+  test('makeAdmission: several operators, each wherever one is named, in any order the same; those of some namespaces with these', () => {
+    const tenant = { namespace: 'tenant', serviceAccount: 'keeper', namespaces: ['team-b', 'team-a'] }
+    const both = makeAdmission([operator, tenant])
+    expect(makeAdmission([tenant, operator])).toEqual(both)
+    const text = JSON.stringify(both)
+    const list = `['${userNameOf(operator)}', '${userNameOf(tenant)}']`
+    expect(text.split(list)).toHaveLength(5)
+    expect(text).toContain(`['${userNameOf(tenant)} team-a', '${userNameOf(tenant)} team-b']`)
+    expect(text.match(/serviceaccount/g)).toHaveLength(10)
   })
 })
