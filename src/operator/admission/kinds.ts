@@ -2,7 +2,7 @@
 import { annotations } from '../../api/annotations.ts'
 import { apiGroup, bucketFinalizer } from '../../api/metadata.ts'
 import { celIsConfirmationFree, celRetentionKept } from '../../api/RetentionPolicy.ts'
-import { celMay, deny, type Guard, ours } from './guards.ts'
+import { celMay, celPeriod, deny, type Guard, ours, warn } from './guards.ts'
 
 /** As S3's bypass: the permission alone is not enough, the caller says so too. `delete --all` cannot mean it. */
 export function deletion(): Guard {
@@ -128,16 +128,16 @@ export function status(isOperator: string): Guard {
   }
 }
 
+const cannotBeUndone = 'COMPLIANCE for more than 366 days cannot be undone by anybody while it lasts'
+
 /** There is no clock in CEL, so the warning says the period; the dates are in the status of the buckets. */
 export function longCompliance(): Guard {
   const warning = (period: string) =>
     `'COMPLIANCE for ' + ${period} + ': until then nobody can delete a version, root and cluster administrators ` +
     "included, and nobody can shorten this policy'"
-  const text = (period: string) =>
-    `(has(${period}.years) ? string(${period}.years) + ' years' : string(${period}.days) + ' days')`
   return {
     name: `long-compliance.${apiGroup}`,
-    actions: ['Warn', 'Audit'],
+    actions: warn,
     targets: [{ apiGroups: [apiGroup], operations: ['CREATE', 'UPDATE'], resources: ['retentionpolicies'] }],
     condition:
       "object.spec.defaultRetention.mode == 'COMPLIANCE' && " +
@@ -148,16 +148,40 @@ export function longCompliance(): Guard {
     checks: [
       {
         expression: celIsConfirmationFree('object.spec.defaultRetention'),
-        message: 'COMPLIANCE for more than 366 days cannot be undone by anybody while it lasts',
-        messageExpression: warning(text('object.spec.defaultRetention')),
+        message: cannotBeUndone,
+        messageExpression: warning(celPeriod('object.spec.defaultRetention')),
         reason: 'Invalid',
       },
       {
         expression: 'size(variables.longRules) == 0',
-        message: 'COMPLIANCE for more than 366 days cannot be undone by anybody while it lasts',
+        message: cannotBeUndone,
         messageExpression: warning(
-          `variables.longRules.map(r, ${text('r')} + ' under ' + r.prefix).join(', ')`,
+          `variables.longRules.map(r, ${celPeriod('r')} + ' under ' + r.prefix).join(', ')`,
         ),
+        reason: 'Invalid',
+      },
+    ],
+  }
+}
+
+/** A floor reaches buckets whose own policies nobody edits: it is warned of where it is written. */
+export function longFloor(): Guard {
+  return {
+    name: `long-floor.${apiGroup}`,
+    actions: warn,
+    targets: [
+      { apiGroups: [apiGroup], operations: ['CREATE', 'UPDATE'], resources: ['clusterretentionpolicies'] },
+    ],
+    condition:
+      "has(object.spec.floor) && object.spec.floor.mode == 'COMPLIANCE' && " +
+      "(request.operation == 'CREATE' || object.spec != oldObject.spec)",
+    checks: [
+      {
+        expression: celIsConfirmationFree('object.spec.floor'),
+        message: cannotBeUndone,
+        messageExpression:
+          `'COMPLIANCE for ' + ${celPeriod('object.spec.floor')} + ' in every bucket of the namespaces that it binds: until then ` +
+          "nobody can delete a version, root and cluster administrators included, and loosening this policy takes nothing back'",
         reason: 'Invalid',
       },
     ],

@@ -3,6 +3,8 @@
  * cluster administrators, without a webhook that could be away. Every field that the API server would default is
  * written, so that what it holds can be compared with what is here.
  */
+import { apiVersion } from '../../api/metadata.ts'
+import { ceiling } from './ceiling.ts'
 import { definitions, infrastructure } from './cluster.ts'
 import { celTexts, type Guard } from './guards.ts'
 import {
@@ -11,6 +13,7 @@ import {
   finalizer,
   governance,
   longCompliance,
+  longFloor,
   retentionOfficer,
   status,
 } from './kinds.ts'
@@ -62,18 +65,21 @@ function makeGuards(operators: readonly OperatorIdentity[]): readonly Guard[] {
     definitions(),
     infrastructure(isOperator),
     operatorAccount(isOperator, scopes),
+    ceiling(),
     longCompliance(),
+    longFloor(),
   ]
 }
 
 function makePolicy(guard: Guard): AdmissionObject {
-  const { condition, variables = {} } = guard
+  const { condition, parameters, variables = {} } = guard
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'ValidatingAdmissionPolicy',
     metadata: metadataOf(guard),
     spec: {
-      failurePolicy: 'Fail',
+      failurePolicy: parameters === undefined ? 'Fail' : 'Ignore',
+      ...(parameters === undefined ? {} : { paramKind: { apiVersion, kind: parameters } }),
       matchConstraints: {
         matchPolicy: 'Equivalent',
         namespaceSelector: {},
@@ -96,11 +102,17 @@ function makePolicy(guard: Guard): AdmissionObject {
 }
 
 function makeBinding(guard: Guard): AdmissionObject {
+  // All of them, and none is nothing to judge by.
+  const paramRef = { selector: {}, parameterNotFoundAction: 'Allow' }
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'ValidatingAdmissionPolicyBinding',
     metadata: metadataOf(guard),
-    spec: { policyName: guard.name, validationActions: guard.actions },
+    spec: {
+      policyName: guard.name,
+      ...(guard.parameters === undefined ? {} : { paramRef }),
+      validationActions: guard.actions,
+    },
   }
 }
 

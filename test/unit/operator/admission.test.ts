@@ -16,15 +16,27 @@ describe('admission policies', () => {
     expect(parseYaml(text)).toEqual({ kind: 'ok', documents: objects })
   })
 
-  test('makeAdmission: every policy fails closed and has one binding, which denies unless it is the warning', () => {
+  test('makeAdmission: every policy fails closed but that with parameters, and has one binding, which denies unless it is a warning', () => {
     const policies = ofKind('ValidatingAdmissionPolicy')
     const bindings = ofKind('ValidatingAdmissionPolicyBinding')
-    expect(policies).toHaveLength(10)
+    expect(policies).toHaveLength(12)
     expect(bindings.map(({ metadata }) => metadata)).toEqual(policies.map(({ metadata }) => metadata))
-    for (const { spec } of policies) expect(spec).toMatchObject({ failurePolicy: 'Fail' })
+    for (const { metadata, spec } of policies) {
+      const isCeiling = metadata.name === 'ceiling.holdfast.dev'
+      expect(spec).toMatchObject({ failurePolicy: isCeiling ? 'Ignore' : 'Fail' })
+      const parameters = { apiVersion: 'holdfast.dev/v1', kind: 'ClusterRetentionPolicy' }
+      expect(spec).toEqual(
+        isCeiling
+          ? expect.objectContaining({ paramKind: parameters })
+          : expect.not.objectContaining({ paramKind: parameters }),
+      )
+    }
     for (const { metadata, spec } of bindings) {
-      const actions = metadata.name === 'long-compliance.holdfast.dev' ? ['Warn', 'Audit'] : ['Deny', 'Audit']
-      expect(spec).toEqual({ policyName: metadata.name, validationActions: actions })
+      const isWarning = metadata.name.startsWith('long-')
+      const validationActions = isWarning ? ['Warn', 'Audit'] : ['Deny', 'Audit']
+      const paramRef = { selector: {}, parameterNotFoundAction: 'Allow' }
+      const more = metadata.name === 'ceiling.holdfast.dev' ? { paramRef } : {}
+      expect(spec).toEqual({ policyName: metadata.name, validationActions, ...more })
     }
   })
 
