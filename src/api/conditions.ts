@@ -170,6 +170,10 @@ export const eventReasons = {
     type: 'Warning',
     sentence: 'The wall clock of the lock server jumped and is not believed.',
   },
+  StorageNotRetained: {
+    type: 'Warning',
+    sentence: 'A volume of the lock server would go with its claim, is going, or is not guarded.',
+  },
   VersionsQuarantined: {
     type: 'Warning',
     sentence: 'Bytes of versions are damaged; their reads are refused.',

@@ -16,6 +16,7 @@ import { OperatorMetrics } from '../operator/metrics.ts'
 import { runOperator } from '../operator/run-operator.ts'
 import { KubeSource, readClusterId } from '../operator/sources/kube.ts'
 import { StorageGuard } from '../operator/storage/storage-guard.ts'
+import { storageStatus } from '../operator/storage/storage-state.ts'
 import { systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
@@ -123,7 +124,7 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
       clock,
     })
     const holder = values.holder ?? hostname()
-    const storage = storageGuard(values, { client, log })
+    const storage = storageGuard(values, { client, log, metrics })
     const source = kubeSource(values, { client, clock, log, metrics, holder, storage })
     const clusterId = values.clusterId ?? (await waitForClusterId({ client, log }, signal))
     if (clusterId === null) return
@@ -183,9 +184,9 @@ type SourceParts = {
 /** What the lock server keeps its data on, in the operator's own namespace. */
 function storageGuard(
   { leaseNamespace, leaseName, storageClaims }: OperatorSettings,
-  { client, log }: Pick<SourceParts, 'client' | 'log'>,
+  { client, log, metrics }: Pick<SourceParts, 'client' | 'log' | 'metrics'>,
 ): StorageGuard {
-  return new StorageGuard({
+  const storage = new StorageGuard({
     client,
     timers: systemTimers,
     log,
@@ -193,6 +194,10 @@ function storageGuard(
     claims: storageClaims,
     holder: leaseName,
   })
+  const tell = () => metrics.storageRetained(storageStatus(storage.state))
+  storage.subscribe(tell)
+  tell()
+  return storage
 }
 
 /** The objects of the cluster, and whether the API server refuses by itself what they must not become. */

@@ -8,7 +8,7 @@ export function statusCommand(argv: readonly string[]): Promise<number> {
     {
       command: 'holdfast status',
       summary:
-        'What the server says of itself, and of a bucket: mode, period, floor, what is locked and until when.',
+        'What the server says of itself, and of a bucket: mode, period, floor, what is locked and until when, and what was refused last.',
       positionals: ['[BUCKET]'],
     },
     argv,
@@ -56,5 +56,26 @@ function bucketSentences(facts: BucketFactsAnswer): string {
     `versions     ${facts.versionCount} and ${facts.deleteMarkerCount} delete markers, ${facts.sizeBytes} bytes`,
     `locked       ${facts.lockedVersionCount}, legal holds ${facts.legalHoldCount}, until ${facts.lockedUntil ?? 'nothing is'}`,
   ]
-  return `${lines.join('\n')}\n`
+  return `${[...lines, ...denialLines(facts)].join('\n')}\n`
+}
+
+/** Newest first, each with how many requests alike it stands for. */
+function denialLines({ lastDenials }: BucketFactsAnswer): readonly string[] {
+  const sentences = lastDenials.map(({ time, operation, rule, accessKeyId, key, versionId, count }) => {
+    const target = key === null ? '' : ` of ${quote(key)}`
+    const version = versionId === null ? '' : ` version ${quote(versionId)}`
+    const often = count === 1 ? '' : `, ${count} times`
+    return `${time} ${operation}${target}${version} by ${quote(accessKeyId)}: ${rule}${often}`
+  })
+  return [
+    `refused      ${sentences[0] ?? 'nothing yet'}`,
+    ...sentences.slice(1).map((line) => `             ${line}`),
+  ]
+}
+
+/** Clients chose these bytes: none of them is to move the cursor of whoever reads. */
+function quote(text: string): string {
+  return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (unit) => {
+    return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }

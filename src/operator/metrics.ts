@@ -53,6 +53,9 @@ export class OperatorMetrics {
   /** The queues of this term: a later one of the same controller takes its place. */
   readonly #queues = new Map<string, QueueView>()
   readonly #leaseName: string
+  #isLeading = false
+  /** null: there is no API server, so no storage is looked at. */
+  #storage: 'True' | 'False' | 'Unknown' | null = null
 
   /** The Lease's name is the label of whether this replica leads. */
   constructor(leaseName = 'none') {
@@ -63,12 +66,18 @@ export class OperatorMetrics {
 
   /** 1 while this replica leads. */
   leading(status: 0 | 1): void {
+    this.#isLeading = status === 1
     this.#families.leading.set({ name: this.#leaseName }, status)
   }
 
   /** 1 while the admission policies are as they should be. */
   guardInstalled(status: 0 | 1): void {
     this.#families.guard.set({}, status)
+  }
+
+  /** As the condition StorageRetained says it. Who does not lead does not look, and knows nothing. */
+  storageRetained(status: 'True' | 'False' | 'Unknown'): void {
+    this.#storage = status
   }
 
   canaryTried(outcome: CanaryOutcome['kind']): void {
@@ -135,13 +144,16 @@ export class OperatorMetrics {
 
   /** The text format of Prometheus. */
   render(): string {
-    const { depth, unfinished, longest } = this.#families
+    const { depth, unfinished, longest, storage } = this.#families
     for (const [controller, queue] of this.#queues) {
       const labels = queueLabels(controller)
       depth.set(labels, queue.depth)
       unfinished.set(labels, queue.unfinishedMs() / 1000)
       longest.set(labels, queue.longestRunningMs() / 1000)
     }
+    const shown = this.#isLeading ? this.#storage : 'Unknown'
+    for (const status of this.#storage === null ? [] : ['True', 'False', 'Unknown'])
+      storage.set({ status }, status === shown ? 1 : 0)
     return renderMetrics(this.#set.snapshot())
   }
 }
@@ -149,7 +161,10 @@ export class OperatorMetrics {
 type Families = Readonly<
   Record<'reconciles' | 'errors' | 'terminal' | 'panics' | 'timeouts' | 'adds' | 'retries', Counter> &
     Record<'restRequests' | 'canaryAttempts', Counter> &
-    Record<'active' | 'workers' | 'depth' | 'unfinished' | 'longest' | 'leading' | 'guard', Gauge> &
+    Record<
+      'active' | 'workers' | 'depth' | 'unfinished' | 'longest' | 'leading' | 'guard' | 'storage',
+      Gauge
+    > &
     Record<'seconds' | 'queueSeconds' | 'workSeconds', Histogram>
 >
 
@@ -182,6 +197,10 @@ function makeFamilies(set: MetricSet): Families {
     canaryAttempts: counter(
       'holdfast_canary_attempts_total',
       'Attempts to delete a locked version of the system, by outcome: refused is as it must be.',
+    ),
+    storage: gauge(
+      'holdfast_storage_retained',
+      'The condition StorageRetained, by status: 1 for the one that it has.',
     ),
     guard: gauge(
       'holdfast_admission_guard_installed',

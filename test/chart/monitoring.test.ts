@@ -20,6 +20,7 @@ function knownMetrics(): ReadonlySet<string> {
   }
   const operator = new OperatorMetrics('lease')
   operator.leading(1)
+  operator.storageRetained('True')
   const controller = operator.controller('one', 1)
   controller.workerBegan()
   controller.workerEnded(1)

@@ -153,11 +153,15 @@ describe.runIf(inject('cluster') !== null)('the storage of the lock server on a 
     const found = status?.conditions?.find(({ type }) => type === 'StorageRetained')
     expect(found?.message).toContain('kubectl patch pv guarded -p')
     expect((await read('volume')).spec.persistentVolumeReclaimPolicy).toBe('Delete')
+    await rig.has(namespace, 'vault', 'StorageNotRetained')
+    expect(await operator.metric('holdfast_storage_retained{status="False"}')).toBe(1)
   })
 
   test('with the rights of the example: Delete becomes Retain, StorageRetained=True; nothing is locked, no label', async () => {
     await grantVolumes('get, patch')
     await rig.becomes(namespace, 'vault', { StorageRetained: 'True VolumesRetained' })
+    expect(await operator.metric('holdfast_storage_retained{status="True"}')).toBe(1)
+    expect(await operator.metric('holdfast_storage_retained{status="False"}')).toBe(0)
     expect((await read('volume')).spec.persistentVolumeReclaimPolicy).toBe('Retain')
     expect(await guarded()).toEqual([])
   })

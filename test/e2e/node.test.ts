@@ -239,14 +239,16 @@ async function withoutPod(action: () => void): Promise<void> {
 step(
   'deletions: of volume, claim, namespace, kinds, policies and buckets are refused with the reason',
   async () => {
-    const label = ['holdfast.dev/protected=true']
     const labelled = [
       ['persistentvolume', volume],
       ['persistentvolumeclaim', claim],
       ['namespace', namespace],
     ] as const
     for (const [kind, object] of labelled) {
-      await rig.kubectl('label', '-n', namespace, kind, object, ...label)
+      await until(`the operator labels ${kind} ${object}`, patienceMs, async () => {
+        const held = await rig.read(kind, object, namespace)
+        return at(held, 'metadata', 'labels', 'holdfast.dev/protected') === 'true' ? true : null
+      })
       expect(await rig.refusal('delete', '-n', namespace, kind, object)).toContain(
         'the label holdfast.dev/protected guards it',
       )

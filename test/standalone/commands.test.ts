@@ -45,6 +45,24 @@ describe('commands that ask a server', () => {
     })
   })
 
+  test('holdfast status: what was refused last of a bucket, newest first, without bytes that move a cursor', async () => {
+    const bucket = await bench.bucket('locked', { rule: '<Mode>COMPLIANCE</Mode><Days>3</Days>' })
+    expect((await holdfast(['status', bucket])).stdout).toContain('\nrefused      nothing yet\n')
+    const key = 'ring\u0007 é'
+    const versionId = await bench.put(bucket, key)
+    const { client, credentials } = bench.server()
+    for (const query of [{ versionId }, { versionId }]) {
+      const refused = await client.send({ method: 'DELETE', path: `/${bucket}/${key}`, query })
+      expect(refused.status).toBe(403)
+    }
+    const { stdout } = await holdfast(['status', bucket])
+    const instant = '\\d{4}-\\d\\d-\\d\\dT[0-9:.]+Z'
+    const sentence =
+      `${instant} DeleteObject of "ring\\\\u0007 \\\\u00e9" version "${versionId}" by "${credentials.accessKeyId}": ` +
+      '[A-Za-z]+'
+    expect(stdout).toMatch(new RegExp(`\nrefused      ${sentence}\n {13}${sentence}\n$`))
+  })
+
   test('holdfast why: exit 3 and the rule for a locked version, 0 for a free one', async () => {
     const bucket = await bench.bucket('locked')
     const versionId = await bench.put(bucket, 'a key/with spaces')

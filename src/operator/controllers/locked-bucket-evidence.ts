@@ -79,21 +79,24 @@ function denialFields(denial: BucketFactsAnswer['lastDenials'][number]) {
   }
 }
 
-/** What turned bad since the last status. */
+/** What turned bad since the last status, or bad in another way. */
 export function evidenceEvents(
   previous: LockedBucketStatus | undefined,
   wanted: readonly WantedCondition[],
 ): readonly { readonly reason: EventReason; readonly message: string | null }[] {
   const turned = (type: WantedCondition['type'], bad: 'True' | 'False') => {
     const now = wanted.find((condition) => condition.type === type)
-    const isNews = now?.status === bad && findCondition(previous?.conditions, type)?.status !== bad
+    const before = findCondition(previous?.conditions, type)
+    const isNews = now?.status === bad && (before?.status !== bad || before.reason !== now.reason)
     return isNews ? now : null
   }
   const suspect = turned('ClockSuspect', 'True')
   const damaged = turned('IntegrityVerified', 'False')
+  const unretained = turned('StorageRetained', 'False')
   return [
     ...(suspect === null ? [] : [{ reason: 'ClockSuspect' as const, message: suspect.message }]),
     ...(damaged === null ? [] : [{ reason: 'VersionsQuarantined' as const, message: damaged.message }]),
+    ...(unretained === null ? [] : [{ reason: 'StorageNotRetained' as const, message: unretained.message }]),
   ]
 }
 

@@ -62,8 +62,7 @@ function makeStatus(
       assessment.enforced,
       protectedCondition,
       assessment.drifted,
-      ...evidenceConditions(assessment, outcome),
-      ...storageConditions(snapshot.storage),
+      ...evidenceConditions(snapshot, assessment, outcome),
       ...clusterConditions(snapshot, outcome),
       ...guardConditions(snapshot.guard),
     ],
@@ -80,10 +79,11 @@ function makeStatus(
 }
 
 function evidenceConditions(
+  { storage }: LockedBucketSnapshot,
   { view }: Assessment,
   { server }: LockedBucketOutcome,
 ): readonly WantedCondition[] {
-  return [clockSuspect(server), integrityVerified(view)]
+  return [clockSuspect(server), integrityVerified(view), ...storageConditions(storage)]
 }
 
 /** A request is handled when the server answered; one to reconcile not while a pause holds it back. */
@@ -265,10 +265,11 @@ function countsOf(status: LockedBucketStatus): object {
 
 /** What was done, and what turned bad since the last status; a state that lasts is told once. */
 function eventsOf(
-  { object, server }: LockedBucketSnapshot,
+  snapshot: LockedBucketSnapshot,
   outcome: LockedBucketOutcome,
   assessment: Assessment,
 ): readonly EventRecord[] {
+  const { object, server } = snapshot
   const { step, answer } = outcome
   const { namespace, name, uid, resourceVersion } = object.metadata
   const regarding = { kind: 'LockedBucket', namespace, name, uid, resourceVersion } as const
@@ -290,7 +291,8 @@ function eventsOf(
   if (assessment.ready === 'True' && drifted.status === 'True' && driftedBefore?.status !== 'True') {
     events.push(say('DriftDetected', drifted.message ?? eventReasons.DriftDetected.sentence))
   }
-  for (const { reason, message } of evidenceEvents(object.status, evidenceConditions(assessment, outcome)))
+  const evidence = evidenceConditions(snapshot, assessment, outcome)
+  for (const { reason, message } of evidenceEvents(object.status, evidence))
     events.push(say(reason, message ?? eventReasons[reason].sentence))
   return events
 }

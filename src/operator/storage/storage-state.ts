@@ -35,13 +35,17 @@ export function stateOf(findings: readonly StorageFinding[]): StorageState {
   return { kind: 'finding', finding: { reason: worst.reason, message } }
 }
 
+export function storageStatus(state: StorageState): WantedCondition['status'] {
+  return state.kind === 'retained' ? 'True' : storageReasons[state.finding.reason]
+}
+
 /** None where there is no API server. */
 export function storageConditions(state: StorageState | null): readonly WantedCondition[] {
   const type = 'StorageRetained'
   if (state === null) return []
-  if (state.kind === 'retained') return [{ type, status: 'True', reason: 'VolumesRetained', message: null }]
-  const { reason, message } = state.finding
-  return [{ type, status: storageReasons[reason], reason, message }]
+  const status = storageStatus(state)
+  if (state.kind === 'retained') return [{ type, status, reason: 'VolumesRetained', message: null }]
+  return [{ type, status, ...state.finding }]
 }
 
 /** `unproved`: one of them has not said yet. What no LockedBucket speaks for, the lock server alone knows. */

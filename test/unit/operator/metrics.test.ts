@@ -108,3 +108,20 @@ test('metrics: leader_election_master_status is 1 only while it leads', () => {
   metrics.leading(1)
   expect(sample(metrics, name)).toBe('1')
 })
+
+test('metrics: the condition of the storage, by status; of who does not lead it is Unknown, and without an API server there is none', () => {
+  const { metrics } = rigOf()
+  const shown = () =>
+    ['True', 'False', 'Unknown'].map((status) =>
+      sample(metrics, `holdfast_storage_retained{status="${status}"}`),
+    )
+  expect(shown()).toEqual([undefined, undefined, undefined])
+  metrics.storageRetained('False')
+  expect(shown()).toEqual(['0', '0', '1'])
+  metrics.leading(1)
+  expect(shown()).toEqual(['0', '1', '0'])
+  metrics.storageRetained('True')
+  expect(shown()).toEqual(['1', '0', '0'])
+  metrics.leading(0)
+  expect(shown()).toEqual(['0', '0', '1'])
+})

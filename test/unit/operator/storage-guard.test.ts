@@ -3,7 +3,11 @@ import { ServerUnreachableError } from '../../../src/client/lock-server.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 import { StorageGuard } from '../../../src/operator/storage/storage-guard.ts'
-import { storageConditions } from '../../../src/operator/storage/storage-state.ts'
+import {
+  type StorageFinding,
+  type StorageState,
+  storageConditions,
+} from '../../../src/operator/storage/storage-state.ts'
 import { FakeStorage, type Kind } from './fake-storage.ts'
 import { bucketOf, inSync, nowMs, outcomeOf, shown, snapshotOf } from './locked-bucket-fixtures.ts'
 import { ManualTime } from './manual-timers.ts'
@@ -291,5 +295,27 @@ describe('StorageRetained', () => {
     expect(
       report({ ...snapshotOf(inSync.server, inSync.policy, bucketOf(status ?? {})), storage }),
     ).toBeNull()
+  })
+
+  test('LockedBucket: an event when it becomes False, another when it is False for another reason, none while it lasts or is Unknown', () => {
+    let object = bucketOf({})
+    const look = (storage: StorageState) => {
+      const snapshot = { ...snapshotOf(inSync.server, inSync.policy, object), storage }
+      const { status, events } = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null))
+      if (status !== null) object = bucketOf(status)
+      return events.filter(({ reason }) => reason === 'StorageNotRetained').map(({ message }) => message)
+    }
+    const finding = (reason: StorageFinding['reason'], message: string | null = null): StorageState => ({
+      kind: 'finding',
+      finding: { reason, message },
+    })
+    expect(look({ kind: 'retained' })).toEqual([])
+    expect(look(finding('StorageUnreadable'))).toEqual([])
+    expect(look(finding('VolumeNotRetained', 'pv-1: patch it.'))).toEqual(['pv-1: patch it.'])
+    expect(look(finding('VolumeNotRetained', 'pv-1: patch it.'))).toEqual([])
+    const sentence = 'A volume of the lock server would go with its claim, is going, or is not guarded.'
+    expect(look(finding('StorageTerminating'))).toEqual([sentence])
+    expect(look({ kind: 'retained' })).toEqual([])
+    expect(look(finding('StorageUnguarded', 'claim data: forbidden'))).toEqual(['claim data: forbidden'])
   })
 })
