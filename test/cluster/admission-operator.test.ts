@@ -262,9 +262,9 @@ describe.runIf(inject('cluster') !== null)('the account of the operator on a rea
     expect(await operator('PATCH', vault, { metadata: { finalizers: [bucketFinalizer] } })).toBe('200')
     expect(await operator('PATCH', vault, { metadata: { finalizers: null } })).toBe('200')
     for (const name of ['lockedbuckets/vault', 'retentionpolicies/keep'])
-      expect(await operator('PATCH', `${path}/${name}/status`, { status: { deletionProtected: true } })).toBe(
-        '200',
-      )
+      expect(
+        await operator('PATCH', `${path}/${name}/status`, { status: { deletionProtected: false } }),
+      ).toBe('200')
     const other = await operator('POST', `${path}/lockedbuckets`, bucket('mine', 'mine'))
     expect(other).toEqual(refused(`CREATE lockedbuckets.holdfast.dev ${noWork}`))
     const weaker = { spec: { minimum: { days: 1 } } }
