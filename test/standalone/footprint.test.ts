@@ -24,10 +24,10 @@ async function putAll(bucket: string, count: number, body: Buffer): Promise<void
   await Promise.all(clients)
 }
 
-/** Pages that wait to be used again come and go with what else runs: the metadata are held to no closer measure. */
+/** Pages that wait to be used again come and go with what else runs: more of the metadata than this is no such chance. */
 const factor = 3
 
-test.each(footprints)('a locked version of $bodyBytes bytes: takes about what is documented', async (row) => {
+test.each(footprints)('a locked version of $bodyBytes bytes: takes no more than is documented', async (row) => {
   const { bodyBytes, count, metadataKibibytes, fileKibibytes } = row
   const { dataDirectory } = bench.server()
   const [kv, bodies] = [join(dataDirectory, 'kv'), join(dataDirectory, 'bodies')]
@@ -38,7 +38,6 @@ test.each(footprints)('a locked version of $bodyBytes bytes: takes about what is
   const files = (diskBytes(bodies) - before[1]) / count / 1024
   const measured = `${metadata.toFixed(1)} KiB of metadata, ${files.toFixed(1)} KiB in a file`
   process.stdout.write(`${bodyBytes} bytes: ${measured} (${count} versions)\n`)
-  expect(metadata).toBeGreaterThan(metadataKibibytes / factor)
   expect(metadata).toBeLessThan(metadataKibibytes * factor)
   expect(files).toBeGreaterThanOrEqual(fileKibibytes)
   expect(files).toBeLessThanOrEqual(fileKibibytes * 1.05)
