@@ -27,18 +27,21 @@ async function putAll(bucket: string, count: number, body: Buffer): Promise<void
 /** Pages that wait to be used again come and go with what else runs: more of the metadata than this is no such chance. */
 const factor = 3
 
-test.each(footprints)('a locked version of $bodyBytes bytes: takes less than three times what is documented', async (row) => {
-  const { bodyBytes, count, metadataKibibytes, fileKibibytes } = row
-  const { dataDirectory } = bench.server()
-  const [kv, bodies] = [join(dataDirectory, 'kv'), join(dataDirectory, 'bodies')]
-  const bucket = await bench.bucket('locked', { rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
-  const before = [diskBytes(kv), diskBytes(bodies)] as const
-  await putAll(bucket, count, Buffer.alloc(bodyBytes, 'body'))
-  const metadata = (diskBytes(kv) - before[0]) / count / 1024
-  const files = (diskBytes(bodies) - before[1]) / count / 1024
-  const measured = `${metadata.toFixed(1)} KiB of metadata, ${files.toFixed(1)} KiB in a file`
-  process.stdout.write(`${bodyBytes} bytes: ${measured} (${count} versions)\n`)
-  expect(metadata).toBeLessThan(metadataKibibytes * factor)
-  expect(files).toBeGreaterThanOrEqual(fileKibibytes)
-  expect(files).toBeLessThanOrEqual(fileKibibytes * 1.05)
-})
+test.each(footprints)(
+  'a locked version of $bodyBytes bytes: takes less than three times what is documented',
+  async (row) => {
+    const { bodyBytes, count, metadataKibibytes, fileKibibytes } = row
+    const { dataDirectory } = bench.server()
+    const [kv, bodies] = [join(dataDirectory, 'kv'), join(dataDirectory, 'bodies')]
+    const bucket = await bench.bucket('locked', { rule: '<Mode>COMPLIANCE</Mode><Days>1</Days>' })
+    const before = [diskBytes(kv), diskBytes(bodies)] as const
+    await putAll(bucket, count, Buffer.alloc(bodyBytes, 'body'))
+    const metadata = (diskBytes(kv) - before[0]) / count / 1024
+    const files = (diskBytes(bodies) - before[1]) / count / 1024
+    const measured = `${metadata.toFixed(1)} KiB of metadata, ${files.toFixed(1)} KiB in a file`
+    process.stdout.write(`${bodyBytes} bytes: ${measured} (${count} versions)\n`)
+    expect(metadata).toBeLessThan(metadataKibibytes * factor)
+    expect(files).toBeGreaterThanOrEqual(fileKibibytes)
+    expect(files).toBeLessThanOrEqual(fileKibibytes * 1.05)
+  },
+)
