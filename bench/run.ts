@@ -23,7 +23,7 @@ type Options = {
 
 const serverNames = ['holdfast', 'minio', 'versitygw'] as const
 const mib = 1024 ** 2
-const warmUpSeconds = 0.5
+const warmUpSeconds = 2
 const slowFlushMicroseconds = 2000
 /** What a round costs beside its time: the client's start, and keys that are there before the clock starts. */
 const roundOverheadSeconds = 0.6

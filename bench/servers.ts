@@ -1,7 +1,7 @@
 /** The servers that are compared: each as its own documentation starts it, on a folder of its own on the same disk. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -86,7 +86,7 @@ async function launchOf(name: ServerName, directory: string, port: number): Prom
       const listen = ['--admin-listen', `127.0.0.1:${ports[0]}`, '--metrics-listen', `127.0.0.1:${ports[1]}`]
       const options = ['--data', join(directory, 'data'), '--s3-listen', address, ...listen]
       return {
-        command: [process.execPath, join(root, 'bin/holdfast'), 'server', ...options],
+        command: [process.execPath, shipped(join(directory, 'application')), 'server', ...options],
         environment: {
           HOLDFAST_ACCESS_KEY_ID: accessKeyId,
           HOLDFAST_SECRET_ACCESS_KEY: secretAccessKey,
@@ -116,6 +116,17 @@ async function launchOf(name: ServerName, directory: string, port: number): Prom
       }
     }
   }
+}
+
+/** Holdfast as its image has it: compiled, for a checkout has Node strip the types at every start. Returns its program. */
+function shipped(folder: string): string {
+  mkdirSync(join(folder, 'bin'), { recursive: true })
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  const flags = ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')]
+  execFileSync(process.execPath, [compiler, ...flags], { stdio: 'inherit' })
+  for (const file of ['bin/holdfast', 'package.json']) copyFileSync(join(root, file), join(folder, file))
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  return join(folder, 'bin/holdfast')
 }
 
 async function freePort(): Promise<number> {

@@ -152,6 +152,8 @@ export const limits = {
   listRowsScannedMax: 20_000,
   /** Buckets whose id a process remembers, only to read ahead. */
   bucketPlacesMax: 10_000,
+  /** Ours: decoded records that a worker keeps, some KiB each. */
+  rememberedBucketsMax: 1000,
   /** Expiries of the current day that facts count one by one. */
   factsExpiryRowsMax: 10_000,
   /** Bodies up to this size live in the KV: larger ones are faster as files. */

@@ -22,11 +22,18 @@ const uptimeFileStepMs = 10
 export function systemClock(): Clock {
   const bootId = readBootId()
   const kernelUptimeMs = kernelUptime()
+  let monotonicMs = Number.NEGATIVE_INFINITY
+  let uptimeMs = monotonicMs
   return {
     wallMs: () => epochMs(Date.now()),
     uptimeMs() {
-      const monotonicMs = systemUptimeMs()
-      return Math.min(monotonicMs, kernelUptimeMs() + uptimeFileStepMs)
+      const now = systemUptimeMs()
+      // Asked again within the millisecond, the kernel need not be: what it said then is not beyond what it would say now.
+      if (now !== monotonicMs) {
+        monotonicMs = now
+        uptimeMs = Math.min(now, kernelUptimeMs() + uptimeFileStepMs)
+      }
+      return uptimeMs
     },
     bootId: () => bootId,
   }

@@ -3,7 +3,6 @@
  * used: an S3 target must reach the pipeline byte for byte, so every request is hijacked before anything
  * looks at it. node:http alone could replace it.
  */
-import { randomBytes } from 'node:crypto'
 import {
   createServer,
   type ServerOptions as HttpServerOptions,
@@ -18,6 +17,7 @@ import { fastify } from 'fastify'
 import { limits } from '../lib/limits.ts'
 import { renderError } from '../s3/error-document.ts'
 import { S3Error } from '../s3/s3-error.ts'
+import { idHex } from '../store/random-ids.ts'
 import type { FollowedCertificate } from './certificate.ts'
 import { createHttp2Listener, type Http2Listener } from './http2.ts'
 import type { WireRequest, WireResponse } from './wire.ts'
@@ -177,7 +177,7 @@ function answerBrokenRequest(error: BrokenRequestError, socket: Socket): void {
     return
   }
   const answer = new S3Error(brokenRequestCode(error.code))
-  const requestId = randomBytes(8).toString('hex').toUpperCase()
+  const requestId = idHex(8).toUpperCase()
   const body = renderError(answer, { resource: '/', requestId, hostId: requestId })
   socket.end(
     `HTTP/1.1 ${answer.detail.status} Bad Request\r\ncontent-type: application/xml\r\nconnection: close\r\n` +

@@ -43,6 +43,7 @@ import {
   type VersionRecord,
 } from './records.ts'
 import { rowCodec } from './row-codec.ts'
+import { remembering } from './row-memo.ts'
 import { orderOfVersionId } from './version-id.ts'
 
 const bucketId = matching(/^[0-9a-f]{16}$/)
@@ -211,11 +212,14 @@ export function encodeBucket(bucket: BucketRecord): Uint8Array {
 }
 
 /** `row` is the key that the value was found under. Throws CorruptRecordError. */
-export function decodeBucket(row: Uint8Array, value: Uint8Array): BucketRecord {
-  const bucket = bucketCodec.decode(row, value)
-  if (!equalBytes(row, bucketKey(bucket.name))) return corrupt('bucket', 'in its own row')
-  return assertBucket(bucket)
-}
+export const decodeBucket = remembering(
+  limits.rememberedBucketsMax,
+  (row: Uint8Array, value: Uint8Array): BucketRecord => {
+    const bucket = bucketCodec.decode(row, value)
+    if (!equalBytes(row, bucketKey(bucket.name))) return corrupt('bucket', 'in its own row')
+    return assertBucket(bucket)
+  },
+)
 
 /** Throws CorruptRecordError for an unknown lock: written again, the damage would look like a record. */
 export function encodeVersion(version: VersionRecord): Uint8Array {

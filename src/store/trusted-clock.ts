@@ -21,6 +21,7 @@ import { corrupt, count, type Decode, instant, shape, text } from './fields.ts'
 import { metaKey } from './keys.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import { rowCodec } from './row-codec.ts'
+import { remembering } from './row-memo.ts'
 import type { Actor, ClockStore, TrustedNow } from './store.ts'
 
 const clockKey = metaKey('clock')
@@ -38,6 +39,9 @@ const clockCodec = rowCodec<ClockRecord>(
     slewMs: signed,
   }),
 )
+
+/** Every decision reads it, and a tick changes it. */
+const decodeClock = remembering(1, clockCodec.decode)
 
 /** Only for a volume without a mark, in the transaction that creates the volume. */
 export function createClock(transaction: KeyValueTransaction, clock: Clock): void {
@@ -136,7 +140,7 @@ function isInstant(value: unknown): value is EpochMs {
 }
 
 async function readClock(reader: KeyValueReader): Promise<ClockRecord> {
-  return clockCodec.decode(clockKey, await reader.get(clockKey))
+  return decodeClock(clockKey, await reader.get(clockKey))
 }
 
 function writeClock(transaction: KeyValueTransaction, record: ClockRecord): void {

@@ -3,9 +3,9 @@
  * only. The order in the id finds the version's row without an index; the random part keeps ids from being
  * guessed.
  */
-import { randomBytes } from 'node:crypto'
 import { assert } from '../lib/assert.ts'
 import type { EpochMs } from '../lib/units.ts'
+import { idBytes } from './random-ids.ts'
 import type { VersionId, VersionRecord } from './records.ts'
 
 /** Ascending in ASCII, so that ids of one key sort by age; without letters that people take for digits. */
@@ -25,7 +25,7 @@ export const nullVersionId = 'null'
 
 /** The random part, chosen before the transaction: a rerun writes the same version. */
 export function newVersionSuffix(): string {
-  return Array.from(randomBytes(suffixLength), (byte) => digits[byte % 32]).join('')
+  return Array.from(idBytes(suffixLength), (byte) => digits[byte % 32]).join('')
 }
 
 /** Greater than the order of every version of the key, whatever the clock says. */

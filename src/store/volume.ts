@@ -9,6 +9,7 @@ import { CorruptRecordError, count, flag, instant, matching, shape } from './fie
 import { metaKey } from './keys.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import { parseRow, rowCodec } from './row-codec.ts'
+import { remembering } from './row-memo.ts'
 import type { VolumeIdentity } from './store.ts'
 import { createClock } from './trusted-clock.ts'
 
@@ -26,6 +27,8 @@ const volumeCodec = rowCodec<VolumeRow>(
 
 export type ServerEpoch = { readonly epoch: number; readonly cleanlyClosed: boolean }
 const epochCodec = rowCodec<ServerEpoch>('server-epoch', shape({ epoch: count, cleanlyClosed: flag }))
+/** Every transaction reads it. */
+const decodeEpoch = remembering(1, epochCodec.decode)
 
 /** The volume was written by a newer release, which may have rules that this one does not know. */
 export class VolumeFormatError extends Error {
@@ -81,7 +84,7 @@ export async function endServerEpoch(kv: KeyValue, epoch: number): Promise<void>
 /** null: no server ever ran on the volume. */
 export async function readServerEpoch(reader: KeyValueReader): Promise<ServerEpoch | null> {
   const value = await reader.get(epochKey)
-  return value === null ? null : epochCodec.decode(epochKey, value)
+  return value === null ? null : decodeEpoch(epochKey, value)
 }
 
 /**

@@ -4,8 +4,8 @@
  * in one directory and their keys in one part of the store, and are removed together when their retention
  * ends.
  */
-import { randomBytes } from 'node:crypto'
 import { assert } from '../../lib/assert.ts'
+import { idHex } from '../random-ids.ts'
 
 const idPattern = /^[0-9a-f]{32}$/
 /** One directory per 2^20 ms (17.5 min); 65,536 directories, used again after 2.2 years. */
@@ -13,7 +13,7 @@ const windowMs = 2 ** 20
 const shardCount = 2 ** 16
 
 export function newBodyId(wallMs: number): string {
-  return wallMs.toString(16).padStart(12, '0') + randomBytes(10).toString('hex')
+  return wallMs.toString(16).padStart(12, '0') + idHex(10)
 }
 
 export function isBodyId(text: string): boolean {
