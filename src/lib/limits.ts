@@ -166,7 +166,7 @@ export const limits = {
   /** Two of these for each body being staged. */
   bodyWriteBytes: 256 * 1024,
   /** Buffers kept for use again, of each of both sizes. */
-  bodyBuffersKeptMax: 64,
+  bodyBuffersKeptMax: 16,
   bodiesPerListChunkMax: 500,
   /** 64 KiB of checksums in a row: one row per GiB of a body. */
   crcsPerFileRowMax: 16_384,

@@ -1,5 +1,5 @@
 import type { ObjectVersion } from './object-headers.ts'
-import type { OperationContext } from './operation.ts'
+import type { BodyStream, OperationContext } from './operation.ts'
 import type { ByteRange } from './range.ts'
 
 /**
@@ -10,8 +10,9 @@ export async function openObject(
   context: OperationContext,
   version: ObjectVersion,
   range: ByteRange | null,
-): Promise<AsyncIterable<Uint8Array>> {
-  const rest = context.store.versions.openBody(version, range)[Symbol.asyncIterator]()
+): Promise<BodyStream> {
+  const body = context.store.versions.openBody(version, range)
+  const rest = body[Symbol.asyncIterator]()
   let first: Promise<IteratorResult<Uint8Array>> | null = Promise.resolve(await rest.next())
   const iterator: AsyncIterator<Uint8Array> = {
     next: () => {
@@ -21,5 +22,5 @@ export async function openObject(
     },
     return: async () => (await rest.return?.()) ?? { done: true, value: undefined },
   }
-  return { [Symbol.asyncIterator]: () => iterator }
+  return { [Symbol.asyncIterator]: () => iterator, recycle: (chunk) => body.recycle(chunk) }
 }

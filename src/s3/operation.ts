@@ -51,8 +51,11 @@ export type RequestBody = {
 export type S3Response = {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
-  readonly body: null | string | Uint8Array | AsyncIterable<Uint8Array>
+  readonly body: null | string | Uint8Array | BodyStream
 }
+
+/** Bytes in order. What was sent may be given to `recycle`, and must not be touched again then: the memory is used anew. */
+export type BodyStream = AsyncIterable<Uint8Array> & { readonly recycle?: (chunk: Uint8Array) => void }
 
 export type ServerFacts = {
   readonly region: string

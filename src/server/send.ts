@@ -1,7 +1,6 @@
-import { once } from 'node:events'
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
-import type { S3Response } from '../s3/operation.ts'
+import type { BodyStream, S3Response } from '../s3/operation.ts'
 import { ClientGoneError, expectsContinue } from './request-body.ts'
 import type { WireRequest, WireResponse } from './wire.ts'
 
@@ -56,7 +55,7 @@ export async function sendResponse(
 
 type Body = NonNullable<S3Response['body']>
 
-function isStream(body: Body): body is AsyncIterable<Uint8Array> {
+function isStream(body: Body): body is BodyStream {
   return typeof body !== 'string' && !(body instanceof Uint8Array)
 }
 
@@ -94,7 +93,11 @@ async function writeBody(
       declaredLength === undefined || sentBytes <= Number(declaredLength),
       'a body is no longer than declared',
     )
-    if (!response.write(piece)) await drained(response)
+    const hasRoom = response.write(piece, (error) => {
+      // Only here have the bytes left: until then the socket holds them.
+      if (!error) body.recycle?.(piece)
+    })
+    if (!hasRoom) await drained(response)
   }
   assert(
     declaredLength === undefined || sentBytes === Number(declaredLength),
@@ -104,19 +107,16 @@ async function writeBody(
 }
 
 /** Resolves when the socket takes bytes again. Errors: ClientGoneError. */
-async function drained(response: WireResponse): Promise<void> {
-  const stop = new AbortController()
-  const { signal } = stop
-  try {
-    await Promise.race([
-      once(response, 'drain', { signal }),
-      once(response, 'close', { signal }).then(() => {
-        throw new ClientGoneError('the client left during the answer')
-      }),
-    ])
-  } finally {
-    stop.abort()
-  }
+function drained(response: WireResponse): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void) => () => {
+      response.off('drain', onDrain).off('close', onClose)
+      settle()
+    }
+    const onDrain = end(resolve)
+    const onClose = end(() => reject(new ClientGoneError('the client left during the answer')))
+    response.once('drain', onDrain).once('close', onClose)
+  })
 }
 
 async function finished(response: WireResponse): Promise<void> {

@@ -5,7 +5,7 @@
  */
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
-import { type Bodies, BodyCorruptError, BodyMissingError } from './bodies/contract.ts'
+import { type Bodies, BodyCorruptError, BodyMissingError, type BodyReader } from './bodies/contract.ts'
 import { crc32c } from './bodies/crc32c.ts'
 import { corrupt } from './fields.ts'
 import { putGarbage } from './garbage-rows.ts'
@@ -105,21 +105,25 @@ export async function detach(
  * BodyMissingError when the content was collected meanwhile (read the version again, once), BodyCorruptError,
  * CorruptRecordError.
  */
-export async function* openContent(
+export function openContent(
   reader: KeyValueReader,
   bodies: Bodies,
   content: ContentRef,
   range: ContentRange | null,
-): AsyncIterable<Uint8Array> {
+): BodyReader {
   const wanted = range ?? { startByte: 0, endByte: Number.MAX_SAFE_INTEGER }
   assert(wanted.startByte >= 0 && wanted.startByte <= wanted.endByte, 'a range begins before it ends')
-  switch (content.storage) {
-    case 'inline':
-      yield* openInline(reader, content, wanted)
-      break
-    case 'files':
-      yield* openFiles(reader, bodies, content, wanted)
-      break
+  const open = (): AsyncIterable<Uint8Array> => {
+    switch (content.storage) {
+      case 'inline':
+        return openInline(reader, content, wanted)
+      case 'files':
+        return openFiles(reader, bodies, content, wanted)
+    }
+  }
+  return {
+    [Symbol.asyncIterator]: () => open()[Symbol.asyncIterator](),
+    recycle: (chunk) => bodies.recycle(chunk),
   }
 }
 

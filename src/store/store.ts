@@ -7,6 +7,7 @@ import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { BucketRetention, LegalHoldStatus, Retention } from '../lock/types.ts'
 import type { AccessKeyStore } from './access-keys.ts'
+import type { BodyReader } from './bodies/contract.ts'
 import type {
   BucketDocumentKind,
   BucketOwner,
@@ -151,10 +152,7 @@ export interface Versions {
   listCurrent(input: ListCurrent): Promise<ListCurrentResult>
   listVersions(input: ListVersions): Promise<ListVersionsResult>
   /** `endByte` exclusive. Errors: BodyCorruptError, BodyMissingError before the bad block's bytes leave. */
-  openBody(
-    version: VersionRecord,
-    range: { startByte: number; endByte: number } | null,
-  ): AsyncIterable<Uint8Array>
+  openBody(version: VersionRecord, range: { startByte: number; endByte: number } | null): BodyReader
   /** The parts of a multipart object in order, a page at a time. */
   parts(version: VersionRecord, afterIndex: number, limit: number): Promise<readonly ObjectPart[]>
   /** Makes the bytes durable in a stage. Errors: BodyTooLargeError. */

@@ -143,6 +143,10 @@ class FileBodies implements Bodies {
     return readBody({ path: this.#pathOf(reference.bodyId), reference, crcs, range, pool: this.#readPool })
   }
 
+  recycle(chunk: Uint8Array): void {
+    this.#readPool.giveBack(chunk)
+  }
+
   async remove(bodyId: string): Promise<void> {
     this.#assertWorking()
     await this.#step(unlinkIfThere(this.#pathOf(bodyId)))

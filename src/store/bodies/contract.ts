@@ -81,6 +81,8 @@ export interface Bodies {
    * BodyCorruptError.
    */
   open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader
+  /** What a reader's `recycle` does, for a chunk of whichever of them. */
+  recycle(chunk: Uint8Array): void
   /**
    * The only removal of a settled body; for the garbage collector, after the transaction that dropped the
    * last

@@ -36,22 +36,13 @@ export function readBody(read: ReadBody): BodyReader {
   assert(startByte >= 0 && startByte <= endByteExclusive, 'a range does not end before it starts')
   assert(endByteExclusive <= read.reference.sizeBytes, 'a range ends within the body')
   assertCrcsCover(read)
-  const buffers = new WeakMap<Uint8Array, Buffer>()
   return {
-    [Symbol.asyncIterator]: () => chunks(read, buffers),
-    recycle(chunk) {
-      const buffer = buffers.get(chunk)
-      if (buffer === undefined) return
-      buffers.delete(chunk)
-      read.pool.give(buffer)
-    },
+    [Symbol.asyncIterator]: () => chunks(read),
+    recycle: (chunk) => read.pool.giveBack(chunk),
   }
 }
 
-async function* chunks(
-  read: ReadBody,
-  buffers: WeakMap<Uint8Array, Buffer>,
-): AsyncGenerator<Uint8Array, void, undefined> {
+async function* chunks(read: ReadBody): AsyncGenerator<Uint8Array, void, undefined> {
   const { startByte, endByteExclusive } = read.range
   if (startByte === endByteExclusive) return
   const handle = await openBody(read)
@@ -73,7 +64,7 @@ async function* chunks(
       readAhead()
       const from = Math.max(startByte - head.offset, 0)
       const chunk = bytes.subarray(from, Math.min(endByteExclusive - head.offset, bytes.length))
-      if (pooled !== null) buffers.set(chunk, pooled)
+      if (pooled !== null) read.pool.lend(chunk, pooled)
       yield chunk
     }
   } finally {

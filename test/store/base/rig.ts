@@ -93,6 +93,7 @@ export class Faults {
       settle: (staged) => this.#step(() => bodies.settle(staged)),
       discard: (staged) => bodies.discard(staged),
       open: (reference, crcs, range) => bodies.open(reference, crcs, range),
+      recycle: (chunk) => bodies.recycle(chunk),
       remove: (bodyId) => this.#step(() => bodies.remove(bodyId)),
       beginRemovals: () => bodies.beginRemovals(),
       list: (window) => bodies.list(window),
