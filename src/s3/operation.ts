@@ -42,6 +42,14 @@ export type RequestBody = {
    * not hold, at the latest before it ends: whoever stages it discards the stage then.
    */
   readonly stream: () => AsyncIterable<Uint8Array>
+  /**
+   * Instead of `stream`, for a reader that counts a SHA-256 anyway; only where the request was signed with one. `verify` throws
+   * what `stream` would have thrown at its end: nothing may refer to the bytes before it was called with the hash of them all.
+   */
+  readonly unhashed?: {
+    readonly stream: () => AsyncIterable<Uint8Array>
+    readonly verify: (sha256Hex: string) => void
+  }
   /** Announced trailer names (x-amz-trailer), lower case: a checksum may come here. */
   readonly trailerNames: readonly string[]
   /** The trailers, lower-case names: valid only after `stream()` has ended. */

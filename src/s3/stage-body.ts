@@ -32,8 +32,11 @@ export async function stageUpload(
   // The stage counts an MD5 anyway, for the ETag: the tap need not count another.
   const tap = await checksumTap({ ...wanted, md5: null }, options.fallback)
   const { versions } = context.store
-  const body = await versions.stage(tapped(payload.stream(), tap.update), options.bytesMax)
+  // Nor does the payload's own hash need counting twice.
+  const bytes = payload.unhashed?.stream() ?? payload.stream()
+  const body = await versions.stage(tapped(bytes, tap.update), options.bytesMax)
   try {
+    payload.unhashed?.verify(body.sha256)
     if (wanted.md5 !== null && wanted.md5 !== Buffer.from(body.md5, 'hex').toString('base64')) {
       throw contentMd5Mismatch()
     }

@@ -33,16 +33,21 @@ export function openPayload(source: Stream, mode: PayloadMode, headers: Headers)
   const decode = decoderOf(mode, { trailerNames, decodedSizeBytes: sizeBytes ?? 0 })
   let trailers: Trailers | null = null
   let isOpened = false
+  const opened = (): Stream => {
+    assert(!isOpened, 'a payload is read once')
+    isOpened = true
+    return source
+  }
   return {
     sizeBytes,
     trailerNames,
-    stream: () => {
-      assert(!isOpened, 'a payload is read once')
-      isOpened = true
-      return decode(source, (found) => {
+    stream: () =>
+      decode(opened(), (found) => {
         trailers = found
-      })
-    },
+      }),
+    ...(mode.kind === 'sha256'
+      ? { unhashed: { stream: opened, verify: (hex) => demandSha256(hex, mode.hex) } }
+      : {}),
     trailers: () => {
       assert(trailers !== null || !hasTrailers, 'trailers are read after the payload')
       return trailers ?? {}
@@ -77,7 +82,10 @@ async function* verifySha256(source: Stream, wanted: string): AsyncGenerator<Uin
     hash.update(piece)
     yield piece
   }
-  const computed = hash.digest('hex')
+  demandSha256(hash.digest('hex'), wanted)
+}
+
+function demandSha256(computed: string, wanted: string): void {
   if (computed === wanted) return
   const extra = { ClientComputedContentSHA256: wanted, S3ComputedContentSHA256: computed }
   throw new S3Error('XAmzContentSHA256Mismatch', { extra })
