@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import {
   type ClientHttp2Session,
@@ -89,6 +89,27 @@ const codeOf = ({ body }: Answer) => /<Code>(.*)<\/Code>/.exec(body.toString())?
 const md5 = (body: Uint8Array) => createHash('md5').update(body).digest('base64')
 
 describe('S3 over HTTP/2', () => {
+  test('GetObject: large answers at once over HTTP/2, TLS and plain HTTP/1.1, each has its own bytes', async () => {
+    const bodies = Array.from({ length: 4 }, () => randomBytes(3 * 1024 ** 2 + 17))
+    for (const [index, body] of bodies.entries()) {
+      const put = await server.client.send({ method: 'PUT', path: `/multiplexed/large-${index}`, body })
+      expect(put.status).toBe(200)
+    }
+    const get = (index: number) => ({ method: 'GET', path: `/multiplexed/large-${index}` }) as const
+    const all = bodies.flatMap((body, index) => [
+      { body, wire: 'HTTP/2', answer: () => over(session, get(index)) },
+      { body, wire: 'HTTP/1.1 with TLS', answer: () => client.send(get(index)) },
+      { body, wire: 'HTTP/1.1', answer: () => server.client.send(get(index)) },
+    ])
+    // Buffers of the first round are used again by the others.
+    for (let round = 0; round < 3; round += 1) {
+      const read = await Promise.all(
+        all.map(async ({ body, wire, answer }) => [wire, (await answer()).body.equals(body)]),
+      )
+      expect(read).toEqual(all.map(({ wire }) => [wire, true]))
+    }
+  })
+
   test('ALPN: h2 is chosen by a client that offers it, HTTP/1.1 goes on for the others', async () => {
     expect(session.alpnProtocol).toBe('h2')
     expect((await client.send({ method: 'GET', path: '/multiplexed' })).status).toBe(200)
