@@ -323,6 +323,9 @@ export const limits = {
   auditDenialWindowMs: 1000,
   /** One counted record in this time, for which its refusals wait: at most 50 a second of one source. */
   auditDenialCountedMs: 20,
+  /** A burst waits less: so many records of a process, sooner, that come back as fast as one source may write them. */
+  auditDenialBurstMs: 2,
+  auditDenialBurstMax: 5000,
   /** Sources of denials told apart at a time; those beyond share their counted records. */
   auditDenialSourcesMax: 10_000,
   /** The last refusals of a bucket: rows that are kept, and how many of them a status shows. */

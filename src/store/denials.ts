@@ -1,7 +1,8 @@
 /**
  * Records refusals, each before it is answered, without letting a flood of them fill the disk: per access
  * key, bucket and rule the first limits.auditDenialsSingleMax of a second are records of their own; the rest are counted,
- * in one record every limits.auditDenialCountedMs. A counted refusal is answered after the commit that counts it.
+ * in one record every limits.auditDenialCountedMs, or sooner while that is a burst. A counted refusal is answered after the
+ * commit that counts it.
  */
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -65,6 +66,7 @@ class FloodLimitedRecorder implements DenialRecorder {
   readonly #batches = new Set<Batch>()
   readonly #slots = new DenialSlots()
   readonly #onDenied: (rule: string) => void
+  readonly #burst: Burst
   #isClosed = false
 
   constructor({ kv, clock, schedule, sourcesMax, onDenied }: DenialOptions) {
@@ -73,6 +75,7 @@ class FloodLimitedRecorder implements DenialRecorder {
     this.#clock = clock
     this.#schedule = schedule ?? scheduleTimer
     this.#sourcesMax = sourcesMax ?? limits.auditDenialSourcesMax
+    this.#burst = new Burst(clock.uptimeMs())
   }
 
   async record(fields: AuditFields): Promise<void> {
@@ -138,7 +141,7 @@ class FloodLimitedRecorder implements DenialRecorder {
     const written = new Promise<void>((resolve) => {
       settle = resolve
     })
-    const cancel = this.#schedule(limits.auditDenialCountedMs, () => this.#flush(batch))
+    const cancel = this.#schedule(this.#burst.delayMs(this.#clock.uptimeMs()), () => this.#flush(batch))
     const batch: Batch = { source, first, last: first, count: 0, written, settle, cancel }
     source.batch = batch
     this.#batches.add(batch)
@@ -158,6 +161,28 @@ class FloodLimitedRecorder implements DenialRecorder {
       appendAudit(transaction, fields)
       await this.#slots.note(transaction, fields)
     })
+  }
+}
+
+/** Whoever is refused a thousand times once is answered at once; whoever goes on all day fills no disk. */
+class Burst {
+  #left: number = limits.auditDenialBurstMax
+  #countedMs: number
+
+  constructor(nowMs: number) {
+    this.#countedMs = nowMs
+  }
+
+  /** How long the next counted record waits for more refusals. */
+  delayMs(nowMs: number): number {
+    const regained = Math.floor((nowMs - this.#countedMs) / limits.auditDenialCountedMs)
+    if (regained > 0) {
+      this.#left = Math.min(limits.auditDenialBurstMax, this.#left + regained)
+      this.#countedMs += regained * limits.auditDenialCountedMs
+    }
+    if (this.#left === 0) return limits.auditDenialCountedMs
+    this.#left -= 1
+    return limits.auditDenialBurstMs
   }
 }
 

@@ -94,7 +94,23 @@ test('denials: counted in the middle of a second, wait for the next counted reco
   expect((await records()).slice(singleMax).map(({ detail }) => detail)).toMatchObject(
     [1, 2, 3].map(() => ({ count: 2 })),
   )
-  expect(delaysMs).toEqual([1, 2, 3].map(() => limits.auditDenialCountedMs))
+  expect(delaysMs).toEqual([1, 2, 3].map(() => limits.auditDenialBurstMs))
+})
+
+test('denials: a flood that goes on, waits longer for its counted records, and a pause makes up for it', async () => {
+  const { clock, denials, fire, delaysMs } = open()
+  for (let index = 0; index < singleMax; index += 1) await denials.record(denial())
+  const countOne = async () => {
+    const counted = denials.record(denial())
+    fire()
+    await counted
+  }
+  for (let count = 0; count < limits.auditDenialBurstMax + 2; count += 1) await countOne()
+  const { auditDenialBurstMs: soon, auditDenialCountedMs: late } = limits
+  expect(delaysMs.slice(-3)).toEqual([soon, late, late])
+  clock.pass(limits.auditDenialCountedMs)
+  for (let count = 0; count < 2; count += 1) await countOne()
+  expect(delaysMs.slice(-2)).toEqual([soon, late])
 })
 
 test('denials: the next second, begins with single records again', async () => {
