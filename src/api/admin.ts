@@ -274,6 +274,9 @@ export const quarantineAnswer = z.object({
 })
 export type QuarantineAnswer = z.infer<typeof quarantineAnswer>
 
+/** GET /v1/audit-hashes/{sequence}; null: the chain has no such record. */
+export const auditHashAnswer = z.object({ hash: z.string().nullable() })
+
 /** GET /v1/locked; null: no bucket of the volume has a locked version. */
 export const lockedAnswer = z.object({ bucket: z.string().nullable() })
 

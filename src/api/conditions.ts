@@ -58,6 +58,10 @@ export const conditionReasons = {
     'The lock server does not have the bucket of this object: its volume is another one, or was set back.',
   CanaryDeleted:
     'The lock server deleted the canary, a version under COMPLIANCE that it had to keep: its locks cannot be believed.',
+  RollbackDetected:
+    'The audit log of the lock server does not go through what it was: an older copy of its volume was put back. Nothing is made or weakened on it.',
+  CheckpointsUnreadable:
+    'What was kept of the audit log cannot be believed, so nobody can say whether the volume is the one that it was; nothing is made or weakened.',
   PolicyInvalid: 'The RetentionPolicy breaks a rule of its kind; correct it.',
   SpecInvalid: 'The spec breaks a rule of its kind; correct it.',
   ExceedsCeiling:
@@ -165,6 +169,11 @@ export const eventReasons = {
   ServerUnreachable: { type: 'Warning', sentence: 'The lock server does not answer.' },
   ServerRefused: { type: 'Warning', sentence: 'The lock server refused a request.' },
   VolumeReplaced: { type: 'Warning', sentence: 'The lock server does not have the bucket any more.' },
+  RollbackDetected: { type: 'Warning', sentence: 'The volume of the lock server was set back.' },
+  CheckpointsUnreadable: {
+    type: 'Warning',
+    sentence: 'What was kept of the audit log of the lock server cannot be believed.',
+  },
   CanaryDeleted: { type: 'Warning', sentence: 'The lock server deleted a version that it had locked.' },
   ClockSuspect: {
     type: 'Warning',

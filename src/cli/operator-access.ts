@@ -27,6 +27,8 @@ export type AccessSettings = {
 export type OperatorAccess = {
   readonly credentials: Credentials
   readonly trust: ServerTrust
+  /** PEM of the key that signs checkpoints; null: there is none. */
+  readonly checkpointKey: string | null
   /** null: certificates are somebody else's. */
   readonly authority: ReleaseAuthority | null
 }
@@ -40,7 +42,10 @@ export async function operatorAccess(
 ): Promise<OperatorAccess | null> {
   const given = credentialsOf(values.operatorAccessKeyId, values.operatorSecretAccessKey)
   if (values.release === null) {
-    if (given !== null) return { credentials: given, trust: serverTrust(values.serverCa), authority: null }
+    if (given !== null) {
+      const trust = serverTrust(values.serverCa)
+      return { credentials: given, trust, checkpointKey: null, authority: null }
+    }
     throw new CredentialsError(
       'set HOLDFAST_OPERATOR_ACCESS_KEY_ID and HOLDFAST_OPERATOR_SECRET_ACCESS_KEY to the key of the operator, or --release',
     )
@@ -50,12 +55,12 @@ export async function operatorAccess(
   const patience = { log: parts.log, signal, sentence, isPassing }
   const made = await persistently(patience, () => ensureSecrets(options, signal))
   if (made === null) return null
-  const credentials = given ?? made.operator
-  if (made.authority === null) return { credentials, trust: serverTrust(values.serverCa), authority: null }
+  const access = { credentials: given ?? made.operator, checkpointKey: made.checkpointKey }
+  if (made.authority === null) return { ...access, trust: serverTrust(values.serverCa), authority: null }
   const authority = new ReleaseAuthority(made.authority, options.serverNames)
   renewCertificates(options, authority, signal)
   const own: ServerTrust = { kind: 'authorities', pem: () => authority.trusted }
-  return { credentials, trust: values.serverCa === null ? own : serverTrust(values.serverCa), authority }
+  return { ...access, trust: values.serverCa === null ? own : serverTrust(values.serverCa), authority }
 }
 
 function bootstrapOptions(

@@ -8,8 +8,11 @@ import { unreachable } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { AdmissionGuard } from '../operator/admission/guard.ts'
+import { labelsOf } from '../operator/bootstrap/secrets.ts'
 import { type ElectionState, LeaseElection, leasePeriodsProblem } from '../operator/election.ts'
 import { type Readiness, startHealthServer } from '../operator/health.ts'
+import { CheckpointConfigMap } from '../operator/history/checkpoint-config-map.ts'
+import { VolumeHistory } from '../operator/history/volume-history.ts'
 import { connectKube, type KubeClient } from '../operator/kube.ts'
 import { LeadershipLostError } from '../operator/leadership.ts'
 import { OperatorMetrics } from '../operator/metrics.ts'
@@ -20,6 +23,7 @@ import { storageStatus } from '../operator/storage/storage-state.ts'
 import { systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
+import { openCheckpoint, publicHalf, signCheckpoint } from '../store/checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
 import { CredentialsError, generateCredentials } from './credentials.ts'
 import { operatorAccess } from './operator-access.ts'
@@ -113,7 +117,7 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
     const client = connect()
     const access = await operatorAccess(values, { client, clock, log }, signal)
     if (access === null) return
-    const { credentials, trust, authority } = access
+    const { credentials, trust, authority, checkpointKey } = access
     lockServer = connectLockServer({
       adminEndpoint: values.serverAdmin,
       s3Endpoint: values.serverS3,
@@ -164,6 +168,10 @@ async function operate(values: OperatorSettings, log: Log, signal: AbortSignal):
         authorityOf: (endpoint) => authority?.of(endpoint) ?? null,
       },
       storage,
+      history: new VolumeHistory({
+        ...{ lockServer, clock, timers: systemTimers, log, metrics },
+        store: checkpointStore(values, { client, checkpointKey }),
+      }),
     })
     await source.stopped()
   } finally {
@@ -198,6 +206,26 @@ function storageGuard(
   storage.subscribe(tell)
   tell()
   return storage
+}
+
+/** null: only a release has a place to keep checkpoints, and a key to sign them. */
+function checkpointStore(
+  { release, leaseNamespace: namespace }: OperatorSettings,
+  { client, checkpointKey }: { readonly client: KubeClient; readonly checkpointKey: string | null },
+): CheckpointConfigMap | null {
+  if (release === null || checkpointKey === null) return null
+  const publicKey = publicHalf(checkpointKey)
+  return new CheckpointConfigMap({
+    client,
+    namespace,
+    name: `${release}-checkpoints`,
+    labels: labelsOf(release),
+    seal: {
+      publicKey,
+      sign: (head) => signCheckpoint(head, checkpointKey),
+      open: (line) => openCheckpoint(line, publicKey),
+    },
+  })
 }
 
 /** The objects of the cluster, and whether the API server refuses by itself what they must not become. */

@@ -240,6 +240,8 @@ export interface LockServer {
   /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
   explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>
   acceptClock(input: { until: string; reason: string }): Promise<ServerInfo['clock']>
+  /** The hash of a record of the audit chain, in hex; null: there is none. */
+  auditHash(sequence: number): Promise<string | null>
   /** A bucket that has a locked version, also one of no LockedBucket; null: there is none. */
   findLocked(): Promise<string | null>
   /** Versions whose bytes the scrub found damaged. */

@@ -307,6 +307,13 @@ export const limits = {
 
   /** Operators of one cluster that the admission policies name: an expression of a policy is bounded. */
   operatorAccountsMax: 50,
+  /**
+   * The operator signs the head of the audit chain so often, and keeps so many: one write an hour. The last one of a term is given so
+   * long, because a pod that is to end does not wait.
+   */
+  checkpointIntervalMs: 3_600_000,
+  checkpointsKeptMax: 64,
+  checkpointFlushMs: 5000,
 
   /** Namespaces that one operator watches one by one: two watches each. */
   watchNamespacesMax: 100,

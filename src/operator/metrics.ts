@@ -61,6 +61,7 @@ export class OperatorMetrics {
   constructor(leaseName = 'none') {
     this.#leaseName = leaseName
     this.leading(0)
+    this.rollbackDetected(0)
     for (const outcome of ['refused', 'deleted', 'untried']) this.#families.canaryAttempts.add({ outcome }, 0)
   }
 
@@ -78,6 +79,16 @@ export class OperatorMetrics {
   /** As the condition StorageRetained says it. Who does not lead does not look, and knows nothing. */
   storageRetained(status: 'True' | 'False' | 'Unknown'): void {
     this.#storage = status
+  }
+
+  /** 1 while the volume of the lock server is not the one that it was. */
+  rollbackDetected(status: 0 | 1): void {
+    this.#families.rollback.set({}, status)
+  }
+
+  checkpointKept({ sequence, wallMs }: { readonly sequence: number; readonly wallMs: number }): void {
+    this.#families.checkpointSequence.set({}, sequence)
+    this.#families.checkpointTime.set({}, wallMs / 1000)
   }
 
   canaryTried(outcome: CanaryOutcome['kind']): void {
@@ -165,6 +176,7 @@ type Families = Readonly<
       'active' | 'workers' | 'depth' | 'unfinished' | 'longest' | 'leading' | 'guard' | 'storage',
       Gauge
     > &
+    Record<'rollback' | 'checkpointSequence' | 'checkpointTime', Gauge> &
     Record<'seconds' | 'queueSeconds' | 'workSeconds', Histogram>
 >
 
@@ -201,6 +213,18 @@ function makeFamilies(set: MetricSet): Families {
     storage: gauge(
       'holdfast_storage_retained',
       'The condition StorageRetained, by status: 1 for the one that it has.',
+    ),
+    rollback: gauge(
+      'holdfast_rollback_detected',
+      'Whether the volume of the lock server was set back, or is another one than before.',
+    ),
+    checkpointSequence: gauge(
+      'holdfast_checkpoint_sequence',
+      'The record of the audit log that the last checkpoint names.',
+    ),
+    checkpointTime: gauge(
+      'holdfast_checkpoint_timestamp_seconds',
+      "When the last checkpoint was, by the lock server's wall clock.",
     ),
     guard: gauge(
       'holdfast_admission_guard_installed',

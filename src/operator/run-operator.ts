@@ -1,4 +1,4 @@
-import type { LockServer } from '../client/lock-server.ts'
+import { type LockServer, ServerUnreachableError } from '../client/lock-server.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
@@ -10,6 +10,7 @@ import { clusterRetentionPolicyController } from './controllers/ClusterRetention
 import { lockedBucketController } from './controllers/LockedBucket.ts'
 import { retentionPolicyController } from './controllers/RetentionPolicy.ts'
 import { type Election, soleCandidate, type Term } from './election.ts'
+import { VolumeHistory } from './history/volume-history.ts'
 import { acquireLeadership, type Leadership, LeadershipLostError, ServerFacts } from './leadership.ts'
 import { OperatorMetrics } from './metrics.ts'
 import type { ObjectKind } from './objects.ts'
@@ -41,6 +42,8 @@ export type OperatorOptions = {
   readonly timers?: Timers
   /** Where the keys of BucketAccesses are written; absent: there are no Secrets. */
   readonly secrets?: SecretParts
+  /** Whether its volume is the one that it was; absent: known from this process alone. */
+  readonly history?: VolumeHistory
   /** What the lock server keeps its data on; absent: there is no API server. */
   readonly storage?: StorageGuard
 }
@@ -71,18 +74,22 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
     if (signal.aborted) return
     await source.start(reading.signal)
     signal.removeEventListener('abort', stopReading)
-    await election.run(signal, (term) => lead(options, term))
+    const { timers = systemTimers, metrics = new OperatorMetrics() } = options
+    const parts = { ...options, timers, metrics }
+    // Over all terms: what one has seen the next must not forget.
+    const history = options.history ?? new VolumeHistory({ ...parts, store: null })
+    await election.run(signal, (term) => lead({ ...parts, history }, term))
   } finally {
     stopReading()
   }
 }
 
+type Parts = OperatorOptions & Required<Pick<OperatorOptions, 'timers' | 'metrics' | 'history'>>
+
 /** One term: from the election until the signal, or until the right to lead is lost. */
-async function lead(options: OperatorOptions, term: Term): Promise<void> {
-  const { log, signal, timers = systemTimers, metrics = new OperatorMetrics() } = options
-  const epoch = await withAnySignal([signal, term.signal], (either) =>
-    acquireLeadership({ ...options, timers }, either),
-  )
+async function lead(options: Parts, term: Term): Promise<void> {
+  const { log, signal, timers } = options
+  const epoch = await withAnySignal([signal, term.signal], (either) => acquireLeadership(options, either))
   if (epoch === null) return
   const abandon = new AbortController()
   let loss: LeadershipLostError | null = null
@@ -104,7 +111,7 @@ async function lead(options: OperatorOptions, term: Term): Promise<void> {
   try {
     await withAnySignal([term.signal, abandon.signal], (abandoned) =>
       withAnySignal([signal, abandoned], (stop) =>
-        work({ ...options, timers, metrics }, { epoch, assertHeld, lost }, { stop, abandon: abandoned }),
+        work(options, { epoch, assertHeld, lost }, { stop, abandon: abandoned }),
       ),
     )
   } finally {
@@ -114,13 +121,11 @@ async function lead(options: OperatorOptions, term: Term): Promise<void> {
 }
 
 /** Resolves when the running reconciles have ended. */
-async function work(
-  options: OperatorOptions & Required<Pick<OperatorOptions, 'timers' | 'metrics'>>,
-  leadership: Leadership,
-  signals: RunnerSignals,
-): Promise<void> {
-  const { metrics, onReady } = options
+async function work(options: Parts, leadership: Leadership, signals: RunnerSignals): Promise<void> {
+  const { metrics, history, verifyIntervalMs, onReady } = options
   const { stop } = signals
+  await history.begin(stop)
+  const looking = history.run(verifyIntervalMs, stop)
   const guarding = await guardStorage(options, leadership, stop)
   const running = makeReconcilers(options, leadership).map((reconciler) => {
     const workers = workersOf[reconciler.kind]
@@ -129,7 +134,7 @@ async function work(
   metrics.leading(1)
   if (!stop.aborted) onReady?.(leadership.epoch)
   try {
-    await Promise.all([...running, guarding.ended])
+    await Promise.all([...running, guarding.ended, looking])
   } finally {
     metrics.leading(0)
   }
@@ -137,7 +142,7 @@ async function work(
 
 /** Resolves after the first look, or when it takes too long: statuses that speak of it are then written once. */
 async function guardStorage(
-  { storage, source, lockServer, verifyIntervalMs, timers }: OperatorOptions & { readonly timers: Timers },
+  { storage, source, lockServer, history, verifyIntervalMs, timers }: Parts,
   leadership: Leadership,
   stop: AbortSignal,
 ): Promise<{ readonly ended: Promise<void> }> {
@@ -148,7 +153,14 @@ async function guardStorage(
       source.subscribe(({ kind }) => {
         if (kind === 'LockedBucket') listener()
       }),
-    lockServer,
+    lockServer: {
+      findLocked: async () => {
+        // What an older copy lacks is no proof that nothing is locked.
+        const { kind } = await history.read()
+        if (kind === 'doubted') throw new ServerUnreachableError('its volume is not the one that it was')
+        return lockServer.findLocked()
+      },
+    },
     leadership,
     intervalMs: verifyIntervalMs,
   }
@@ -172,11 +184,8 @@ function onAbort(signal: AbortSignal, start: () => () => void): () => void {
   }
 }
 
-function makeReconcilers(
-  options: OperatorOptions & { readonly metrics: OperatorMetrics },
-  leadership: Leadership,
-): readonly Reconciler[] {
-  const { source, lockServer, clock, log, clusterId, metrics } = options
+function makeReconcilers(options: Parts, leadership: Leadership): readonly Reconciler[] {
+  const { source, lockServer, clock, log, clusterId, metrics, history } = options
   const { onStatus = () => undefined, secrets = null } = options
   const serverFacts = new ServerFacts({ lockServer, clock, leadership })
   const canary = new Canary({ lockServer, clock, log, metrics, intervalMs: options.verifyIntervalMs })
@@ -190,7 +199,7 @@ function makeReconcilers(
   return [
     makeReconciler(clusterRetentionPolicyController(source), parts),
     makeReconciler(retentionPolicyController(source), parts),
-    makeReconciler(lockedBucketController({ ...shared, canary, clusterId, recordEvent }), parts),
+    makeReconciler(lockedBucketController({ ...shared, canary, history, clusterId, recordEvent }), parts),
     makeReconciler(bucketAccessController({ ...shared, serverKeys, recordEvent, secrets }), parts),
   ]
 }

@@ -57,6 +57,12 @@ export function openCheckpoint(line: string, publicKeyPem: string): CheckpointFa
   return facts
 }
 
+/** The public half of the key, in PEM. Errors: CheckpointKeyError. */
+export function publicHalf(privateKeyPem: string): string {
+  const key = ed25519(() => createPrivateKey(privateKeyPem), 'private')
+  return createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
+}
+
 function signedBytes(facts: CheckpointFacts & { readonly keyId: string }): Buffer {
   return Buffer.from(JSON.stringify(ordered(facts)))
 }

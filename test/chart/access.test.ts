@@ -29,13 +29,19 @@ describe('rights', () => {
       return object
     }
     expect(rulesOf(chart.one('ClusterRole', 'holdfast-operator'))).toEqual(rulesOf(find('ClusterRole')))
-    const named = ['holdfast-root', 'holdfast-operator', 'holdfast-master', 'holdfast-ca', 'holdfast-tls']
+    const named = ['root', 'operator', 'master', 'checkpoint', 'ca', 'tls'].map((name) => `holdfast-${name}`)
     expect(rulesOf(chart.one('Role'))).toEqual([
       ...(rulesOf(find('Role')) as readonly object[]),
       { apiGroups: [''], resources: ['secrets', 'configmaps'], verbs: ['create'] },
       { apiGroups: [''], resources: ['secrets'], resourceNames: named, verbs: ['get'] },
       { apiGroups: [''], resources: ['secrets'], resourceNames: ['holdfast-tls'], verbs: ['update'] },
       { apiGroups: [''], resources: ['configmaps'], resourceNames: ['holdfast-ca'], verbs: ['patch'] },
+      {
+        apiGroups: [''],
+        resources: ['configmaps'],
+        resourceNames: ['holdfast-checkpoints'],
+        verbs: ['get', 'patch'],
+      },
     ])
   })
 

@@ -21,6 +21,7 @@ function knownMetrics(): ReadonlySet<string> {
   const operator = new OperatorMetrics('lease')
   operator.leading(1)
   operator.storageRetained('True')
+  operator.checkpointKept({ sequence: 1, wallMs: 1 })
   const controller = operator.controller('one', 1)
   controller.workerBegan()
   controller.workerEnded(1)

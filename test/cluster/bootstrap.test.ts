@@ -1,5 +1,5 @@
 /** The Secrets of a release on a real API server, made by the operator's own user with no more rights than the chart gives. */
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -86,7 +86,7 @@ describe.runIf(address !== null)('the Secrets of a release', () => {
   test('ensureSecrets: makes each once, with no owner; a second call changes nothing', async () => {
     const options = await newRelease()
     const first = await ensureSecrets(options, signal)
-    const wanted = ['root', 'operator', 'master', 'ca', 'tls'].map((name) => `${options.release}-${name}`)
+    const wanted = ['root', 'operator', 'master', 'checkpoint', 'ca', 'tls'].map((name) => `${options.release}-${name}`)
     const before = await Promise.all(wanted.map((name) => read(name)))
     for (const secret of before) {
       expect(secret?.metadata).not.toHaveProperty('ownerReferences')
@@ -97,9 +97,12 @@ describe.runIf(address !== null)('the Secrets of a release', () => {
       'Opaque',
       'Opaque',
       'Opaque',
+      'Opaque',
       'kubernetes.io/tls',
     ])
     expect(Buffer.from(text(before[2]?.data['master.key']), 'base64')).toHaveLength(32)
+    expect(text(before[3]?.data['checkpoint.key'])).toBe(first.checkpointKey)
+    expect(createPrivateKey(first.checkpointKey ?? '').asymmetricKeyType).toBe('ed25519')
     expect(text(before[1]?.data['AWS_SECRET_ACCESS_KEY'])).toBe(first.operator.secretAccessKey)
     expect(await ensureSecrets(options, signal)).toEqual(first)
     expect(await Promise.all(wanted.map((name) => read(name)))).toEqual(before)

@@ -216,12 +216,14 @@ step(
       renameSync(`${rig.data}-old`, rig.data)
     })
     await rig.kubectl('annotate', 'lockedbucket', 'later', 'holdfast.dev/verify-now=1')
-    await rig.becomes({ later: 'False VolumeReplaced', ledger: 'True' })
+    await rig.kubectl('annotate', 'lockedbucket', 'ledger', 'holdfast.dev/verify-now=1')
+    await rig.becomes({ later: 'False VolumeReplaced', ledger: 'False RollbackDetected' })
     await withoutPod(() => {
       renameSync(rig.data, `${rig.data}-old`)
       renameSync(`${rig.data}-new`, rig.data)
     })
-    await rig.kubectl('annotate', '--overwrite', 'lockedbucket', 'later', 'holdfast.dev/verify-now=2')
+    for (const object of ['later', 'ledger'])
+      await rig.kubectl('annotate', '--overwrite', 'lockedbucket', object, 'holdfast.dev/verify-now=2')
     await rig.becomes({ later: 'True', ledger: 'True' })
   },
 )

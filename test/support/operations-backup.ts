@@ -8,7 +8,15 @@ holdfast audit verify --data /data --checkpoint checkpoints.jsonl --checkpoint-k
 \`\`\`
 
 A checkpoint is the head of the audit log, signed. Made on a schedule, on another machine than the server's, and kept there, it shows that a
-volume was set back to an older copy or that its log was written anew: exit 1, and which checkpoint the log does not go through. Neither key belongs on the volume or in the server's pod.`
+volume was set back to an older copy or that its log was written anew: exit 1, and which checkpoint the log does not go through. Neither key belongs on the volume or in the server's pod.
+
+The operator of a release does the same by itself, every hour and at the end of each of its terms, with the key in the Secret \`holdfast-checkpoint\`, and looks whether the
+volume goes on from there (\`RollbackDetected\`, [Stalled](#stalled)). What it keeps is for \`audit verify\` too; copy it away now and then:
+
+\`\`\`
+kubectl -n holdfast-system get configmap holdfast-checkpoints -o jsonpath='{.data.checkpoints}' > checkpoints.jsonl
+kubectl -n holdfast-system get configmap holdfast-checkpoints -o jsonpath='{.data.checkpoint\\.pub}' > checkpoint.pub
+\`\`\``
 
 export const backup = `## Backup and restore
 
@@ -46,7 +54,8 @@ command counts them. Broken off, it goes on when it is run again; it never write
 A restored volume answers reads. Everything else is 503 with the reason, \`/readyz\` says so, nothing expires and no space is freed, until root
 runs \`holdfast admin accept-restore REASON\`; both steps are in its audit log, which goes on from the backup's last record. Stored access keys are gone: the operator, or
 whoever gave them out, gives them out again. A namespace whose account is younger than the backup gets another number, so that none is given twice. Trusted time goes on from the backup's: after more than a day the clock is suspect until
-\`holdfast clock accept\`. A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`. Stop the old server for good before
+\`holdfast clock accept\`. A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`, all others with \`RollbackDetected\` until the
+ConfigMap \`holdfast-checkpoints\` is deleted: keep a copy of it. Stop the old server for good before
 the new one is accepted: two volumes of one identity diverge.
 
 **CSI snapshots.** A snapshot of the claim is the volume as after a power cut, and opens like that: snapshot the whole volume at one moment, never

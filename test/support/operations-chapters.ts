@@ -76,6 +76,12 @@ const disasters: readonly (readonly [string, string, string])[] = [
     '[Restore](#backup-and-restore) the copy. Buckets that are younger than the copy stall with `VolumeReplaced`; none is made anew in silence.',
   ],
   [
+    'The volume was set back to an older copy',
+    'What is in the copy, as it was locked then.',
+    'Every LockedBucket says `RollbackDetected`, and the alert `HoldfastRollbackDetected` fires. Bring the newer volume back; or accept the older one by deleting the ConfigMap ' +
+      '`holdfast-checkpoints`.',
+  ],
+  [
     'Some bytes of the volume are damaged',
     'Wrong bytes are never answered; what cannot be read is locked.',
     'The log and the metrics name what the scrub put aside; `holdfast verify --data DIR` on the stopped volume names all of it. Bring those objects from a [backup](#backup-and-restore).',

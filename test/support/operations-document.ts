@@ -25,6 +25,15 @@ export const remedies: Readonly<Record<string, string>> = {
   VolumeReplaced:
     'The server runs on another volume than before, or on an older copy of it. Nothing was changed and nothing is made anew. Bring ' +
     'the right volume back. If it is lost, delete the object (its status is the record of what is missing: keep a copy) and make it again.',
+  RollbackDetected:
+    'The audit log of the server has not in it what it had: an older copy of the volume was put back, by a snapshot, a restore or an attack. Clients are ' +
+    'served from it, and what was written since is not there. The operator makes no bucket on it, removes none, and changes a bucket ' +
+    'only where that enforces less than its policy. Bring the right volume back, and the objects are Ready at the next verification. If the older one ' +
+    'is the best there is, delete the ConfigMap that the message names: the volume is then accepted as it is, and its new head is noted. Keep a copy of it first: ' +
+    'its last line proves what was there.',
+  CheckpointsUnreadable:
+    'The last line of the ConfigMap is not signed by the key in the Secret `RELEASE-checkpoint`: one of them was changed or made anew. Compare the volume with ' +
+    'copies of the lines that you keep ([checkpoints](#checkpoints)), then delete the ConfigMap.',
   CanaryDeleted:
     'The operator tried to delete a locked version of the system’s own, and it was deleted: the server, its volume, or what lies between ' +
     'is not what it should be. Stop clients, keep the volume, compare the image’s digest, run `holdfast verify` on a copy. The next attempt ' +

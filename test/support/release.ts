@@ -3,12 +3,20 @@ import { expect } from 'vitest'
 import type { Cluster } from './cluster/cluster.ts'
 
 export async function allowRelease(cluster: Cluster, release: string): Promise<void> {
-  const secrets = ['root', 'operator', 'master', 'ca', 'tls'].map((name) => `${release}-${name}`)
+  const secrets = ['root', 'operator', 'master', 'checkpoint', 'ca', 'tls'].map(
+    (name) => `${release}-${name}`,
+  )
   const rules = [
     { apiGroups: [''], resources: ['secrets', 'configmaps'], verbs: ['create'] },
     { apiGroups: [''], resources: ['secrets'], resourceNames: secrets, verbs: ['get'] },
     { apiGroups: [''], resources: ['secrets'], resourceNames: [`${release}-tls`], verbs: ['update'] },
     { apiGroups: [''], resources: ['configmaps'], resourceNames: [`${release}-ca`], verbs: ['patch'] },
+    {
+      apiGroups: [''],
+      resources: ['configmaps'],
+      resourceNames: [`${release}-checkpoints`],
+      verbs: ['get', 'patch'],
+    },
   ]
   const rbac = 'rbac.authorization.k8s.io/v1'
   const metadata = { name: release, namespace: 'holdfast-system' }

@@ -6,6 +6,7 @@ import { ApplyBucket } from './ApplyBucket.ts'
 import { DeleteAccessKey } from './DeleteAccessKey.ts'
 import { ExplainDelete } from './ExplainDelete.ts'
 import { FindLocked } from './FindLocked.ts'
+import { GetAuditHash } from './GetAuditHash.ts'
 import { GetBucket } from './GetBucket.ts'
 import { GetServer } from './GetServer.ts'
 import { ListAccessKeys } from './ListAccessKeys.ts'
@@ -21,6 +22,7 @@ export const adminOperations: readonly AdminOperation[] = [
   DeleteAccessKey,
   ExplainDelete,
   FindLocked,
+  GetAuditHash,
   GetBucket,
   GetServer,
   ListAccessKeys,

@@ -3,7 +3,7 @@
  * Each is made once, has no owner and is never overwritten, so neither an uninstall nor a second operator loses or changes
  * one; the certificate of the server alone is renewed.
  */
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
@@ -17,7 +17,7 @@ export type BootstrapOptions = {
   readonly clock: Clock
   readonly log: Log
   readonly namespace: string
-  /** Secrets are called `<release>-root`, `-operator`, `-master`, `-ca` and `-tls`; the ConfigMap `<release>-ca`. */
+  /** Secrets are called `<release>-root`, `-operator`, `-master`, `-checkpoint`, `-ca` and `-tls`; the ConfigMap `<release>-ca`. */
   readonly release: string
   /** DNS names and addresses of the lock server; none: certificates are somebody else's. */
   readonly serverNames: readonly string[]
@@ -27,6 +27,8 @@ export type BootstrapOptions = {
 export type Bootstrapped = {
   /** The operator's own key. */
   readonly operator: AccessKeyPair
+  /** PEM of the Ed25519 key that signs checkpoints; null: the operator may not read it. */
+  readonly checkpointKey: string | null
   /** PEM of the release's authority; null: certificates are somebody else's. */
   readonly authority: string | null
 }
@@ -56,8 +58,27 @@ export async function ensureSecrets(options: BootstrapOptions, signal: AbortSign
     accessKeyId: field(operator, `${release}-operator`, accessKeyIdField),
     secretAccessKey: field(operator, `${release}-operator`, secretAccessKeyField),
   }
+  const checkpointKey = await ensureCheckpointKey(options, signal)
   const authority = serverNames.length === 0 ? null : await ensureCertificates(options, signal)
-  return { operator: key, authority }
+  return { operator: key, checkpointKey, authority }
+}
+
+const checkpointKeyField = 'checkpoint.key'
+
+/** Without it everything else works: rights that are older than the operator do not stop it. */
+async function ensureCheckpointKey(options: BootstrapOptions, signal: AbortSignal): Promise<string | null> {
+  const name = `${options.release}-checkpoint`
+  const make = () => {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    return { [checkpointKeyField]: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
+  }
+  try {
+    return field(await ensure(options, { name, make }, signal), name, checkpointKeyField)
+  } catch (error) {
+    if (!(error instanceof KubeStatusError) || error.status !== 403) throw error
+    options.log.error({ secret: name, error: error.message }, 'no checkpoints are kept: no right on the key')
+    return null
+  }
 }
 
 /** Makes what is missing and renews the server's certificate in its last third. Gives the authority. */
@@ -179,7 +200,8 @@ function secretBody({ namespace, release }: BootstrapOptions, secret: NewSecret)
   }
 }
 
-function labelsOf(release: string): Data {
+/** Of everything that the operator makes for a release. */
+export function labelsOf(release: string): Data {
   return {
     'app.kubernetes.io/name': 'holdfast',
     'app.kubernetes.io/instance': release,

@@ -9,6 +9,7 @@ import type { Log } from '../../lib/log.ts'
 import type { Canary } from '../canary.ts'
 import { BindingChanges, clusterPoliciesOf } from '../cluster-policies.ts'
 import type { Controller } from '../controller.ts'
+import type { VolumeHistory } from '../history/volume-history.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
 import { type Requests, requestsOf, revisionOf } from '../requests.ts'
@@ -28,6 +29,7 @@ export type LockedBucketParts = {
   readonly lockServer: LockServer
   readonly serverFacts: ServerFacts
   readonly canary: Canary
+  readonly history: VolumeHistory
   readonly leadership: Leadership
   readonly clusterId: string
   readonly recordEvent: (event: EventRecord) => Promise<void>
@@ -106,6 +108,15 @@ async function apply(
   if (step === null) return { step, answer: null, server: snapshot.server }
   signal.throwIfAborted()
   try {
+    const { server } = snapshot
+    const before = server.kind === 'seen' ? server.history.kind : null
+    // The volume may have been set back since the snapshot: then what was decided is not what should be.
+    if ((await parts.history.readNow()).kind !== before)
+      return {
+        step: null,
+        answer: null,
+        server: await viewServer(parts, step.request.name, requestsOf(snapshot.object)),
+      }
     const answer = await parts.lockServer.applyBucket(step.request)
     if (answer.kind === 'staleEpoch') parts.leadership.lost(answer.epoch)
     return { step, answer, server: await viewServer(parts, step.request.name, requestsOf(snapshot.object)) }
@@ -122,10 +133,11 @@ async function viewServer(
   try {
     const { serverFacts } = parts
     const info = verify === 'open' ? await serverFacts.readNow() : await serverFacts.read()
+    const history = verify === 'open' ? await parts.history.readNow() : await parts.history.read()
     const canary = verify === 'open' ? await parts.canary.readNow(info) : await parts.canary.read(info)
     const facts = await parts.lockServer.readBucket(bucketName)
     const observed = facts === null ? null : await parts.lockServer.observeObjectLock(bucketName)
-    return { kind: 'seen', info, facts, observed, canary }
+    return { kind: 'seen', info, facts, observed, canary, history }
   } catch (error) {
     return { kind: 'failed', error: serverError(error) }
   }

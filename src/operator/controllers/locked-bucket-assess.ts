@@ -20,6 +20,7 @@ import { isWithin } from '../../lock/combine.ts'
 import type { BucketRetention } from '../../lock/types.ts'
 import type { WantedCondition } from '../conditions.ts'
 import type { Next } from '../controller.ts'
+import type { HistoryState } from '../history/volume-history.ts'
 import { clusterPolicyConditions } from './cluster-policy-condition.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
 import {
@@ -67,7 +68,15 @@ export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutc
   const { answer, server } = outcome
   if (answer?.kind === 'staleEpoch') return null
   const assessment = assessBucket(snapshot, outcome)
-  return server.kind === 'failed' ? assessment : withCanary(assessment, server.canary)
+  if (server.kind === 'failed') return assessment
+  return withCanary(withHistory(assessment, server.history), server.canary)
+}
+
+/** What the bucket itself says of its volume is said already. */
+function withHistory(assessment: Assessment, history: HistoryState): Assessment {
+  if (history.kind === 'continuous' || assessment.reason === 'VolumeReplaced') return assessment
+  const { enforced, drifted, view } = assessment
+  return { ...stalled(history.reason, history.message, view), enforced, drifted }
 }
 
 /** What a server says of a bucket is worth as much as what it does with the canary. */

@@ -23,6 +23,7 @@ import type { BucketRetention } from '../../lock/types.ts'
 import type { GuardState } from '../admission/guard.ts'
 import type { ClusterPolicies } from '../cluster-policies.ts'
 import { findCondition } from '../conditions.ts'
+import type { HistoryState } from '../history/volume-history.ts'
 import { isPaused, requestsOf } from '../requests.ts'
 import type { StorageState } from '../storage/storage-state.ts'
 import { type BucketSettings, differentSettings, settingsOf } from './locked-bucket-settings.ts'
@@ -35,6 +36,7 @@ export type ServerView =
       readonly facts: BucketFactsAnswer | null
       readonly observed: ObservedObjectLock | null
       readonly canary: CanaryOutcome
+      readonly history: HistoryState
     }
   | { readonly kind: 'failed'; readonly error: Error }
 
@@ -94,6 +96,7 @@ export function neededStep(snapshot: LockedBucketSnapshot): ApplyStep | null {
   const wanted = wantedOf(snapshot)
   const { server } = snapshot
   if (wanted.kind !== 'retention' || server.kind === 'failed' || isReplaced(snapshot)) return null
+  if (server.history.kind === 'doubted') return tightening(snapshot, wanted, server)
   const { facts, observed } = server
   const request = applyRequest(snapshot, wanted)
   if (facts !== null && isApplied(facts, request)) return correction(snapshot, wanted, { facts, observed })
@@ -122,6 +125,31 @@ function correction(
     return { kind: 'apply', cause: 'change', request: kept }
   if (requestsOf(object).reconcile !== 'open') return null
   return { kind: 'apply', cause: 'request', request: applyRequest(snapshot, wanted) }
+}
+
+/**
+ * On a volume that is not the one that it was: a bucket of this object that enforces less than its policy gets that, and nothing else
+ * changes, neither its settings nor what it says of its policy; so all of it is applied once the volume is the right one.
+ */
+function tightening(
+  snapshot: LockedBucketSnapshot,
+  wanted: Asked,
+  { facts, observed }: { facts: BucketFactsAnswer | null; observed: ObservedObjectLock | null },
+): ApplyStep | null {
+  if (facts === null || facts.policy === null || !isOwnedBy(facts.owner, snapshot)) return null
+  if (wanted.bar !== null || !isWeaker(facts, observed, wanted.retention)) return null
+  const actual = actualRetention(facts, observed)
+  if (actual !== null && compareBucketRetention(actual, wanted.retention) === 'weaker') return null
+  const { profile, requireChecksum, quotaBytes, policy } = facts
+  const settings = { profile, requireChecksum, quotaBytes, lifecycle: null, tags: null }
+  const request = applyRequest(snapshot, { ...wanted, settings, bounds: policy.bounds })
+  const { namespace, name, uid, generation } = policy
+  const same = { owner: facts.owner ?? request.owner, applyToExisting: 'No' } as const
+  return {
+    kind: 'apply',
+    cause: 'drift',
+    request: { ...request, ...same, policy: { ...request.policy, namespace, name, uid, generation } },
+  }
 }
 
 const unbounded = { minimum: null, maximum: null }

@@ -16,6 +16,7 @@ import {
 import { unreachable } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'
 import type { Next } from '../controller.ts'
+import type { VolumeHistory } from '../history/volume-history.ts'
 import type { Leadership } from '../leadership.ts'
 import type { ObjectKey } from '../objects.ts'
 import { isPaused } from '../requests.ts'
@@ -25,6 +26,7 @@ export type FinalizeParts = {
   readonly source: Source
   readonly lockServer: LockServer
   readonly leadership: Leadership
+  readonly history: Pick<VolumeHistory, 'readNow'>
   readonly clusterId: string
   readonly recordEvent: (event: EventRecord) => Promise<void>
   /** Its bucket is gone, another's, or was spoken of: nothing is to be said when the object goes. */
@@ -73,12 +75,22 @@ async function hold(
 
 /** Null: the server was asked, or need not be, and the object may go. */
 async function release(parts: FinalizeParts, object: LockedBucket): Promise<Next | null> {
-  const { lockServer, leadership, clusterId, forget, recordEvent } = parts
+  const { lockServer, leadership, history, clusterId, forget, recordEvent } = parts
   const { metadata, spec } = object
   // Whoever orphans it says so: the bucket stays, also an empty one.
   if (metadata.annotations?.[annotations.orphan] === 'true' || spec.deletionPolicy !== 'Delete') return null
   const { namespace, name, uid, resourceVersion } = metadata
   const owner: OwnerRef = { clusterId, namespace, name, uid }
+  const say = (reason: EventReason, message: string) => {
+    const regarding = { kind: 'LockedBucket', namespace, name, uid, resourceVersion } as const
+    return recordEvent({ reason, message, regarding })
+  }
+  if ((await history.readNow()).kind === 'doubted') {
+    forget(metadata)
+    const message = `Bucket ${spec.bucketName} stays on the lock server: its volume is not the one that it was, so what it lacks is no proof.`
+    await say('BucketOrphaned', message)
+    return null
+  }
   const facts = await lockServer.readBucket(spec.bucketName)
   if (facts === null || !isDeepStrictEqual(facts.owner, owner)) {
     forget(metadata)
@@ -86,10 +98,6 @@ async function release(parts: FinalizeParts, object: LockedBucket): Promise<Next
   }
   leadership.assertHeld()
   const answer = await lockServer.releaseBucket({ epoch: leadership.epoch, name: spec.bucketName, owner })
-  const say = (reason: EventReason, message: string) => {
-    const regarding = { kind: 'LockedBucket', namespace, name, uid, resourceVersion } as const
-    return recordEvent({ reason, message, regarding })
-  }
   switch (answer.kind) {
     case 'staleEpoch':
       leadership.lost(answer.epoch)

@@ -54,7 +54,10 @@ function makeStatus(
   const { object } = snapshot
   const { generation } = object.metadata
   const { view } = assessment
-  const protectedCondition = deletionProtected(view, object.spec.deletionPolicy ?? 'Retain')
+  const protectedCondition = deletionProtected(
+    isDoubted(outcome) ? { kind: 'unknown' } : view,
+    object.spec.deletionPolicy ?? 'Retain',
+  )
   const conditions = makeConditions(
     [
       ...readyConditions(assessment),
@@ -102,6 +105,11 @@ function readyConditions({ ready, progress, reason, message }: Assessment): read
   if (progress === 'reconciling') base.push({ type: 'Reconciling', status: 'True', reason, message })
   if (progress === 'stalled') base.push({ type: 'Stalled', status: 'True', reason, message })
   return base
+}
+
+/** What is not there may be on the volume as it was. */
+function isDoubted({ server }: LockedBucketOutcome): boolean {
+  return server.kind === 'seen' && server.history.kind === 'doubted'
 }
 
 /** Protected unless it is proved that nothing is locked; or, where the bucket is to go, that nothing is there. */

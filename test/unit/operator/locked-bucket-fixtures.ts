@@ -111,7 +111,7 @@ export function seen(facts: BucketFactsAnswer | null): ServerView {
   const retention = facts?.objectLock?.retention ?? null
   const none: ObservedObjectLock = { versioning: null, objectLockEnabled: false, defaultRetention: null }
   const observed = facts === null ? null : retention === null ? none : observedOf(retention)
-  return { kind: 'seen', info, facts, observed, canary: { kind: 'refused' } }
+  return { kind: 'seen', info, facts, observed, canary: { kind: 'refused' }, history: { kind: 'continuous' } }
 }
 
 export function snapshotOf(

@@ -40,7 +40,14 @@ function snapshotOf({
 }: Parts): LockedBucketSnapshot {
   const facts = served === null ? null : factsOf(served)
   const observed = served === null ? null : observedOf(toBucketRetention(served.spec))
-  const server = { kind: 'seen', info, facts, observed, canary: { kind: 'refused' } } as const
+  const server = {
+    kind: 'seen',
+    info,
+    facts,
+    observed,
+    canary: { kind: 'refused' },
+    history: { kind: 'continuous' },
+  } as const
   return { object, policy, server, clusterId, epoch: 7, guard: null, storage: null, cluster: unbound }
 }
 

@@ -1,0 +1,14 @@
+import { AdminError, type AdminOperation } from '../operation.ts'
+
+/** The hash of one record of the audit chain: whoever noted it once sees whether the chain still goes through it. */
+export const GetAuditHash: AdminOperation = {
+  name: 'GetAuditHash',
+  method: 'GET',
+  path: '/v1/audit-hashes/{name}',
+  principals: ['root', 'operator'],
+  handle: async ({ store, pathName }) => {
+    if (!/^[1-9][0-9]{0,14}$/.test(pathName))
+      throw new AdminError(400, 'InvalidSequence', `${pathName} is not the number of a record`)
+    return { status: 200, document: { hash: await store.audit.hashOf(Number(pathName)) } }
+  },
+}
