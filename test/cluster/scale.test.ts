@@ -1,5 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { limits } from '../../src/lib/limits.ts'
+import { access } from '../support/access-rig.ts'
+import { sendAdmin } from '../support/admin.ts'
+import { bindRole } from '../support/cluster/attempts.ts'
 import { type ControlPlane, startControlPlane } from '../support/cluster/control-plane.ts'
 import { type FaultProxy, type SeenRequest, startFaultProxy } from '../support/cluster/fault-proxy.ts'
 import { until } from '../support/cluster/until.ts'
@@ -14,6 +18,7 @@ const policyCount = isLong ? 1000 : 100
 const bucketCount = isLong ? 5000 : 500
 /** Buckets that one policy has: what its change touches. */
 const sharedBucketCount = bucketCount / 5
+const accessCount = bucketCount / 10
 const patienceMs = isLong ? 1_800_000 : 240_000
 /** 160 MiB of it are there before the first object. */
 const memoryBytesMax = (isLong ? 700 : 400) * 1024 ** 2
@@ -25,6 +30,7 @@ type Listed = {
     readonly observedGeneration?: number
     readonly bucketCount?: number
     readonly objectLock?: { readonly days?: number }
+    readonly role?: string
     readonly conditions?: readonly { readonly type: string; readonly status: string }[]
   }
 }
@@ -38,9 +44,12 @@ describe.runIf(inject('cluster') !== null)('many policies and many more buckets'
 
   beforeAll(async () => {
     controlPlane = await startControlPlane()
-    server = await startTestServer()
+    server = await startTestServer({ masterKey: Buffer.alloc(32, 3).toString('base64') })
     rig = new OperatorRig(controlPlane, server)
     await prepareCluster(controlPlane)
+    await bindRole(controlPlane, {
+      ...{ user: 'operator', role: 'holdfast-operator-secrets', namespace: 'default' },
+    })
     proxy = await startFaultProxy(controlPlane)
   })
 
@@ -129,6 +138,40 @@ describe.runIf(inject('cluster') !== null)('many policies and many more buckets'
     expect(writes).toBeLessThanOrEqual(2 * touched + 5)
     expect(reads).toBe(0)
     expect(await rig.lockConfiguration('scale-bucket-0')).toBe('200 COMPLIANCE 3')
+    expect(residentBytes(operator.pid)).toBeLessThan(memoryBytesMax)
+    isSound(operator)
+  })
+
+  test('operator: many BucketAccesses are granted with four requests each, and all get another role with two', {
+    timeout: patienceMs + 60_000,
+  }, async () => {
+    const from = proxy.requests.length
+    const startMs = performance.now()
+    const accesses = Array.from({ length: accessCount }, (_, index) =>
+      access(`access-${index}`, [`bucket-${index}`]),
+    )
+    await createAll('bucketaccesses', accesses)
+    await allSettled('bucketaccesses', ({ status }) => status?.role === 'ReadWrite')
+    report(`until ${accessCount} BucketAccesses were granted`, startMs, operator)
+    const granted = counted(proxy.requests.slice(from))
+    // A Secret, a status and CredentialsCreated of each; each looks for its Secret once.
+    expect(granted.writes).toBeLessThanOrEqual(3 * accessCount + 5)
+    expect(granted.reads).toBeLessThanOrEqual(accessCount + 5)
+    const keys = await sendAdmin(server, { method: 'GET', path: '/v1/access-keys' })
+    expect(keys.document['accessKeys']).toHaveLength(Math.min(accessCount, limits.accessKeysPageMax))
+
+    const changedFrom = proxy.requests.length
+    const changedMs = performance.now()
+    const readers = Array.from({ length: accessCount }, (_, index) =>
+      access(`access-${index}`, [`bucket-${index}`], { role: 'ReadOnly' }),
+    )
+    await rig.apply('default', ...readers)
+    await allSettled('bucketaccesses', ({ status }) => status?.role === 'ReadOnly')
+    report('until all of them had another role', changedMs, operator)
+    const changed = counted(proxy.requests.slice(changedFrom))
+    // A status of each; each reads its Secret, which stays as it is.
+    expect(changed.writes).toBeLessThanOrEqual(accessCount + 5)
+    expect(changed.reads).toBeLessThanOrEqual(accessCount + 5)
     expect(residentBytes(operator.pid)).toBeLessThan(memoryBytesMax)
     isSound(operator)
   })
