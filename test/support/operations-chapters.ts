@@ -119,7 +119,8 @@ Keep outside the cluster, before any of this happens: a copy of the volume, the 
 export const uninstall = `## Uninstall
 
 \`helm uninstall\` takes the pods, Services and rights of the release. It leaves what locked data needs to outlive it: the claim, the CRDs with every object, the
-admission policies, and the Secrets that the operator made. An install under the same name takes all of it up again.
+admission policies, and the Secrets and ConfigMaps that the operator made. An install under the same name takes all of it up again; one that is to begin with an
+empty volume needs the ConfigMap \`holdfast-checkpoints\` deleted, else its objects say \`VolumeReplaced\`.
 
 While something is locked, the operator keeps the label \`holdfast.dev/protected\` on claim, volume and namespace (\`--storage-claims\`, which the chart
 sets), by which the API server refuses their deletion (admission policy \`infrastructure.holdfast.dev\`), and gives the volume the reclaim policy
