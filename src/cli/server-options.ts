@@ -11,6 +11,7 @@ import { packageVersion } from './version.ts'
 
 export const serverSettingNames = [
   'data',
+  'volumeId',
   's3Listen',
   's3TlsListen',
   'tlsCert',
@@ -45,6 +46,7 @@ export function serverOptions(
 ): ServerOptions {
   return {
     dataDirectory: values.data,
+    volumeId: values.volumeId,
     s3Listen: values.s3Listen,
     s3TlsListen: values.s3TlsListen,
     certificate: certificateFiles(values),

@@ -20,6 +20,7 @@ import {
   parseSwitch,
   parseText,
   parseUrl,
+  parseVolumeId,
 } from './values.ts'
 
 export const settings = {
@@ -29,6 +30,13 @@ export const settings = {
     initial: 'data',
     parse: parsePath,
     help: 'directory of the volume: metadata, bodies, audit log',
+  }),
+  volumeId: setting({
+    flag: '--volume-id',
+    env: 'HOLDFAST_VOLUME_ID',
+    initial: null,
+    parse: parseVolumeId,
+    help: 'the volume that --data has to hold: without it, or with another one, the server does not start and makes none',
   }),
   s3Listen: setting({
     flag: '--s3-listen',

@@ -66,6 +66,13 @@ export function parseRegion(text: string): string {
   return text
 }
 
+/** The id of a volume, as its server and its checkpoints say it. */
+export function parseVolumeId(text: string): string {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text))
+    throw new SettingError(`'${text}' is not the id of a volume, e.g. 1b4e28ba-2fa1-41d2-883f-0016d3cca427`)
+  return text
+}
+
 /** The name of a namespace or a ServiceAccount: an RFC 1123 label. */
 function parseLabel(text: string): string {
   if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text))

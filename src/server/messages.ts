@@ -11,6 +11,8 @@ export type ServerCredentials = { readonly accessKeyId: string; readonly secretA
  */
 export type ServerOptions = {
   readonly dataDirectory: string
+  /** The volume that has to be there; null: any, and where there is none a new one is made. */
+  readonly volumeId: string | null
   /** null: no plain HTTP. One of the two is there. */
   readonly s3Listen: ListenAddress | null
   readonly s3TlsListen: ListenAddress | null

@@ -31,11 +31,21 @@ export type VolumeOwner = {
   readonly close: () => Promise<void>
 }
 
-/** Supervisor: identity, a new epoch (from here on no older server commits anything), recovery of stages. */
-export async function openVolumeOwner(parts: VolumeParts): Promise<VolumeOwner> {
-  const { directory, clock, log, onReadOnly = () => {} } = parts
+type OwnerVolumeParts = VolumeParts & {
+  /** The only volume that may be there; null or left out: any, and where there is none a new one is made. */
+  readonly volumeId?: string | null
+}
+
+/**
+ * Supervisor: identity, a new epoch (from here on no older server commits anything), recovery of stages. Errors: WrongVolumeError,
+ * VolumeFormatError, VolumeIsBackupError, UnsupportedFileSystemError.
+ */
+export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOwner> {
+  const { directory, volumeId = null, clock, log, onReadOnly = () => {} } = parts
+  await demandVolume(directory, volumeId)
   const kv = await openLmdb({ directory: kvDirectory(directory), onReadOnly })
   try {
+    if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
     const volume = await openVolume(kv, clock)
     await refuseBackup(kv, directory)
     const { epoch, previous } = await beginServerEpoch(kv)
@@ -60,6 +70,20 @@ export async function openVolumeOwner(parts: VolumeParts): Promise<VolumeOwner> 
     await kv.close()
     throw error
   }
+}
+
+/** Errors: WrongVolumeError where `volumeId` is not null and no volume is in the directory. Makes nothing. */
+export async function demandVolume(directory: string, volumeId: string | null): Promise<void> {
+  if (volumeId === null || (await hasVolume(directory))) return
+  throw new WrongVolumeError(
+    `there is no volume in ${directory}, and --volume-id names ${volumeId}: is it mounted? Nothing was made there`,
+  )
+}
+
+async function demandIdentity(kv: KeyValue, directory: string, volumeId: string): Promise<void> {
+  const found = await readVolume(kv)
+  if (found.volumeId === volumeId) return
+  throw new WrongVolumeError(`${directory} has volume ${found.volumeId}, and --volume-id names ${volumeId}`)
 }
 
 /** What is served changes: a backup would be none any more. */

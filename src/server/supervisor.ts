@@ -12,7 +12,7 @@ import type { Store } from '../store/store.ts'
 import { startChores } from './chores.ts'
 import { type Health, listenHealth } from './health.ts'
 import type { ServerOptions, WorkerStart } from './messages.ts'
-import { openVolumeOwner, type VolumeOwner } from './open-volume.ts'
+import { demandVolume, openVolumeOwner, type VolumeOwner } from './open-volume.ts'
 import { endpointOf, settlePort } from './ports.ts'
 import { processMetrics } from './process-metrics.ts'
 import { type ReadOnlyWatch, watchReadOnly } from './read-only-watch.ts'
@@ -43,10 +43,12 @@ export type RunningServer = {
 const drawTriesMax = 4
 
 /**
- * Starts everything and resolves when all workers listen. Errors: VolumeLockedError, VolumeFormatError,
+ * Starts everything and resolves when all workers listen. Errors: WrongVolumeError, VolumeLockedError, VolumeFormatError,
  * UnsupportedFileSystemError, and what a worker says when it cannot start.
  */
 export async function startServer(options: ServerOptions, parts: SupervisorParts): Promise<RunningServer> {
+  // The lock is a file: it is not to be made beside a mount that is missing.
+  await demandVolume(options.dataDirectory, options.volumeId)
   const volumeLock = await lockVolume(options.dataDirectory)
   const closers: (() => Promise<void>)[] = [() => volumeLock.release()]
   const closeAll = async () => {
@@ -68,12 +70,12 @@ async function startOnVolume(
   volumeLock: VolumeLock,
   { closers, closeAll }: Closing,
 ): Promise<RunningServer> {
-  const directory = options.dataDirectory
+  const { dataDirectory: directory, volumeId } = options
   const watch = watchReadOnly(volumeLock.takesWrites, () =>
     log.error({ directory }, 'the volume is read-only: reads go on'),
   )
   closers.push(async () => watch.stop())
-  const owner = await openVolumeOwner({ directory, clock, log, onReadOnly: watch.note })
+  const owner = await openVolumeOwner({ directory, volumeId, clock, log, onReadOnly: watch.note })
   closers.push(() => owner.close())
   await owner.store.clock.tick()
   const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock, watch })

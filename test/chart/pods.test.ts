@@ -245,6 +245,7 @@ describe('the StatefulSet of the server', () => {
       '--log-level': 'debug',
       '--lifecycle-interval': '30m',
       '--scrub-bytes-per-second': '104857600',
+      '--volume-id': '1b4e28ba-2fa1-41d2-883f-0016d3cca427',
     })
     expect(
       renderSet('full')

@@ -3,6 +3,7 @@
  * again, what was there stays, and the server writes again without a hand's help.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { fileSystemReadOnly } from '../../src/lib/read-only.ts'
 import { md5 } from '../support/conformance.ts'
 import { type Fault, type Faults, prepareFaults } from '../support/crash/faults.ts'
 import { Ledger } from '../support/crash/ledger.ts'
@@ -195,6 +196,30 @@ it('PutObjectRetention, DeleteObject: where the commit is not flushed, the lock 
   const remove = { method: 'DELETE', path: '/bucket/free', query: { versionId } }
   expect((await withFault(fault, 'ends', remove)).status).toBe(503)
   expect((await server.client.send({ method: 'GET', path: '/bucket/free' })).body.equals(body)).toBe(true)
+})
+
+it('PutObject: where the file system takes no writes for a moment, the reason is told and the server ends, to be started again', async () => {
+  // The pages that a commit begins with: before them nothing of it is on the disk.
+  faults.arm({
+    ...{ call: 'write', place: store, faulted: 1, sparedPid: server.pid() },
+    action: { kind: 'fail', error: 'EROFS' },
+  })
+  const put = { method: 'PUT', path: '/bucket/read-only', body }
+  const refused = await server.client.send(put)
+  expect([refused.status, refused.element('Message')]).toEqual([503, fileSystemReadOnly])
+  expect(faults.hits()).toBe(1)
+  faults.disarm()
+  await until('the server has ended', async () => {
+    try {
+      await fetch(new URL('/healthz', server.metricsEndpoint))
+      return false
+    } catch {
+      return true
+    }
+  })
+  expect(await server.terminate()).toBe(1)
+  await server.start()
+  expect((await server.client.send(put)).status).toBe(200)
 })
 
 it('after all of it: no orphan is left, and rows, counters, log and files agree', async () => {

@@ -71,6 +71,27 @@ it('a volume that goes missing: told, read on from what is open, no new one is m
   expect(await offlineFindings(server.dataDirectory)).toEqual([])
 })
 
+it('a server that is started without its mount, or with another: does not start by --volume-id, and makes nothing there', async () => {
+  const { dataDirectory, volumeId } = server
+  const other = await startTestServer({ dataDirectory: join(folder, 'other', 'data') })
+  for (const running of [other, server]) expect(await running.terminate()).toBe(0)
+  const start = () => startTestServer({ dataDirectory, volumeId })
+  uncover()
+  await expect(start()).rejects.toThrow(
+    `there is no volume in ${dataDirectory}, and --volume-id names ${volumeId}: is it mounted? Nothing was made there`,
+  )
+  expect(readdirSync(mounted)).toEqual([])
+  bind('other')
+  await expect(start()).rejects.toThrow(
+    `${dataDirectory} has volume ${other.volumeId}, and --volume-id names ${volumeId}`,
+  )
+  uncover()
+  bind('own')
+  const again = await start()
+  expect((await again.client.send({ method: 'GET', path: '/bucket/known' })).text).toBe('known')
+  await again.stop()
+})
+
 it('another volume in its place: told, not served, not written to; away, all is well', async () => {
   const other = await startTestServer({ dataDirectory: join(folder, 'other', 'data') })
   expect((await other.client.send({ method: 'PUT', path: '/theirs' })).status).toBe(200)

@@ -47,6 +47,8 @@ export type TestServerOptions = {
   readonly startsAtMs?: number
   /** Kept by the caller; left out: a temporary one that `stop` removes. */
   readonly dataDirectory?: string
+  /** The only volume that it takes; any if left out. */
+  readonly volumeId?: string
   /** Added to that of the server's processes. */
   readonly environment?: Readonly<Record<string, string>>
   /** The module to run in place of test/support/server-main.ts. */
@@ -102,6 +104,7 @@ export async function startTestServer(given: TestServerOptions = {}): Promise<Te
   if (given.accessKeys !== undefined) writeFileSync(accessKeysFile, JSON.stringify(given.accessKeys))
   let options: ServerOptions = {
     dataDirectory: given.dataDirectory ?? join(directory, 'data'),
+    volumeId: given.volumeId ?? null,
     s3Listen: { host: '127.0.0.1', port: 0 },
     s3TlsListen: given.certificate === undefined ? null : { host: '127.0.0.1', port: 0 },
     certificate: given.certificate ?? null,

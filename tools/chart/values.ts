@@ -150,6 +150,13 @@ export const valueRows: readonly ValueRow[] = [
   text('server.lifecycleInterval', '1h', 'How often lifecycle rules are carried out.', {
     pattern: durationPattern,
   }),
+  text(
+    'server.volumeId',
+    '',
+    'The id of the volume (`holdfast status`). Once set, a server whose mount is missing, or has another volume, does not start; ' +
+      'else it makes a new volume there.',
+    { pattern: '^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$' },
+  ),
   number(
     'server.scrubBytesPerSecond',
     null,

@@ -36,6 +36,9 @@
 {{- define "holdfast.serverArgs" -}}
 - server
 - --data=/data
+{{- with .Values.server.volumeId }}
+- --volume-id={{ . }}
+{{- end }}
 - --master-key-file=/etc/holdfast/master/master.key
 - --s3-listen={{ if .Values.server.http.enabled }}{{ .Values.listenAddress }}:{{ .Values.server.http.port }}{{ else }}none{{ end }}
 {{- if include "holdfast.hasHttps" . }}

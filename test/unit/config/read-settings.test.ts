@@ -88,6 +88,14 @@ describe('settings', () => {
     }
   })
 
+  test('volumeId: as a server prints it', () => {
+    const { parse } = settings.volumeId
+    const id = '1b4e28ba-2fa1-41d2-883f-0016d3cca427'
+    expect(parse(id)).toBe(id)
+    for (const wrong of ['', 'data', id.toUpperCase(), id.replaceAll('-', ''), `${id}0`])
+      expect(() => parse(wrong), wrong).toThrow('is not the id of a volume')
+  })
+
   test('watchNamespaces: names by commas, each a label, each once', () => {
     const { parse } = settings.watchNamespaces
     expect(parse('team-a, team-b')).toEqual(['team-a', 'team-b'])
