@@ -1,15 +1,16 @@
 /** Carries the bodies that a store's rows name from one folder to another, and drops there what they do not name. */
+import { unreachable } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import type { BodyFolder } from './bodies/body-folder.ts'
 import type { BodyInspector } from './bodies/inspect.ts'
-import { decodePart, decodeVersion } from './codec.ts'
+import { type OwnedBody, ownedBodies, walkOwners } from './body-owners.ts'
 import { CorruptRecordError } from './fields.ts'
-import { garbageKey, parsePartKey, tablePrefix } from './keys.ts'
-import type { Entry, KeyValueReader } from './kv/contract.ts'
-import { type FileBody, listChunkCount, readCrcs, readListChunk } from './list-rows.ts'
-import { walk } from './stats.ts'
+import { garbageKey } from './keys.ts'
+import type { KeyValueReader } from './kv/contract.ts'
+import { readCrcs } from './list-rows.ts'
+import type { VersionRecord } from './records.ts'
 import { contentProblem, problemOf } from './verify-content.ts'
-import { ownedBodies, strays } from './verify-references.ts'
+import { strays } from './verify-references.ts'
 
 export type CopiedBodies = {
   copiedCount: number
@@ -27,8 +28,6 @@ export type CopyBodies = {
   readonly onProblem: (sentence: string) => void
 }
 
-type Body = Pick<FileBody, 'bodyId' | 'sizeBytes' | 'sha256'>
-
 /**
  * Every body of a version or a part is in the target when this resolves, each checked by block and as a whole, or told to
  * `onProblem`, as are locks and inline bytes that the copy has damaged; what was there with its size is kept. Errors: those of the file systems, StoreFailedError.
@@ -41,7 +40,7 @@ export async function copyBodies(copy: CopyBodies): Promise<CopiedBodies> {
   }
   const running = new Map<string, Promise<void>>()
   const failures: unknown[] = []
-  const begin = (body: Body): void => {
+  const begin = (body: OwnedBody): void => {
     const done = copyBody({ ...copy, onProblem }, body, counts)
       .catch((error: unknown) => {
         failures.push(error)
@@ -81,7 +80,7 @@ async function* bodyIds(backup: Pick<BodyInspector, 'files'>): AsyncGenerator<st
 
 async function copyBody(
   { reader, source, target, onProblem }: CopyBodies,
-  body: Body,
+  body: OwnedBody,
   counts: CopiedBodies,
 ): Promise<void> {
   if (await target.has(body)) {
@@ -100,46 +99,37 @@ async function copyBody(
 }
 
 /** What versions and running uploads hold; of what waits to be removed nothing. Bodies that are shared come again. */
-async function* heldBodies({ reader, source, onProblem }: CopyBodies): AsyncGenerator<Body> {
-  for await (const { key, value } of walk(reader, tablePrefix('version'))) {
-    const bodies: Body[] = []
-    const problem = await problemOf(() => readVersionBodies({ reader, source }, { key, value }, bodies))
-    if (problem !== null) onProblem(problem)
-    yield* bodies
-  }
-  for await (const { key, value } of walk(reader, tablePrefix('part'))) {
-    const bodies: Body[] = []
-    const problem = await problemOf(async () => {
-      // Part 0 counts the changes of the others.
-      const { partNumber, uploadId } = parsePartKey(key)
-      if (partNumber > 0 && (await isHeld(reader, uploadId))) bodies.push(decodePart(key, value))
-    })
-    if (problem !== null) onProblem(problem)
-    yield* bodies
+async function* heldBodies({ reader, source, onProblem }: CopyBodies): AsyncGenerator<OwnedBody> {
+  for await (const owned of walkOwners(reader)) {
+    switch (owned.kind) {
+      case 'version': {
+        const problem = await versionProblem({ reader, source }, owned.version)
+        if (problem !== null) onProblem(problem)
+        break
+      }
+      case 'body':
+        yield owned.body
+        break
+      case 'part':
+        if (await isHeld(reader, owned.uploadId)) yield owned.body
+        break
+      case 'damaged':
+        onProblem(owned.problem)
+        break
+      default:
+        unreachable(owned, 'what has bodies is a version or a part')
+    }
   }
 }
 
-/** Adds the bodies to `bodies`. Throws for damage: to the row, to its lock, to the bytes where they are rows too. */
-async function readVersionBodies(
+/** Damage to its lock, or to its bytes where they are rows too. null: whole, as far as the copy's rows are. */
+async function versionProblem(
   { reader, source }: Pick<CopyBodies, 'reader' | 'source'>,
-  row: Entry,
-  bodies: Body[],
-): Promise<void> {
-  const { object, lock } = decodeVersion(row.key, row.value)
-  if (object !== null && object.content.storage === 'inline') {
-    const problem = await contentProblem({ reader, bodies: source, onRead: atOnce }, object)
-    if (problem !== null) throw new CorruptRecordError(problem)
-  }
-  if (object !== null && object.content.storage === 'files') {
-    const { listId, bodyCount } = object.content
-    for (let index = 0; index < listChunkCount(bodyCount); index += 1) {
-      const chunk = await readListChunk(reader, listId, index)
-      if (chunk === null) throw new CorruptRecordError(`chunk ${index} of list ${listId} is missing`)
-      bodies.push(...chunk.bodies)
-    }
-  }
-  // Last: the bytes are copied whatever became of the lock.
-  if (lock.kind === 'unknown') throw new CorruptRecordError(lock.cause)
+  { object, lock }: VersionRecord,
+): Promise<string | null> {
+  const isInline = object !== null && object.content.storage === 'inline'
+  const problem = isInline ? await contentProblem({ reader, bodies: source, onRead: atOnce }, object) : null
+  return problem ?? (lock.kind === 'unknown' ? lock.cause : null)
 }
 
 /** It is in the copy already: there is no disk whose pace counts. */

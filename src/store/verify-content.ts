@@ -38,13 +38,24 @@ export function bodyProblem(source: ContentSource, body: Omit<FileBody, 'checksu
 
 /** What damage makes of `work`: null or a sentence. Any other error goes up. */
 export async function problemOf(work: () => Promise<void>): Promise<string | null> {
+  const done = await unlessDamaged(work)
+  return done.kind === 'damaged' ? done.problem : null
+}
+
+export type UnlessDamaged<Value> =
+  | { readonly kind: 'whole'; readonly value: Value }
+  | { readonly kind: 'damaged'; readonly problem: string }
+
+/** What `work` gives, or the sentence that damage makes of it. Any other error goes up. */
+export async function unlessDamaged<Value>(
+  work: () => Value | Promise<Value>,
+): Promise<UnlessDamaged<Value>> {
   try {
-    await work()
-    return null
+    return { kind: 'whole', value: await work() }
   } catch (error) {
-    const sentence = damage(error)
-    if (sentence === null) throw error
-    return sentence
+    const problem = damage(error)
+    if (problem === null) throw error
+    return { kind: 'damaged', problem }
   }
 }
 

@@ -3,8 +3,8 @@
  * ids is kept in memory, and all owners are walked once for it.
  */
 import { limits } from '../lib/limits.ts'
-import { decodePart, decodeVersion } from './codec.ts'
-import { garbageCodec } from './garbage-rows.ts'
+import { ownedBodies } from './body-owners.ts'
+import { decodeVersion } from './codec.ts'
 import {
   garbageKey,
   listRefPrefix,
@@ -19,7 +19,7 @@ import {
   tablePrefix,
 } from './keys.ts'
 import type { Entry, KeyValueReader } from './kv/contract.ts'
-import { listChunkCount, readListChunk } from './list-rows.ts'
+import { readListChunk } from './list-rows.ts'
 import { walk } from './stats.ts'
 import { problemOf } from './verify-content.ts'
 import type { Verification } from './verify-finding.ts'
@@ -132,44 +132,4 @@ function referencesOfVersions(reader: KeyValueReader): AsyncGenerator<string> {
 async function* uploadsOf(reader: KeyValueReader): AsyncGenerator<string> {
   yield* ids(reader, 'upload', ({ key }) => [parseUploadKey(key).uploadId])
   yield* ids(reader, 'garbage', ({ key }) => [parseGarbageKey(key)])
-}
-
-/** Bodies of versions, of parts, and of what waits to be removed; some more than once. */
-export async function* ownedBodies(reader: KeyValueReader): AsyncGenerator<string> {
-  for await (const { key, value } of walk(reader, tablePrefix('version'))) {
-    const lists: ListName[] = []
-    await problemOf(async () => {
-      const { object } = decodeVersion(key, value)
-      if (object?.content.storage === 'files') lists.push(object.content)
-    })
-    for (const list of lists) yield* bodiesOf(reader, list)
-  }
-  yield* ids(reader, 'part', ({ key, value }) =>
-    parsePartKey(key).partNumber === 0 ? [] : [decodePart(key, value).bodyId],
-  )
-  yield* garbageBodies(reader)
-}
-
-async function* garbageBodies(reader: KeyValueReader): AsyncGenerator<string> {
-  const rows = ids(reader, 'garbage', ({ key, value }) => [
-    { id: parseGarbageKey(key), row: garbageCodec.decode(key, value) },
-  ])
-  for await (const { id, row } of rows) {
-    if (row.kind === 'body') yield id
-    // A chunk that is gone was done, and its bodies with it.
-    if (row.kind === 'list') yield* bodiesOf(reader, { listId: id, bodyCount: row.bodyCount })
-  }
-}
-
-type ListName = { readonly listId: string; readonly bodyCount: number }
-
-async function* bodiesOf(reader: KeyValueReader, { listId, bodyCount }: ListName): AsyncGenerator<string> {
-  for (let index = 0; index < listChunkCount(bodyCount); index += 1) {
-    const found: string[] = []
-    await problemOf(async () => {
-      const chunk = await readListChunk(reader, listId, index)
-      found.push(...(chunk?.bodies ?? []).map(({ bodyId }) => bodyId))
-    })
-    yield* found
-  }
 }
