@@ -133,7 +133,7 @@ test('restore --audit: a log that a checkpoint does not vouch for is refused, an
   const believed = await restore('believed', 'cut.jsonl')
   expect(believed).toMatchObject({ code: 0, stderr: expect.stringContaining('locks in it made up') })
   expect(believed.stderr).toContain(`nothing proves what ${at('cut.jsonl')} says of records behind ${first},`)
-})
+}, 240_000)
 
 /** The line of another record in the place of this one, with the hash that it then has. */
 function forged(line: string, change: (text: string) => string): string {
