@@ -31,7 +31,7 @@ describe.runIf(inject('cluster') !== null)('two releases in one cluster, each of
       startRelease('namespaced-operator', 'tenant-holdfast', 'team-a,team-b'),
     ]
     releases.push(...(await Promise.all(both)))
-  })
+  }, 300_000)
 
   afterAll(async () => {
     const codes = []
