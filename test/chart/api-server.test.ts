@@ -60,7 +60,7 @@ beforeAll(async () => {
       metadata: { name: watchedName },
     })),
   ])
-  await installForeignKinds(cluster)
+  await installForeignKinds(cluster, 'chart')
   await until('the default ServiceAccount', waitMs, () => read('serviceaccounts', 'default'))
 })
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
   cluster = await startControlPlane()
   const { code, stderr } = await cluster.kubectl(['apply', '-f', join(root, 'crds')])
   expect(code, stderr).toBe(0)
-  await installForeignKinds(cluster)
+  await installForeignKinds(cluster, 'examples')
   const all = [...valueSets.flatMap((set) => renderSet(set).objects), ...examples.flatMap(objectsOf)]
   await writeSchemas(cluster, folder, all)
 })
