@@ -8,8 +8,9 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runClient } from './client.ts'
 import { countFlushes, measureLimits, measureMachine } from './limits.ts'
+import { measureWorkload, say, startAll } from './measure.ts'
 import { type Flushes, type Result, type Sample, table } from './report.ts'
-import { durabilityOf, type RunningServer, type ServerName, startServer } from './servers.ts'
+import { durabilityOf, type RunningServer, type ServerName } from './servers.ts'
 import { fills, slowFlushWorkloads, type Workload, workloads } from './workloads.ts'
 
 type Options = {
@@ -23,7 +24,6 @@ type Options = {
 
 const serverNames = ['holdfast', 'minio', 'versitygw'] as const
 const mib = 1024 ** 2
-const warmUpSeconds = 2
 const slowFlushMicroseconds = 2000
 /** What a round costs beside its time: the client's start, and keys that are there before the clock starts. */
 const roundOverheadSeconds = 0.6
@@ -76,10 +76,6 @@ async function main(): Promise<void> {
   }
 }
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`)
-}
-
 function expectedSeconds(
   { servers, rounds, seconds, isSmoke }: Options,
   count: number,
@@ -112,7 +108,7 @@ async function measure(
   const { rounds, seconds, isSmoke } = options
   const machine = await measureMachine(directory, isSmoke ? 0.05 : 0.5)
   const limits = await measureLimits(directory, isSmoke ? 0.2 : 2)
-  const servers = await startAll(options, join(directory, 'plain'), () => [])
+  const servers = await startAll(options.servers, join(directory, 'plain'), () => [])
   const samples: Sample[] = []
   let memory: Result['memory'] = []
   try {
@@ -135,25 +131,6 @@ function commitOf(): string {
   }).trim()
 }
 
-async function startAll(
-  { servers }: Options,
-  directory: string,
-  under: (name: ServerName) => readonly string[],
-): Promise<readonly RunningServer[]> {
-  const running: RunningServer[] = []
-  try {
-    for (const name of servers) {
-      const server = await startServer({ name, directory: join(directory, name), under: under(name) })
-      running.push(server)
-      await runClient(server.endpoint, { workload: 'bucket' })
-    }
-    return running
-  } catch (error) {
-    for (const server of running) await server.stop()
-    throw error
-  }
-}
-
 async function fillAll(server: RunningServer, chosen: readonly Workload[], isSmoke: boolean): Promise<void> {
   for (const { prefix, keys, size: fullSize } of Object.values(fills)) {
     if (!chosen.some(({ fill }) => fill?.prefix === prefix)) continue
@@ -171,48 +148,10 @@ async function fillAll(server: RunningServer, chosen: readonly Workload[], isSmo
   }
 }
 
-/** Every server once a round, each round in another order, so that none always comes after the same. */
-async function measureWorkload(
-  workload: Workload,
-  servers: readonly RunningServer[],
-  { rounds, seconds, isSmoke }: Options,
-): Promise<readonly Sample[]> {
-  const samples: Sample[] = []
-  if (!isSmoke) for (const server of servers) await sample(workload, server, -1, warmUpSeconds)
-  for (let round = 0; round < rounds; round += 1) {
-    const order = round % 2 === 0 ? servers : servers.toReversed()
-    for (const server of order) {
-      // What another server left to the disk is not this one's to wait for.
-      if (workload.writes && !isSmoke) execFileSync('sync')
-      samples.push(await sample(workload, server, round, seconds))
-    }
-  }
-  say(
-    `${workload.name}: ${samples.map(({ server, perSecond }) => `${server} ${perSecond.toFixed(1)}`).join(', ')}`,
-  )
-  return samples
-}
-
-async function sample(
-  { name, client, fill }: Workload,
-  server: RunningServer,
-  round: number,
-  seconds: number,
-): Promise<Sample> {
-  const prefix = fill?.prefix ?? `${name.replaceAll(/\W+/g, '-')}-${round}-`
-  const before = server.cpuSeconds()
-  const measured = await runClient(server.endpoint, { ...client, prefix, seconds })
-  const cpuSeconds = server.cpuSeconds() - before
-  const { requests, perSecond, p50Ms, p99Ms } = measured
-  if (requests === 0) throw new Error(`${name}: ${server.name} answered nothing in ${seconds} s`)
-  const cpuSecondsPer1000 = (cpuSeconds * 1000) / requests
-  return { workload: name, server: server.name, round, requests, perSecond, p50Ms, p99Ms, cpuSecondsPer1000 }
-}
-
 /** Flushes for each PUT of 4 KiB, on servers of their own that strace watches; it counts nothing else. */
 async function measureFlushes(options: Options, directory: string): Promise<readonly Flushes[]> {
   const logOf = (name: ServerName) => join(directory, `${name}.flushes`)
-  const servers = await startAll(options, directory, (name) => straceOf(logOf(name), []))
+  const servers = await startAll(options.servers, directory, (name) => straceOf(logOf(name), []))
   const flushes: Flushes[] = []
   try {
     for (const server of servers) {
@@ -237,7 +176,7 @@ async function measureSlow(
   directory: string,
 ): Promise<readonly Sample[]> {
   if (slow.length === 0) return []
-  const servers = await startAll(options, directory, (name) => {
+  const servers = await startAll(options.servers, directory, (name) => {
     // A commit of LMDB flushes twice, and the second, a write with O_DSYNC, is not delayed: so the first is for both.
     const delayed = slowFlushMicroseconds * (name === 'holdfast' ? 2 : 1)
     return straceOf('/dev/null', ['-e', `inject=fsync,fdatasync:delay_exit=${delayed}`])

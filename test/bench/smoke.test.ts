@@ -25,6 +25,14 @@ it('npm run bench -- --smoke: every workload is answered, and the machine is des
   expect(stdout).toContain('| PUT 4 KiB c32 |')
 })
 
+it('npm run bench:stored: two stores of different sizes are filled and compared', async () => {
+  const small = ['--few', '1100', '--many', '1300', '--rounds', '1', '--seconds', '0.1']
+  const { stdout } = await promisify(execFile)(process.execPath, ['bench/stored.ts', ...small], { cwd: root })
+  expect(stdout).toMatch(/an object of 64 bytes takes -?\d+ on the disk/)
+  for (const name of ['PUT 4 KiB c32', 'GET c32', 'HEAD c32', 'LIST 1,000 c8', 'refused DELETE c32'])
+    expect(stdout).toMatch(new RegExp(`\\| ${name} \\| \\d+ \\| \\d+ \\| [0-9.]+, [0-9.]+ \\|`))
+})
+
 describe('the figures', () => {
   const sample = (server: 'holdfast' | 'minio', round: number, perSecond: number) => ({
     ...{ workload: 'PUT', server, round, requests: 1, perSecond, p50Ms: 1, p99Ms: 1, cpuSecondsPer1000: 1 },

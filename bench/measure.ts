@@ -1,0 +1,78 @@
+/** Servers of a run, and workloads in rounds. */
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { runClient } from './client.ts'
+import type { Sample } from './report.ts'
+import { type RunningServer, type ServerName, startServer } from './servers.ts'
+import type { Workload } from './workloads.ts'
+
+export type Rounds = {
+  readonly rounds: number
+  readonly seconds: number
+  /** As little as can be, for a machine that has other things to do. */
+  readonly isSmoke: boolean
+}
+
+export const warmUpSeconds = 2
+
+export function say(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Each with an empty bucket that has Object Lock. `under`: the program that runs it. */
+export async function startAll(
+  servers: readonly ServerName[],
+  directory: string,
+  under: (name: ServerName) => readonly string[],
+): Promise<readonly RunningServer[]> {
+  const running: RunningServer[] = []
+  try {
+    for (const name of servers) {
+      const server = await startServer({ name, directory: join(directory, name), under: under(name) })
+      running.push(server)
+      await runClient(server.endpoint, { workload: 'bucket' })
+    }
+    return running
+  } catch (error) {
+    for (const server of running) await server.stop()
+    throw error
+  }
+}
+
+/** Every server once a round, each round in another order, so that none always comes after the same. */
+export async function measureWorkload(
+  workload: Workload,
+  servers: readonly RunningServer[],
+  { rounds, seconds, isSmoke }: Rounds,
+): Promise<readonly Sample[]> {
+  const samples: Sample[] = []
+  if (!isSmoke) for (const server of servers) await sample(workload, server, -1, warmUpSeconds)
+  for (let round = 0; round < rounds; round += 1) {
+    const order = round % 2 === 0 ? servers : servers.toReversed()
+    for (const server of order) {
+      // What another server left to the disk is not this one's to wait for.
+      if (workload.writes && !isSmoke) execFileSync('sync')
+      samples.push(await sample(workload, server, round, seconds))
+    }
+  }
+  say(
+    `${workload.name}: ${samples.map(({ server, perSecond }) => `${server} ${perSecond.toFixed(1)}`).join(', ')}`,
+  )
+  return samples
+}
+
+export async function sample(
+  { name, client, fill }: Workload,
+  server: RunningServer,
+  round: number,
+  seconds: number,
+): Promise<Sample> {
+  const prefix = fill?.prefix ?? `${name.replaceAll(/\W+/g, '-')}-${round}-`
+  const before = server.cpuSeconds()
+  const measured = await runClient(server.endpoint, { ...client, prefix, seconds })
+  const cpuSeconds = server.cpuSeconds() - before
+  const { requests, perSecond, p50Ms, p99Ms } = measured
+  if (requests === 0) throw new Error(`${name}: ${server.name} answered nothing in ${seconds} s`)
+  const cpuSecondsPer1000 = (cpuSeconds * 1000) / requests
+  return { workload: name, server: server.name, round, requests, perSecond, p50Ms, p99Ms, cpuSecondsPer1000 }
+}
