@@ -232,7 +232,7 @@ step(
     })
     for (const object of ['later', 'ledger'])
       await rig.kubectl('annotate', '--overwrite', 'lockedbucket', object, 'holdfast.dev/verify-now=2')
-    await rig.becomes({ later: 'True', ledger: 'True' })
+    await rig.becomes({ later: 'True', ledger: 'True', nightly: 'True', backups: 'True' })
   },
 )
 

@@ -76,7 +76,9 @@ export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutc
 function withHistory(assessment: Assessment, history: HistoryState): Assessment {
   if (history.kind === 'continuous' || assessment.reason === 'VolumeReplaced') return assessment
   const { enforced, drifted, view } = assessment
-  return { ...stalled(history.reason, history.message, view), enforced, drifted }
+  // The right volume comes back without a change of ours: that needs nobody, and no whole interval.
+  const next: Next = { kind: 'after', delayMs: limits.serverRetryMsMax }
+  return { ...stalled(history.reason, history.message, view), enforced, drifted, next }
 }
 
 /** What a server says of a bucket is worth as much as what it does with the canary. */

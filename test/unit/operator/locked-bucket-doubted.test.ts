@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { ApplyBucketAnswer, BucketFactsAnswer } from '../../../src/client/lock-server.ts'
+import { limits } from '../../../src/lib/limits.ts'
 import {
   decideLockedBucket,
   type ServerView,
@@ -76,7 +77,7 @@ describe('LockedBucket on a volume that was set back: what is done', () => {
 
 describe('LockedBucket on a volume that was set back: what is said', () => {
   test('Stalled with the reason and the message, protected, and what it enforces as it was read back', () => {
-    const { status, events } = report(doubted(factsOf(compliance30)))
+    const { status, events, next } = report(doubted(factsOf(compliance30)))
     expect(shown(status)).toEqual([
       'Ready=False RollbackDetected',
       'Stalled=True RollbackDetected',
@@ -87,6 +88,7 @@ describe('LockedBucket on a volume that was set back: what is said', () => {
     expect(status?.conditions?.[0]?.message).toBe('It was set back.')
     expect(status?.deletionProtected).toBe(true)
     expect(events.map(({ reason }) => reason)).toEqual(['RollbackDetected'])
+    expect(next).toEqual({ kind: 'after', delayMs: limits.serverRetryMsMax })
   })
 
   test('a bucket that its status knows and the volume lacks: that is said of it, as before', () => {
