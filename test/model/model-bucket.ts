@@ -42,7 +42,12 @@ export type ModelUpload = {
   partEtag: string | null
   state:
     | { readonly kind: 'open' | 'aborted' }
-    | { readonly kind: 'completed'; readonly version: ModelVersion }
+    | {
+        readonly kind: 'completed'
+        readonly version: ModelVersion
+        /** No later than it was completed. */
+        readonly trustedMs: number
+      }
 }
 
 /** What the operator's policy says. */

@@ -1,7 +1,7 @@
 /**
  * Random histories over HTTP against a model: two workers, a real volume, seven principals, four kinds of buckets, a clock that
  * is turned and a server that is killed. HOLDFAST_SEED (`seed` or `seed:path`, as a failure prints it) replays, HOLDFAST_RUNS
- * says how many, HOLDFAST_LONG=1 stands for thousands.
+ * says how many new ones, HOLDFAST_LONG=1 stands for thousands.
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, test } from 'vitest'
@@ -17,7 +17,10 @@ const commandCount = 60
 const usualRunCount = 50
 const { HOLDFAST_SEED, HOLDFAST_RUNS, HOLDFAST_LONG } = process.env
 const runCount = Number(HOLDFAST_RUNS ?? (HOLDFAST_LONG === '1' ? 2000 : usualRunCount))
-const [seed = '', path] = (HOLDFAST_SEED ?? String(Date.now() % 2 ** 31)).split(':')
+/** The usual run is the same for everybody: new histories are for the long runs, which have time to be looked into. */
+const usualSeed = 20_261_122
+const isUsual = HOLDFAST_RUNS === undefined && HOLDFAST_LONG !== '1'
+const [seed = '', path] = (HOLDFAST_SEED ?? String(isUsual ? usualSeed : Date.now() % 2 ** 31)).split(':')
 /** Ten times what it takes. */
 const minutes = Math.max(15, Math.ceil(runCount / 2))
 const shrinkMs = 90_000
