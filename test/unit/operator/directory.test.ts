@@ -33,8 +33,11 @@ async function start(): Promise<RunningSource> {
   return started
 }
 
-function write(name: string, text: string): Promise<void> {
-  return writeFile(join(folder.manifests, name), text)
+/** In one step: on a busy machine a file that is empty while it is written may stand still long enough to count as empty. */
+async function write(name: string, text: string): Promise<void> {
+  const beside = join(folder.manifests, '..', name)
+  await writeFile(beside, text)
+  await rename(beside, join(folder.manifests, name))
 }
 
 test('DirectorySource: a file of several documents, all are there when start resolves, with uid and generation 1', async () => {
