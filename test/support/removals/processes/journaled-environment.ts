@@ -10,7 +10,8 @@ import {
 } from '../../../../src/store/kv/lmdb/environment.ts'
 import { type Change, durableLine, isJournaled, journalVariable, lineOf } from '../journal.ts'
 
-export { readersMax } from '../../../../src/store/kv/lmdb/environment.ts'
+// Whatever else it has; what is exported below comes before it.
+export * from '../../../../src/store/kv/lmdb/environment.ts'
 
 export function openEnvironment(options: EnvironmentOptions): Environment {
   const environment = openUnwatched(options)
