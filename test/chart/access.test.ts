@@ -29,7 +29,7 @@ describe('rights', () => {
       return object
     }
     expect(rulesOf(chart.one('ClusterRole', 'holdfast-operator'))).toEqual(rulesOf(find('ClusterRole')))
-    const named = ['root', 'operator', 'master', 'checkpoint', 'ca', 'tls'].map((name) => `holdfast-${name}`)
+    const named = ['operator', 'checkpoint', 'ca', 'tls'].map((name) => `holdfast-${name}`)
     expect(rulesOf(chart.one('Role'))).toEqual([
       ...(rulesOf(find('Role')) as readonly object[]),
       { apiGroups: [''], resources: ['secrets', 'configmaps'], verbs: ['create'] },

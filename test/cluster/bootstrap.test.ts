@@ -5,14 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import type { Clock } from '../../src/lib/clock.ts'
-import { silentLog } from '../../src/lib/log.ts'
+import { type Log, silentLog } from '../../src/lib/log.ts'
 import { dayMs, epochMs } from '../../src/lib/units.ts'
+import { createAuthority, issueServerCertificate } from '../../src/operator/bootstrap/certificates.ts'
 import { BootstrapError, type BootstrapOptions, ensureSecrets } from '../../src/operator/bootstrap/secrets.ts'
-import { connectKube } from '../../src/operator/kube.ts'
+import { connectKube, type KubeClient, KubeStatusError } from '../../src/operator/kube.ts'
 import { systemTimers } from '../../src/operator/timers.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { AccessRig, access } from '../support/access-rig.ts'
-import { bindRole } from '../support/cluster/attempts.ts'
+import { attempt, bindRole } from '../support/cluster/attempts.ts'
 import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
 import { until } from '../support/cluster/until.ts'
 import { prepareCluster, startOperator } from '../support/operator.ts'
@@ -24,6 +25,12 @@ import { operatorCredentials, startTestServer } from '../support/server.ts'
 const address = inject('cluster')
 const names = ['holdfast-server.holdfast-system.svc', '127.0.0.1']
 const { signal } = new AbortController()
+
+/** Its errors, without their sentences. */
+function recordingLog(): { readonly log: Log; readonly errors: readonly object[] } {
+  const errors: object[] = []
+  return { log: { ...silentLog, error: (fields) => errors.push(fields) }, errors }
+}
 
 type Secret = {
   readonly type: string
@@ -108,6 +115,92 @@ describe.runIf(address !== null)('the Secrets of a release', () => {
     expect(text(before[1]?.data['AWS_SECRET_ACCESS_KEY'])).toBe(first.operator.secretAccessKey)
     expect(await ensureSecrets(options, signal)).toEqual(first)
     expect(await Promise.all(wanted.map((name) => read(name)))).toEqual(before)
+  })
+
+  test('ensureSecrets: root’s key and the master key, made and there, are nothing that the operator may read', async () => {
+    const options = await newRelease()
+    await ensureSecrets(options, signal)
+    const statusOf = async (name: string) => {
+      const path = `/api/v1/namespaces/holdfast-system/secrets/${options.release}-${name}`
+      return (await cluster.request({ user: 'operator', method: 'GET', path })).status
+    }
+    for (const name of ['root', 'master']) {
+      expect(await read(`${options.release}-${name}`), name).not.toBeNull()
+      expect(await statusOf(name), name).toBe(403)
+    }
+    expect(await statusOf('operator')).toBe(200)
+  })
+
+  test('ensureSecrets: a refused root’s key, which may be there all the same, is told and stops nothing', async () => {
+    const options = await newRelease()
+    const first = await ensureSecrets(options, signal)
+    const refusing: KubeClient = {
+      ...{ host: options.client.host, watch: options.client.watch },
+      send: (request, until) =>
+        request.method === 'POST'
+          ? Promise.reject(
+              new KubeStatusError(403, {
+                reason: 'Forbidden',
+                message: 'exceeded quota',
+                retryAfterMs: null,
+              }),
+            )
+          : options.client.send(request, until),
+    }
+    const { log, errors } = recordingLog()
+    expect(await ensureSecrets({ ...options, client: refusing, log }, signal)).toEqual(first)
+    expect(errors).toEqual(
+      ['root', 'master'].map((name) => ({ secret: `${options.release}-${name}`, error: 'exceeded quota' })),
+    )
+  })
+
+  test('ensureSecrets: a certificate and a ConfigMap that a user made are used, never written, and told of', async () => {
+    const options = await newRelease()
+    const { release, clock } = options
+    const theirs = issueServerCertificate(createAuthority('Theirs', clock.wallMs()), names, clock.wallMs())
+    const metadata = { namespace: 'holdfast-system' }
+    const items = [
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        type: 'kubernetes.io/tls',
+        metadata: { ...metadata, name: `${release}-tls` },
+        stringData: { 'tls.crt': theirs.certificate, 'tls.key': theirs.key },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { ...metadata, name: `${release}-ca` },
+        data: { 'ca.crt': 'theirs' },
+      },
+    ]
+    const stdin = JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
+    expect(await cluster.kubectl(['create', '-f', '-'], { stdin })).toMatchObject({ code: 0 })
+    await until('the policy is in force', 60_000, async () => {
+      const path = '/api/v1/namespaces/holdfast-system/configmaps?dryRun=All'
+      const probe = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'probe' } }
+      return (await attempt(cluster, { user: 'operator', method: 'POST', path, body: probe })).startsWith(
+        '403',
+      )
+        ? true
+        : null
+    })
+    const both = () => Promise.all([read(`${release}-tls`), read(`${release}-ca`, 'configmaps')])
+    const before = await both()
+    const { log, errors } = recordingLog()
+    const { authority } = await ensureSecrets({ ...options, log }, signal)
+    expect(authority).toContain('BEGIN CERTIFICATE')
+    expect(errors).toEqual([
+      {
+        secret: `${release}-tls`,
+        error: expect.stringContaining('the operator writes Secrets that it made'),
+      },
+      {
+        configMap: `${release}-ca`,
+        error: expect.stringContaining('the operator writes ConfigMaps of its own namespace that it made'),
+      },
+    ])
+    expect(await both()).toEqual(before)
   })
 
   test('ensureSecrets: the authority is published without its key', async () => {

@@ -3,9 +3,7 @@ import { expect } from 'vitest'
 import type { Cluster } from './cluster/cluster.ts'
 
 export async function allowRelease(cluster: Cluster, release: string): Promise<void> {
-  const secrets = ['root', 'operator', 'master', 'checkpoint', 'ca', 'tls'].map(
-    (name) => `${release}-${name}`,
-  )
+  const secrets = ['operator', 'checkpoint', 'ca', 'tls'].map((name) => `${release}-${name}`)
   const rules = [
     { apiGroups: [''], resources: ['secrets', 'configmaps'], verbs: ['create'] },
     { apiGroups: [''], resources: ['secrets'], resourceNames: secrets, verbs: ['get'] },

@@ -43,13 +43,13 @@ type Data = Readonly<Record<string, string>>
 /** Errors: BootstrapError, KubeStatusError, KubeUnreachableError. */
 export async function ensureSecrets(options: BootstrapOptions, signal: AbortSignal): Promise<Bootstrapped> {
   const { release, serverNames, makeKey } = options
-  await ensure(options, { name: `${release}-root`, make: () => keyData(makeKey()) }, signal)
   const operator = await ensure(
     options,
     { name: `${release}-operator`, make: () => keyData(makeKey()) },
     signal,
   )
-  await ensure(
+  await ensureUnread(options, { name: `${release}-root`, make: () => keyData(makeKey()) }, signal)
+  await ensureUnread(
     options,
     { name: `${release}-master`, make: () => ({ 'master.key': randomBytes(32).toString('base64') }) },
     signal,
@@ -126,20 +126,23 @@ async function ensureServerCertificate(
   if (!needsRenewal(served, authority, serverNames, clock.wallMs())) return
   const { resourceVersion } = found
   const body = secretBody(options, { name, type: 'kubernetes.io/tls', data: make(), resourceVersion })
-  // A conflict means that another operator has just renewed it.
-  const path = secretPath({ namespace, name })
-  await tolerating(409, client.send({ method: 'PUT', path, body }, signal))
-  log.info({ secret: name }, 'the certificate of the server was renewed')
+  const renewed = await outcomeOf(
+    client.send({ method: 'PUT', path: secretPath({ namespace, name }), body }, signal),
+  )
+  if (renewed.kind === 'done') log.info({ secret: name }, 'the certificate of the server was renewed')
+  // A conflict: another operator has just renewed it. One that somebody else made is used as it is.
+  if (renewed.kind === 'forbidden')
+    log.error({ secret: name, error: renewed.error.message }, 'the certificate of the server was not renewed')
 }
 
-/** Clients mount it: a Secret would give them the key too. */
+/** Clients mount it: a Secret would give them the key too. One that somebody else made stays as it is. */
 async function publishAuthority(
-  { client, namespace, release }: BootstrapOptions,
+  { client, namespace, release, log }: BootstrapOptions,
   certificate: string,
   signal: AbortSignal,
 ): Promise<void> {
   const name = `${release}-ca`
-  await client.send(
+  const request = client.send(
     {
       method: 'PATCH',
       path: `/api/v1/namespaces/${namespace}/configmaps/${name}`,
@@ -154,6 +157,10 @@ async function publishAuthority(
     },
     signal,
   )
+  const published = await outcomeOf(request)
+  if (published.kind === 'conflict') throw published.error
+  if (published.kind === 'forbidden')
+    log.error({ configMap: name, error: published.error.message }, 'the authority was not published')
 }
 
 type Wanted = { readonly name: string; readonly type?: string; readonly make: () => Data }
@@ -165,16 +172,37 @@ async function ensure(options: BootstrapOptions, wanted: Wanted, signal: AbortSi
   const found = await readSecret(client, key, signal)
   if (found !== null) return found.data
   const data = wanted.make()
-  const body = secretBody(options, { ...wanted, data })
-  const request = client.send({ method: 'POST', path: secretsPath(namespace), body }, signal)
-  if ((await tolerating(409, request)) === 'done') {
-    options.log.info({ secret: wanted.name }, 'made a Secret')
-    return data
-  }
+  const made = await create(options, { ...wanted, data }, signal)
+  if (made.kind === 'done') return data
+  if (made.kind === 'forbidden') throw made.error
   // Another operator was faster: theirs is the one.
   const theirs = await readSecret(client, key, signal)
   if (theirs === null) throw new BootstrapError(`the Secret ${wanted.name} came and went; trying again helps`)
   return theirs.data
+}
+
+/**
+ * Makes one that is the lock server's alone: the operator has no right to read it, so that its token gives nobody root's key.
+ * A quota or somebody's policy may refuse the attempt although the Secret is there; the operator works without it.
+ */
+async function ensureUnread(options: BootstrapOptions, wanted: Wanted, signal: AbortSignal): Promise<void> {
+  const { name, make } = wanted
+  const made = await create(options, { ...wanted, data: make() }, signal)
+  if (made.kind !== 'forbidden') return
+  const sentence =
+    'not made: if it is not there, the server waits for it, and this operator has to start again'
+  options.log.error({ secret: name, error: made.error.message }, sentence)
+}
+
+/** `conflict`: there is one of this name. */
+async function create(options: BootstrapOptions, secret: NewSecret, signal: AbortSignal): Promise<Outcome> {
+  const { client, namespace, log } = options
+  const body = secretBody(options, secret)
+  const made = await outcomeOf(client.send({ method: 'POST', path: secretsPath(namespace), body }, signal))
+  if (made.kind === 'done') log.info({ secret: secret.name }, 'made a Secret')
+  // A quota that changes meanwhile is a conflict, too.
+  if (made.kind === 'conflict' && made.error.reason !== 'AlreadyExists') throw made.error
+  return made
 }
 
 type NewSecret = {
@@ -219,12 +247,17 @@ function field(data: Data, secret: string, name: string): string {
   return value
 }
 
-async function tolerating(status: number, request: Promise<unknown>): Promise<'done' | 'tolerated'> {
+type Outcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'conflict' | 'forbidden'; readonly error: KubeStatusError }
+
+async function outcomeOf(request: Promise<unknown>): Promise<Outcome> {
   try {
     await request
-    return 'done'
+    return { kind: 'done' }
   } catch (error) {
-    if (error instanceof KubeStatusError && error.status === status) return 'tolerated'
+    if (error instanceof KubeStatusError && error.status === 409) return { kind: 'conflict', error }
+    if (error instanceof KubeStatusError && error.status === 403) return { kind: 'forbidden', error }
     throw error
   }
 }
