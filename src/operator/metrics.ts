@@ -54,6 +54,7 @@ export class OperatorMetrics {
   readonly #queues = new Map<string, QueueView>()
   readonly #leaseName: string
   #isLeading = false
+  #rollback: 0 | 1 = 0
   /** null: there is no API server, so no storage is looked at. */
   #storage: 'True' | 'False' | 'Unknown' | null = null
 
@@ -61,7 +62,6 @@ export class OperatorMetrics {
   constructor(leaseName = 'none') {
     this.#leaseName = leaseName
     this.leading(0)
-    this.rollbackDetected(0)
     for (const outcome of ['refused', 'deleted', 'untried']) this.#families.canaryAttempts.add({ outcome }, 0)
   }
 
@@ -81,14 +81,15 @@ export class OperatorMetrics {
     this.#storage = status
   }
 
-  /** 1 while the volume of the lock server is not the one that it was. */
+  /** 1 while the volume of the lock server is not the one that it was; shown by who leads: another does not look. */
   rollbackDetected(status: 0 | 1): void {
-    this.#families.rollback.set({}, status)
+    this.#rollback = status
   }
 
-  checkpointKept({ sequence, wallMs }: { readonly sequence: number; readonly wallMs: number }): void {
-    this.#families.checkpointSequence.set({}, sequence)
-    this.#families.checkpointTime.set({}, wallMs / 1000)
+  /** null: there is a place for checkpoints, and none in it. */
+  checkpointKept(head: { readonly sequence: number; readonly wallMs: number } | null): void {
+    if (head !== null) this.#families.checkpointSequence.set({}, head.sequence)
+    this.#families.checkpointTime.set({}, head === null ? 0 : head.wallMs / 1000)
   }
 
   canaryTried(outcome: CanaryOutcome['kind']): void {
@@ -155,7 +156,7 @@ export class OperatorMetrics {
 
   /** The text format of Prometheus. */
   render(): string {
-    const { depth, unfinished, longest, storage } = this.#families
+    const { depth, unfinished, longest, storage, rollback } = this.#families
     for (const [controller, queue] of this.#queues) {
       const labels = queueLabels(controller)
       depth.set(labels, queue.depth)
@@ -165,6 +166,7 @@ export class OperatorMetrics {
     const shown = this.#isLeading ? this.#storage : 'Unknown'
     for (const status of this.#storage === null ? [] : ['True', 'False', 'Unknown'])
       storage.set({ status }, status === shown ? 1 : 0)
+    rollback.set({}, this.#isLeading ? this.#rollback : 0)
     return renderMetrics(this.#set.snapshot())
   }
 }
@@ -224,7 +226,7 @@ function makeFamilies(set: MetricSet): Families {
     ),
     checkpointTime: gauge(
       'holdfast_checkpoint_timestamp_seconds',
-      "When the last checkpoint was, by the lock server's wall clock.",
+      "When the last checkpoint was, by the lock server's wall clock; 0: none is kept.",
     ),
     guard: gauge(
       'holdfast_admission_guard_installed',

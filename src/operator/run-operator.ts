@@ -1,4 +1,4 @@
-import { type LockServer, ServerUnreachableError } from '../client/lock-server.ts'
+import type { LockServer } from '../client/lock-server.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
@@ -10,6 +10,7 @@ import { clusterRetentionPolicyController } from './controllers/ClusterRetention
 import { lockedBucketController } from './controllers/LockedBucket.ts'
 import { retentionPolicyController } from './controllers/RetentionPolicy.ts'
 import { type Election, soleCandidate, type Term } from './election.ts'
+import { believedLocks } from './history/believed-locks.ts'
 import { VolumeHistory } from './history/volume-history.ts'
 import { acquireLeadership, type Leadership, LeadershipLostError, ServerFacts } from './leadership.ts'
 import { OperatorMetrics } from './metrics.ts'
@@ -124,7 +125,7 @@ async function lead(options: Parts, term: Term): Promise<void> {
 async function work(options: Parts, leadership: Leadership, signals: RunnerSignals): Promise<void> {
   const { metrics, history, verifyIntervalMs, onReady } = options
   const { stop } = signals
-  await history.begin(stop)
+  await history.begin(leadership, stop)
   const looking = history.run(verifyIntervalMs, stop)
   const guarding = await guardStorage(options, leadership, stop)
   const running = makeReconcilers(options, leadership).map((reconciler) => {
@@ -153,14 +154,7 @@ async function guardStorage(
       source.subscribe(({ kind }) => {
         if (kind === 'LockedBucket') listener()
       }),
-    lockServer: {
-      findLocked: async () => {
-        // What an older copy lacks is no proof that nothing is locked.
-        const { kind } = await history.read()
-        if (kind === 'doubted') throw new ServerUnreachableError('its volume is not the one that it was')
-        return lockServer.findLocked()
-      },
-    },
+    lockServer: believedLocks(lockServer, history),
     leadership,
     intervalMs: verifyIntervalMs,
   }

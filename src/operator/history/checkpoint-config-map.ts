@@ -43,7 +43,10 @@ export class CheckpointConfigMap implements CheckpointStore {
   }
 
   async read(signal: AbortSignal): Promise<KeptHead> {
-    const found = await this.#find(signal)
+    return this.#keptIn(await this.#find(signal))
+  }
+
+  #keptIn(found: Found | null): KeptHead {
     if (found === null) return { kind: 'none' }
     const last = found.lines.at(-1)
     if (last === undefined) return { kind: 'unbelievable', cause: `${this.place} has no checkpoint` }
@@ -55,24 +58,31 @@ export class CheckpointConfigMap implements CheckpointStore {
     }
   }
 
-  async add(head: NotedHead, signal: AbortSignal): Promise<void> {
+  async add(head: NotedHead, mayFollow: (kept: KeptHead) => boolean, signal: AbortSignal): Promise<void> {
     const { client, namespace, name, labels, seal } = this.#options
     const found = await this.#find(signal)
+    if (!mayFollow(this.#keptIn(found))) throw conflict(`${this.place} has what another operator kept`)
     const lines = [...(found?.lines ?? []), seal.sign(head)].slice(-limits.checkpointsKeptMax)
-    // What another replica wrote meanwhile is a conflict.
-    const version = found === null ? {} : { resourceVersion: found.resourceVersion }
+    const object = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, namespace, labels },
+      data: { [linesField]: lines.map((line) => `${line}\n`).join(''), [keyField]: seal.publicKey },
+    }
+    const query = { fieldManager: 'holdfast-operator' }
+    // What another replica wrote or made meanwhile is a conflict.
+    if (found === null) {
+      const path = this.#folder()
+      await client.send({ method: 'POST', path, query, body: object }, signal)
+      return
+    }
     await client.send(
       {
         method: 'PATCH',
         path: this.#path(),
-        query: { fieldManager: 'holdfast-operator', force: 'true' },
+        query: { ...query, force: 'true' },
         contentType: 'application/apply-patch+yaml',
-        body: {
-          apiVersion: 'v1',
-          kind: 'ConfigMap',
-          metadata: { name, namespace, labels, ...version },
-          data: { [linesField]: lines.map((line) => `${line}\n`).join(''), [keyField]: seal.publicKey },
-        },
+        body: { ...object, metadata: { ...object.metadata, resourceVersion: found.resourceVersion } },
       },
       signal,
     )
@@ -92,7 +102,14 @@ export class CheckpointConfigMap implements CheckpointStore {
   }
 
   #path(): string {
-    const { namespace, name } = this.#options
-    return `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps/${encodeURIComponent(name)}`
+    return `${this.#folder()}/${encodeURIComponent(this.#options.name)}`
   }
+
+  #folder(): string {
+    return `/api/v1/namespaces/${encodeURIComponent(this.#options.namespace)}/configmaps`
+  }
+}
+
+function conflict(message: string): KubeStatusError {
+  return new KubeStatusError(409, { reason: 'Conflict', message, retryAfterMs: null })
 }

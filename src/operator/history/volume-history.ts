@@ -11,6 +11,7 @@ import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
 import { Backoff } from '../backoff.ts'
 import { KubeStatusError } from '../kube.ts'
+import type { Leadership } from '../leadership.ts'
 import type { OperatorMetrics } from '../metrics.ts'
 import { sleep, type Timers } from '../timers.ts'
 
@@ -32,12 +33,13 @@ export type KeptHead =
   | { readonly kind: 'kept'; readonly newest: NotedHead }
   | { readonly kind: 'unbelievable'; readonly cause: string }
 
-/** Where heads are kept. Errors of both: KubeStatusError, KubeUnreachableError. */
+/** Where heads are kept. Errors of both: KubeStatusError (409 where somebody else wrote), KubeUnreachableError. */
 export interface CheckpointStore {
   /** What it is called, for people. */
   readonly place: string
   read(signal: AbortSignal): Promise<KeptHead>
-  add(head: NotedHead, signal: AbortSignal): Promise<void>
+  /** Behind what is kept, if `mayFollow` says so of that. */
+  add(head: NotedHead, mayFollow: (kept: KeptHead) => boolean, signal: AbortSignal): Promise<void>
 }
 
 /** `doubted`: it lasts until the volume is the right one again, or somebody says that this one is. */
@@ -67,6 +69,9 @@ export class VolumeHistory {
   #noted: NotedHead | null = null
   /** The last that is kept for sure. */
   #kept: { readonly head: NotedHead; readonly atMs: number } | null = null
+  /** What may be the newest that is kept by this process' doing: the last, and one whose write was not answered. */
+  #own: readonly NotedHead[] = []
+  #leadership: Pick<Leadership, 'assertHeld'> = { assertHeld: () => undefined }
   #state: HistoryState = continuous
   #lookedMs = Number.NEGATIVE_INFINITY
   #looking: Promise<HistoryState> | null = null
@@ -85,13 +90,14 @@ export class VolumeHistory {
    * Reads what is kept, at the start of a term: another replica may have gone on since. Resolves when it is known, or cannot be
    * for want of rights; nothing may be written before.
    */
-  async begin(signal: AbortSignal): Promise<void> {
-    const { log, timers } = this.#options
+  async begin(leadership: Pick<Leadership, 'assertHeld'>, signal: AbortSignal): Promise<void> {
+    const { log, timers, metrics } = this.#options
+    this.#leadership = leadership
     this.#lookedMs = Number.NEGATIVE_INFINITY
     const backoff = new Backoff({ delayMsMin: limits.kubeBackoffMsMin, delayMsMax: limits.kubeBackoffMsMax })
     while (this.#store !== null && !signal.aborted) {
       try {
-        this.#take(await this.#store.read(signal))
+        this.#resume(await this.#store.read(signal))
         return
       } catch (error) {
         if (error instanceof KubeStatusError && error.status === 403) {
@@ -100,6 +106,7 @@ export class VolumeHistory {
             'checkpoints cannot be kept: what is noted ends with this process',
           )
           this.#store = null
+          metrics.checkpointKept(null)
           return
         }
         if (!signal.aborted)
@@ -182,12 +189,38 @@ export class VolumeHistory {
     }
   }
 
+  /** If nobody else kept or took away anything, what this process saw since then still counts; and so does its doubt. */
+  #resume(kept: KeptHead): void {
+    if (this.#noted !== null && this.#isOwn(kept)) this.#setKept(kept)
+    else this.#take(kept)
+  }
+
   #take(kept: KeptHead): void {
     this.#noted = kept.kind === 'kept' ? kept.newest : null
-    this.#kept = kept.kind === 'kept' ? { head: kept.newest, atMs: Number.NEGATIVE_INFINITY } : null
+    this.#setKept(kept)
     if (kept.kind === 'unbelievable')
       this.#setState(this.#doubt('CheckpointsUnreadable', `It cannot be believed: ${kept.cause}.`))
     else this.#setState(continuous)
+  }
+
+  #setKept(kept: KeptHead): void {
+    const newest = kept.kind === 'kept' ? kept.newest : null
+    this.#kept = newest === null ? null : { head: newest, atMs: Number.NEGATIVE_INFINITY }
+    this.#own = newest === null ? [] : [newest]
+    this.#options.metrics.checkpointKept(newest)
+  }
+
+  #isOwn(kept: KeptHead): boolean {
+    if (kept.kind === 'none') return this.#kept === null
+    return kept.kind === 'kept' && this.#own.some((head) => isDeepStrictEqual(head, kept.newest))
+  }
+
+  /** Behind what another replica kept, a head may be one of a volume that nobody wants any more. */
+  #mayFollow(kept: KeptHead, head: NotedHead): boolean {
+    // Deleted while nothing is doubted: made again.
+    if (kept.kind !== 'none' && !this.#isOwn(kept)) return false
+    this.#own = kept.kind === 'kept' ? [kept.newest, head] : [head]
+    return true
   }
 
   /** False: there is something kept that says nothing, so that nothing can be compared. */
@@ -217,15 +250,17 @@ export class VolumeHistory {
     return this.#kept !== null && isDeepStrictEqual(this.#kept.head, this.#noted)
   }
 
-  /** When the last one is so old. A failure is told, and tried again at the next look. */
+  /** When the last one is so old, and only by who leads. A failure is told, and tried again at the next look. */
   async #keep(afterMs: number, signal: AbortSignal = new AbortController().signal): Promise<void> {
     const { clock, log, metrics } = this.#options
     const head = this.#noted
     if (this.#store === null || head === null || this.#isKept()) return
     if (this.#kept !== null && clock.uptimeMs() - this.#kept.atMs < afterMs) return
     try {
-      await this.#store.add(head, signal)
+      this.#leadership.assertHeld()
+      await this.#store.add(head, (kept) => this.#mayFollow(kept, head), signal)
       this.#kept = { head, atMs: clock.uptimeMs() }
+      this.#own = [head]
       metrics.checkpointKept(head)
     } catch (error) {
       log.warn({ place: this.#store.place, error: String(error) }, 'the checkpoint could not be kept')

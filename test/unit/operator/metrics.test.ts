@@ -125,3 +125,16 @@ test('metrics: the condition of the storage, by status; of who does not lead it 
   metrics.leading(0)
   expect(shown()).toEqual(['0', '0', '1'])
 })
+
+test('metrics: a rollback is shown only by who leads, and again when it leads again', () => {
+  const { metrics } = rigOf()
+  const shown = () => sample(metrics, 'holdfast_rollback_detected')
+  metrics.rollbackDetected(1)
+  expect(shown()).toBe('0')
+  metrics.leading(1)
+  expect(shown()).toBe('1')
+  metrics.leading(0)
+  expect(shown()).toBe('0')
+  metrics.leading(1)
+  expect(shown()).toBe('1')
+})
