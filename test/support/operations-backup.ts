@@ -11,7 +11,8 @@ A checkpoint is the head of the audit log, signed. Made on a schedule, on anothe
 volume was set back to an older copy or that its log was written anew: exit 1, and which checkpoint the log does not go through. Neither key belongs on the volume or in the server's pod.
 
 The operator of a release does the same by itself, every hour and at the end of each of its terms, with the key in the Secret \`holdfast-checkpoint\`, and looks whether the
-volume goes on from there (\`RollbackDetected\`, [Stalled](#stalled)). What it keeps is for \`audit verify\` too; copy it away now and then:
+volume goes on from there (\`RollbackDetected\`, [Stalled](#stalled)). Not where all three keys are an \`existingSecret\` and \`tls.mode\` is not \`auto\`: there
+it makes nothing of the release and remembers the log only until it restarts, so make checkpoints as above. What it keeps is for \`audit verify\` too; copy it away now and then:
 
 \`\`\`
 kubectl -n holdfast-system get configmap holdfast-checkpoints -o jsonpath='{.data.checkpoints}' > checkpoints.jsonl
