@@ -72,7 +72,7 @@ export async function backupVolume(
     if (!isWhole) return { ...made, droppedCount: 0, keptMetadata: (await pathExists(kept)) ? kept : null }
     await removeFolder(kept)
     const droppedCount = await withStore({ directory: kvDirectory(to), readOnly: true }, (kv) =>
-      dropUnnamed(kv, inspectBodies(to), target),
+      dropUnnamed({ reader: kv, backup: inspectBodies(to), target, onProblem }),
     )
     return { ...made, droppedCount, keptMetadata: null }
   })

@@ -30,6 +30,8 @@ export function createHttp2Listener(
   const server = createRawServer()
   const answer = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
     handler(asHttp1(request), withDestroyed(response))
+    // Nobody reads a body that is not there, and until it has ended node does not tell that the client reset the stream.
+    if (request.stream.endAfterHeaders) request.resume()
     // What a refused upload still sends is not wanted: its stream ends, its connection goes on.
     response.once('finish', () => {
       if (!request.complete) request.stream.close(constants.NGHTTP2_NO_ERROR)

@@ -43,7 +43,7 @@ export async function sendResponse(
     const sentBytes = body === null ? 0 : await writeBody(response, body, answer.headers['content-length'])
     if (hasRest) await takeSomeRest(request, limits.lingerBytesMax)
     response.end()
-    await finished(response)
+    if (!response.writableFinished && !response.destroyed) await firstOf('finish', response)
     return sentBytes
   } catch (error) {
     response.destroy()
@@ -94,10 +94,11 @@ async function writeBody(
       'a body is no longer than declared',
     )
     const hasRoom = response.write(piece, (error) => {
-      // Only here have the bytes left: until then the socket holds them.
-      if (!error) body.recycle?.(piece)
+      // Only here have the bytes left: until then the socket holds them. A stream that was reset says nothing about them.
+      if (!error && !response.destroyed) body.recycle?.(piece)
     })
-    if (!hasRoom) await drained(response)
+    if (!hasRoom && (await firstOf('drain', response)) === 'gone')
+      throw new ClientGoneError('the client left during the answer')
   }
   assert(
     declaredLength === undefined || sentBytes === Number(declaredLength),
@@ -106,23 +107,17 @@ async function writeBody(
   return sentBytes
 }
 
-/** Resolves when the socket takes bytes again. Errors: ClientGoneError. */
-function drained(response: WireResponse): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = (settle: () => void) => () => {
-      response.off('drain', onDrain).off('close', onClose)
-      settle()
+/** The event of the answer, or that nobody is left to send it to. */
+function firstOf(event: 'drain' | 'finish', response: WireResponse): Promise<'came' | 'gone'> {
+  return new Promise((resolve) => {
+    const end = (outcome: 'came' | 'gone') => (): void => {
+      response.off(event, onEvent).off('close', onGone)
+      resolve(outcome)
     }
-    const onDrain = end(resolve)
-    const onClose = end(() => reject(new ClientGoneError('the client left during the answer')))
-    response.once('drain', onDrain).once('close', onClose)
+    const onEvent = end('came')
+    const onGone = end('gone')
+    response.once(event, onEvent).once('close', onGone)
   })
-}
-
-async function finished(response: WireResponse): Promise<void> {
-  if (response.writableFinished || response.destroyed) return
-  // Its listeners end with the response: every answer comes by here, and a signal to take them off costs more than all of it.
-  await new Promise((resolve) => response.once('finish', resolve).once('close', resolve))
 }
 
 /** Whether the client still has body to send that is not worth reading. A small rest is read at once. */

@@ -43,21 +43,34 @@ export async function* walkOwners(reader: KeyValueReader): AsyncGenerator<Owned>
   }
 }
 
-/** Ids of the bodies of versions, of parts, and of what waits to be removed; some more than once. Damage is told elsewhere. */
-export async function* ownedBodies(reader: KeyValueReader): AsyncGenerator<string> {
+/**
+ * Ids of the bodies of versions, of parts, and of what waits to be removed; some more than once. What a damaged row names is not
+ * among them: `onDamage` is told, and may throw.
+ */
+export async function* ownedBodies(
+  reader: KeyValueReader,
+  onDamage: (problem: string) => void,
+): AsyncGenerator<string> {
   for await (const owned of walkOwners(reader)) {
-    if (owned.kind === 'body' || owned.kind === 'part') yield owned.body.bodyId
+    if (owned.kind === 'damaged') onDamage(owned.problem)
+    else if (owned.kind !== 'version') yield owned.body.bodyId
   }
-  yield* garbageBodies(reader)
+  yield* garbageBodies(reader, onDamage)
 }
 
-async function* garbageBodies(reader: KeyValueReader): AsyncGenerator<string> {
+async function* garbageBodies(
+  reader: KeyValueReader,
+  onDamage: (problem: string) => void,
+): AsyncGenerator<string> {
   for await (const row of walk(reader, tablePrefix('garbage'))) {
     const garbage = await unlessDamaged(() => ({
       id: parseGarbageKey(row.key),
       row: garbageCodec.decode(row.key, row.value),
     }))
-    if (garbage.kind === 'damaged') continue
+    if (garbage.kind === 'damaged') {
+      onDamage(garbage.problem)
+      continue
+    }
     const { id, row: waiting } = garbage.value
     if (waiting.kind === 'body') yield id
     if (waiting.kind !== 'list') continue

@@ -60,16 +60,31 @@ export async function copyBodies(copy: CopyBodies): Promise<CopiedBodies> {
   return counts
 }
 
-/** Removes the bodies of a backup that no row names any more: the volume has removed them through its gate. */
-export async function dropUnnamed(
-  reader: KeyValueReader,
-  backup: Pick<BodyInspector, 'files'>,
-  target: Pick<BodyFolder, 'remove'>,
-): Promise<number> {
+export type DropUnnamed = {
+  readonly reader: KeyValueReader
+  readonly backup: Pick<BodyInspector, 'files'>
+  readonly target: Pick<BodyFolder, 'remove'>
+  readonly onProblem: (problem: string) => void
+}
+
+/**
+ * Removes the bodies of a backup that no row names any more: the volume has removed them through its gate. None goes while a row
+ * cannot be read: it may be what names them.
+ */
+export async function dropUnnamed({ reader, backup, target, onProblem }: DropUnnamed): Promise<number> {
   let droppedCount = 0
-  for await (const bodyId of strays(bodyIds(backup), () => ownedBodies(reader))) {
-    await target.remove(bodyId)
-    droppedCount += 1
+  const refuse = (problem: string): never => {
+    throw new CorruptRecordError(problem)
+  }
+  try {
+    // Nothing of a page comes before all owners were read.
+    for await (const bodyId of strays(bodyIds(backup), () => ownedBodies(reader, refuse))) {
+      await target.remove(bodyId)
+      droppedCount += 1
+    }
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error
+    onProblem(`bodies that no row names stay: ${error.message}`)
   }
   return droppedCount
 }

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { untilNoBodyIsOpen } from '../support/open-bodies.ts'
 import { headText, openConnection } from '../support/raw-http.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -17,23 +17,6 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-/** Files of bodies that workers hold open. */
-function openBodies(): number {
-  const pid = server.pid()
-  const workers = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-  return workers.flatMap((worker) => filesOf(worker)).filter((path) => path.includes('/bodies/')).length
-}
-
-function filesOf(pid: string): readonly string[] {
-  return readdirSync(`/proc/${pid}/fd`).flatMap((descriptor) => {
-    try {
-      return [readlinkSync(`/proc/${pid}/fd/${descriptor}`)]
-    } catch {
-      return []
-    }
-  })
-}
-
 test('Download: broken off by many clients, no file stays open and the next one is whole', async () => {
   const wire = server.client.wire({ method: 'GET', path: '/download-bucket/big' })
   await Promise.all(
@@ -44,9 +27,22 @@ test('Download: broken off by many clients, no file stays open and the next one 
       connection.close()
     }),
   )
-  while (openBodies() > 0) await new Promise((resolve) => setTimeout(resolve, 20))
+  await untilNoBodyIsOpen(server)
   const answer = await server.client.send({ method: 'GET', path: '/download-bucket/big' })
   expect([answer.status, answer.body.length]).toEqual([200, sizeBytes])
+  expect(server.logs()).toBe('')
+})
+
+test('Download: several asked for at once, then the connection breaks, no file stays open for those that waited', async () => {
+  const wire = server.client.wire({ method: 'GET', path: '/download-bucket/big' })
+  for (let count = 0; count < 5; count += 1) {
+    const connection = await openConnection(server.endpoint)
+    connection.write(headText(wire).repeat(4))
+    await connection.until(/\r\n\r\nabc/)
+    connection.socket.pause()
+    connection.close()
+  }
+  await untilNoBodyIsOpen(server)
   expect(server.logs()).toBe('')
 })
 

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import {
   type ClientHttp2Session,
@@ -11,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestAuthority, type TestAuthority } from '../support/certificate.ts'
+import { untilNoBodyIsOpen } from '../support/open-bodies.ts'
 import { createS3Client, type S3TestClient, type SendOptions, type Wire } from '../support/s3-client.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -89,6 +91,26 @@ const codeOf = ({ body }: Answer) => /<Code>(.*)<\/Code>/.exec(body.toString())?
 const md5 = (body: Uint8Array) => createHash('md5').update(body).digest('base64')
 
 describe('S3 over HTTP/2', () => {
+  test('GetObject: reset in the middle of the answer, with any code, nothing of it stays', async () => {
+    const path = '/multiplexed/reset'
+    const body = randomBytes(8 * 1024 ** 2)
+    expect((await server.client.send({ method: 'PUT', path, body })).status).toBe(200)
+    const wire = client.wire({ method: 'GET', path })
+    const { host, connection: _connection, ...headers } = wire.headers
+    const head = { ':method': 'GET', ':path': wire.target, ':authority': String(host), ...headers }
+    for (const code of [constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_CANCEL]) {
+      for (let count = 0; count < 10; count += 1) {
+        const stream = session.request(head, { endStream: true })
+        await once(stream, 'response')
+        stream.pause()
+        stream.on('error', () => {})
+        stream.close(code)
+      }
+    }
+    await untilNoBodyIsOpen(server)
+    expect((await over(session, { method: 'GET', path })).body.equals(body)).toBe(true)
+  })
+
   test('GetObject: large answers at once over HTTP/2, TLS and plain HTTP/1.1, each has its own bytes', async () => {
     const bodies = Array.from({ length: 4 }, () => randomBytes(3 * 1024 ** 2 + 17))
     for (const [index, body] of bodies.entries()) {
