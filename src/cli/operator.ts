@@ -8,7 +8,7 @@ import { unreachable } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { AdmissionGuard } from '../operator/admission/guard.ts'
-import { labelsOf } from '../operator/bootstrap/secrets.ts'
+import { releaseMetadata } from '../operator/bootstrap/secrets.ts'
 import { type ElectionState, LeaseElection, leasePeriodsProblem } from '../operator/election.ts'
 import { type Readiness, startHealthServer } from '../operator/health.ts'
 import { CheckpointConfigMap } from '../operator/history/checkpoint-config-map.ts'
@@ -219,7 +219,7 @@ function checkpointStore(
     client,
     namespace,
     name: `${release}-checkpoints`,
-    labels: labelsOf(release),
+    metadata: releaseMetadata(release),
     seal: {
       publicKey,
       sign: (head) => signCheckpoint(head, checkpointKey),

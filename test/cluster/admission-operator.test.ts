@@ -166,6 +166,41 @@ describe.runIf(inject('cluster') !== null)('the account of the operator on a rea
     )
   })
 
+  test('Secrets: by no label or annotation of a BucketAccess’s does somebody else take it for theirs; what people added stays', async () => {
+    const path = core('team-b', 'secrets')
+    const secret = (metadata: object) => ({
+      ...{ apiVersion: 'v1', kind: 'Secret', type: 'Opaque' },
+      metadata: { name: 'labelled', ownerReferences: [owner], ...metadata },
+    })
+    const labels = { ...made, 'app.kubernetes.io/name': 'holdfast' }
+    const annotations = { 'holdfast.dev/rotate-now': 'today' }
+    const nothingElse = refused('the operator sets its own labels and annotation, nothing by which others')
+    for (const metadata of [
+      { labels: { 'argocd.argoproj.io/secret-type': 'cluster' } },
+      { labels: { ...labels, 'app.kubernetes.io/managed-by': 'argocd' } },
+      { labels, annotations: { 'replicator.v1.mittwald.de/replicate-from': 'team-a/theirs' } },
+    ])
+      expect(await operator('POST', path, secret(metadata))).toEqual(nothingElse)
+    await asAdmin(
+      `namespaces/team-b/secrets`,
+      secret({ labels: { team: 'b' }, annotations: { note: 'mine' } }),
+    )
+    const metadata = { labels: { ...labels, team: 'b' }, annotations: { ...annotations, note: 'mine' } }
+    expect(await operator('PATCH', `${path}/labelled`, { metadata })).toBe('200')
+    for (const change of [
+      { labels: { team: 'a' } },
+      { annotations: { note: 'theirs' } },
+      { labels: { other: '' } },
+    ])
+      expect(await operator('PATCH', `${path}/labelled`, { metadata: change })).toEqual(nothingElse)
+    expect(await read(`${path}/labelled`)).toMatchObject({ metadata })
+    const fresh = {
+      ...secret({ labels, annotations }),
+      metadata: { name: 'fresh', ownerReferences: [owner], labels, annotations },
+    }
+    expect(await operator('POST', path, fresh)).toBe('201')
+  })
+
   test('Secrets: one that the API server would fill with another account’s token, refused wherever it is', async () => {
     const name = 'kubernetes.io/service-account.name'
     for (const [namespace, metadata] of [

@@ -8,7 +8,12 @@ import type { Clock } from '../../src/lib/clock.ts'
 import { type Log, silentLog } from '../../src/lib/log.ts'
 import { dayMs, epochMs } from '../../src/lib/units.ts'
 import { createAuthority, issueServerCertificate } from '../../src/operator/bootstrap/certificates.ts'
-import { BootstrapError, type BootstrapOptions, ensureSecrets } from '../../src/operator/bootstrap/secrets.ts'
+import {
+  BootstrapError,
+  type BootstrapOptions,
+  ensureSecrets,
+  releaseMetadata,
+} from '../../src/operator/bootstrap/secrets.ts'
 import { connectKube, type KubeClient, KubeStatusError } from '../../src/operator/kube.ts'
 import { systemTimers } from '../../src/operator/timers.ts'
 import { systemClock } from '../../src/platform/clock.ts'
@@ -99,8 +104,13 @@ describe.runIf(address !== null)('the Secrets of a release', () => {
     const before = await Promise.all(wanted.map((name) => read(name)))
     for (const secret of before) {
       expect(secret?.metadata).not.toHaveProperty('ownerReferences')
-      expect(secret?.metadata).toMatchObject({ labels: { 'app.kubernetes.io/instance': options.release } })
+      expect(secret?.metadata).toMatchObject(releaseMetadata(options.release))
     }
+    // Argo CD takes the label for its own where it tracks by labels, and prunes what no manifest has.
+    expect((await read(`${options.release}-ca`, 'configmaps'))?.metadata).toMatchObject({
+      labels: { 'app.kubernetes.io/instance': options.release },
+      annotations: { 'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false' },
+    })
     expect(before.map((secret) => secret?.type)).toEqual([
       'Opaque',
       'Opaque',

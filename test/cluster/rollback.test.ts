@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { releaseMetadata } from '../../src/operator/bootstrap/secrets.ts'
 import { openCheckpoint } from '../../src/store/checkpoint.ts'
 import { type Cluster, connectCluster } from '../support/cluster/cluster.ts'
 import { until } from '../support/cluster/until.ts'
@@ -71,7 +72,8 @@ describe.runIf(address !== null)('an older copy of the volume, put back', () => 
   const configMap = `/api/v1/namespaces/${system}/configmaps/${release}-checkpoints`
   async function checkpoints() {
     const answer = await cluster.request({ method: 'GET', path: configMap })
-    const { data } = answer.json() as { data: Readonly<Record<string, string>> }
+    const { data, metadata } = answer.json() as { data: Readonly<Record<string, string>>; metadata: object }
+    expect(metadata).toMatchObject(releaseMetadata(release))
     const lines = (data['checkpoints'] ?? '').split('\n').filter((line) => line !== '')
     return lines.map((line) => openCheckpoint(line, data['checkpoint.pub'] ?? ''))
   }

@@ -2,6 +2,7 @@
  * What the operator's own ServiceAccount is kept to, whatever rights it was given: its token, stolen, is a way to nothing
  * but the operator's work. Reading passes by every admission; what it may read is for RBAC to say.
  */
+import { annotations } from '../../api/annotations.ts'
 import { apiGroup, bucketFinalizer, guardAnnotationPrefix, protectedLabel } from '../../api/metadata.ts'
 import { type Check, celTexts, deny, type Guard } from './guards.ts'
 
@@ -115,6 +116,16 @@ function secretChecks(): readonly Check[] {
       reason: 'Forbidden',
     },
     {
+      // Others act on labels and annotations of Secrets wherever they are: Argo CD takes one for a cluster, a replicator copies another into it.
+      expression: only(
+        work.secrets,
+        `!variables.isOfAccess || (${addsOnly('labels', isAccessLabel)} && ${addsOnly('annotations', isAccessAnnotation)})`,
+      ),
+      message:
+        'of the Secret of a BucketAccess the operator sets its own labels and annotation, nothing by which others take it for theirs',
+      reason: 'Forbidden',
+    },
+    {
       expression: only(['UPDATE secrets'], "variables.isOfAccess || oldObject.type == 'kubernetes.io/tls'"),
       message:
         'keys of a release are made once: of its Secrets the operator renews the certificate and no other',
@@ -211,6 +222,22 @@ function sameEntries([before, after]: Pair, isFree: (key: string) => string): st
     `${before}.all(k, ${isFree('k')} || (k in ${after} && ${before}[k] == ${after}[k])) && ` +
     `${after}.all(k, ${isFree('k')} || k in ${before})`
   )
+}
+
+/** CEL: `isOwn` of every pair `k`, `v` of the object, or it was there before. */
+function addsOnly(name: 'labels' | 'annotations', isOwn: (key: string, value: string) => string): string {
+  const all = `variables.${name}`
+  const after = `${all}[size(${all}) - 1]`
+  const wasThere = `size(${all}) == 2 && k in ${all}[0] && ${all}[0][k] == ${after}[k]`
+  return `${after}.all(k, ${isOwn('k', `${after}[k]`)} || (${wasThere}))`
+}
+
+function isAccessLabel(key: string, value: string): string {
+  return `(${key} + '=' + ${value}) in [${celTexts(['app.kubernetes.io/name=holdfast', `${madeLabel.name}=${madeLabel.value}`])}]`
+}
+
+function isAccessAnnotation(key: string): string {
+  return `${key} == '${annotations.rotateNow}'`
 }
 
 function orEmpty(field: string, empty: '{}' | '[]'): string {

@@ -151,7 +151,7 @@ async function publishAuthority(
       body: {
         apiVersion: 'v1',
         kind: 'ConfigMap',
-        metadata: { name, namespace, labels: labelsOf(release) },
+        metadata: { name, namespace, ...releaseMetadata(release) },
         data: { 'ca.crt': certificate },
       },
     },
@@ -221,19 +221,28 @@ function secretBody({ namespace, release }: BootstrapOptions, secret: NewSecret)
     metadata: {
       name,
       namespace,
-      labels: labelsOf(release),
+      ...releaseMetadata(release),
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
     },
     stringData: data,
   }
 }
 
+export type ReleaseMetadata = { readonly labels: Data; readonly annotations: Data }
+
 /** Of everything that the operator makes for a release. */
-export function labelsOf(release: string): Data {
+export function releaseMetadata(release: string): ReleaseMetadata {
   return {
-    'app.kubernetes.io/name': 'holdfast',
-    'app.kubernetes.io/instance': release,
-    'app.kubernetes.io/managed-by': 'holdfast-operator',
+    labels: {
+      'app.kubernetes.io/name': 'holdfast',
+      'app.kubernetes.io/instance': release,
+      'app.kubernetes.io/managed-by': 'holdfast-operator',
+    },
+    // Argo CD may take the label of the instance for its own, and would prune the keys: no manifest has them.
+    annotations: {
+      'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false',
+      'argocd.argoproj.io/compare-options': 'IgnoreExtraneous',
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 /** Checkpoints in a ConfigMap: lines of signed JSON as `holdfast audit checkpoint` makes them, the newest last. */
 import { limits } from '../../lib/limits.ts'
+import type { ReleaseMetadata } from '../bootstrap/secrets.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
 import type { CheckpointStore, KeptHead, NotedHead } from './volume-history.ts'
 
@@ -16,7 +17,7 @@ export type CheckpointConfigMapOptions = {
   readonly client: KubeClient
   readonly namespace: string
   readonly name: string
-  readonly labels: Readonly<Record<string, string>>
+  readonly metadata: ReleaseMetadata
   readonly seal: CheckpointSeal
 }
 
@@ -59,14 +60,14 @@ export class CheckpointConfigMap implements CheckpointStore {
   }
 
   async add(head: NotedHead, mayFollow: (kept: KeptHead) => boolean, signal: AbortSignal): Promise<void> {
-    const { client, namespace, name, labels, seal } = this.#options
+    const { client, namespace, name, metadata, seal } = this.#options
     const found = await this.#find(signal)
     if (!mayFollow(this.#keptIn(found))) throw conflict(`${this.place} has what another operator kept`)
     const lines = [...(found?.lines ?? []), seal.sign(head)].slice(-limits.checkpointsKeptMax)
     const object = {
       apiVersion: 'v1',
       kind: 'ConfigMap',
-      metadata: { name, namespace, labels },
+      metadata: { name, namespace, ...metadata },
       data: { [linesField]: lines.map((line) => `${line}\n`).join(''), [keyField]: seal.publicKey },
     }
     const query = { fieldManager: 'holdfast-operator' }

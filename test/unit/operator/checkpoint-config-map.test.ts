@@ -66,7 +66,13 @@ function rigOf() {
     sign: (noted: NotedHead) => signCheckpoint(noted, key),
     open: (line: string) => openCheckpoint(line, publicKey),
   }
-  const options = { client, namespace: 'system', name: 'kept', labels: {}, seal }
+  const options = {
+    client,
+    namespace: 'system',
+    name: 'kept',
+    metadata: { labels: {}, annotations: {} },
+    seal,
+  }
   const sequences = () =>
     (client.data?.['checkpoints'] ?? '')
       .split('\n')
