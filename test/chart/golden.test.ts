@@ -1,7 +1,7 @@
 /** `vitest run --project chart -u` writes them anew; the difference is for the reviewer. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type KubeObject, renderSet, root, valueSets, yamlOf } from '../support/chart.ts'
+import { type KubeObject, render, renderSet, root, valueSets, yamlOf } from '../support/chart.ts'
 
 /** Generated as a whole and compared with their source elsewhere. */
 const elsewhere = [
@@ -26,5 +26,13 @@ describe('golden renderings', () => {
   test.each(valueSets)('golden: %s renders as it did', async (name) => {
     const { objects } = renderSet(name)
     await expect(golden(objects)).toMatchFileSnapshot(join(root, `test/chart/golden/${name}.yaml`))
+  })
+
+  test('golden: values of an older release (helm upgrade --reuse-values), which lack what is newer, render as the defaults', () => {
+    const older = {
+      admission: { otherOperators: null },
+      server: { backup: null, volumeId: null, scrubBytesPerSecond: null },
+    }
+    expect(golden(render(older).objects)).toBe(golden(renderSet('default').objects))
   })
 })

@@ -17,7 +17,7 @@
 {{- define "holdfast.admissionOperators" -}}
 {{- $own := printf "%s/%s" .Release.Namespace (include "holdfast.serviceAccountName" (dict "root" . "component" "operator")) -}}
 {{- with .Values.operator.watchNamespaces -}}{{- $own = printf "%s=%s" $own (join "+" .) -}}{{- end -}}
-{{- join "," (prepend .Values.admission.otherOperators $own) -}}
+{{- join "," (prepend (default list .Values.admission.otherOperators) $own) -}}
 {{- end }}
 
 {{/* Their names in the lists of the policies, sorted as print-admission does. */}}

@@ -27,7 +27,8 @@
 {{- if and .Values.server.persistence.existingClaim .Values.server.persistence.storageClassName -}}
 {{- fail "server.persistence: storageClassName belongs to a claim that the chart makes, not to existingClaim" -}}
 {{- end -}}
-{{- if and .Values.server.backup.existingClaim (eq .Values.server.backup.existingClaim (include "holdfast.storageClaim" .)) -}}
+{{- $backup := default dict .Values.server.backup -}}
+{{- if and $backup.existingClaim (eq $backup.existingClaim (include "holdfast.storageClaim" .)) -}}
 {{- fail "server.backup.existingClaim is the claim of the volume itself: a backup belongs on another one" -}}
 {{- end -}}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) -}}
