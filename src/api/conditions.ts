@@ -199,7 +199,7 @@ export const eventReasons = {
   AuthorityReplaced: {
     type: 'Normal',
     sentence:
-      'The Secret has the certificate of another authority now, in ca.crt: clients have to read it again.',
+      'The Secret has the certificate of another authority now, or of one for the first time, in ca.crt: clients have to read it again.',
   },
   SecretConflict: { type: 'Warning', sentence: 'The Secret belongs to something else.' },
   SecretForbidden: { type: 'Warning', sentence: 'The operator has no rights on the Secret.' },
