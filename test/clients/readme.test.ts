@@ -14,6 +14,7 @@ const s3Endpoint = 'http://127.0.0.1:9000'
 function comparable(text: string): string {
   return text
     .replaceAll(/\b001[0-9A-Z]{29}\b/g, 'VERSION')
+    .replaceAll(/\bHOLD[0-9A-Z]{16}\b/g, 'KEY')
     .replaceAll(/\b20\d\d-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replaceAll(/\b\d+ bytes/g, 'N bytes')
 }
