@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, utimesSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { awsCli } from '../support/clients/aws-cli.ts'
 import { clientEnvironment, runCommand } from '../support/clients/command.ts'
@@ -35,6 +35,9 @@ describe('aws s3', () => {
     mkdirSync(folder.path('tree/a/b'), { recursive: true })
     const names = ['tree/a/one', 'tree/a/b/two words + é.txt', 'tree/empty']
     for (const name of names) folder.write(name, name.endsWith('empty') ? '' : `content of ${name}`)
+    // LastModified has whole seconds: a file that was written in the second of its upload looks newer than that.
+    const minuteAgo = Date.now() / 1000 - 60
+    for (const name of names) utimesSync(folder.path(name), minuteAgo, minuteAgo)
     await aws.text('s3', 'sync', quiet, 'tree', `s3://${bucket}/t`)
     expect(await aws.text('s3', 'sync', quiet, 'tree', `s3://${bucket}/t`)).toBe('')
     await aws.text('s3', 'sync', quiet, `s3://${bucket}/t`, 'tree-back')

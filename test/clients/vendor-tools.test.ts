@@ -163,8 +163,9 @@ describe('Storj, technical preview', () => {
     expect((await s3().getObjectRetention(version)).Retention).toEqual(later)
     const governed = { ...version, Retention: { ...later, Mode: 'GOVERNANCE' } } as const
     const held = { ...version, LegalHold: { Status: 'ON' } } as const
-    for (const missing of [s3().putObjectRetention(governed), s3().putObjectLegalHold(held)])
-      expect((await refusedBy(missing)).slice(0, 2)).toEqual([501, 'NotImplemented'])
+    // One after the other: a refusal that nobody waits for yet would end the run.
+    for (const ask of [() => s3().putObjectRetention(governed), () => s3().putObjectLegalHold(held)])
+      expect((await refusedBy(ask())).slice(0, 2)).toEqual([501, 'NotImplemented'])
     for (const bypass of [{}, { BypassGovernanceRetention: true }]) {
       const removal = await refusedBy(s3().deleteObject({ ...version, ...bypass }))
       expect(removal.slice(0, 2)).toEqual([403, 'AccessDenied'])
