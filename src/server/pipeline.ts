@@ -20,7 +20,7 @@ import { withObsTwins } from '../s3/profiles/obs-headers.ts'
 import { type RequestHead, resourceOf, route } from '../s3/route.ts'
 import { S3Error } from '../s3/s3-error.ts'
 import { verifyDocument, wantedChecksum } from '../s3/wanted-checksum.ts'
-import { idHex } from '../store/random-ids.ts'
+import { newRequestId } from '../store/random-ids.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { Store } from '../store/store.ts'
 import type { BucketPolicies } from './bucket-policies.ts'
@@ -54,7 +54,7 @@ export type RequestHandler = (request: WireRequest, response: WireResponse) => P
 /** Never rejects: whatever happens to a request ends with it. */
 export function createPipeline(options: PipelineOptions): RequestHandler {
   return async (request, response) => {
-    const requestId = idHex(8).toUpperCase()
+    const requestId = newRequestId()
     const record = beginRecord(request, requestId)
     options.observer.begin()
     try {

@@ -17,7 +17,7 @@ import { fastify } from 'fastify'
 import { limits } from '../lib/limits.ts'
 import { renderError } from '../s3/error-document.ts'
 import { S3Error } from '../s3/s3-error.ts'
-import { idHex } from '../store/random-ids.ts'
+import { newRequestId } from '../store/random-ids.ts'
 import type { FollowedCertificate } from './certificate.ts'
 import { createHttp2Listener, type Http2Listener } from './http2.ts'
 import type { WireRequest, WireResponse } from './wire.ts'
@@ -177,7 +177,7 @@ function answerBrokenRequest(error: BrokenRequestError, socket: Socket): void {
     return
   }
   const answer = new S3Error(brokenRequestCode(error.code))
-  const requestId = idHex(8).toUpperCase()
+  const requestId = newRequestId()
   const body = renderError(answer, { resource: '/', requestId, hostId: requestId })
   socket.end(
     `HTTP/1.1 ${answer.detail.status} Bad Request\r\ncontent-type: application/xml\r\nconnection: close\r\n` +

@@ -1,14 +1,14 @@
 /** What all that writes bucket records shares. */
-import { randomBytes } from 'node:crypto'
 import type { DefaultRetention } from '../lock/types.ts'
 import { encodeBucket } from './codec.ts'
 import { bucketKey } from './keys.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
+import { idHex } from './random-ids.ts'
 import type { BucketId, BucketRecord } from './records.ts'
 
 /** Eight random bytes: a bucket that is created again under its old name inherits no row. */
 export function newBucketId(): BucketId {
-  return randomBytes(8).toString('hex')
+  return idHex(8)
 }
 
 export function writeBucket(transaction: KeyValueTransaction, bucket: BucketRecord): void {

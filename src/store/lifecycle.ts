@@ -1,11 +1,11 @@
 /** The lifecycle of all buckets: what their rules ask for is removed through the gate, like any client's delete. */
-import { randomBytes } from 'node:crypto'
 import type { LifecycleRule } from '../lock/lifecycle.ts'
 import { readDocument } from './bucket-documents.ts'
 import { CorruptRecordError } from './fields.ts'
 import { TransactionConflictError, TransactionTooOldError } from './kv/contract.ts'
 import { type LifecycleParts, runBucketLifecycle } from './lifecycle-bucket.ts'
 import { lifecycleCodec } from './lifecycle-document.ts'
+import { newRequestId } from './random-ids.ts'
 import type { BucketRecord } from './records.ts'
 import type { Actor } from './requests.ts'
 import type { Buckets, LifecycleRun } from './store.ts'
@@ -21,7 +21,7 @@ const bucketsPerPage = 100
  */
 export async function runLifecycle(options: LifecycleOptions, signal: AbortSignal): Promise<LifecycleRun> {
   const { kv, clock, log } = options.context
-  const runId = randomBytes(8).toString('hex').toUpperCase()
+  const runId = newRequestId()
   let after: string | null = null
   let bucketCount = 0
   for (;;) {

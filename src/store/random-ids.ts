@@ -19,7 +19,17 @@ export function idBytes(lengthBytes: number): Uint8Array {
   return bytes
 }
 
+/** 48 bits of wall clock and 80 random bits in hex: ids grow with time. */
+export function timedId(wallMs: number): string {
+  return wallMs.toString(16).padStart(12, '0') + idHex(10)
+}
+
 /** Lower case. */
 export function idHex(lengthBytes: number): string {
   return Buffer.from(idBytes(lengthBytes)).toString('hex')
+}
+
+/** As S3's: 16 capital hex digits. */
+export function newRequestId(): string {
+  return idHex(8).toUpperCase()
 }

@@ -1,9 +1,9 @@
 /** Finding uploads and their parts, on the reader of the transaction that will write. */
-import { randomBytes } from 'node:crypto'
 import type { EpochMs } from '../lib/units.ts'
 import { decodeUpload } from './codec.ts'
 import { partKey, statKey, uploadKey } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import { timedId } from './random-ids.ts'
 import type { BucketId, BucketRecord, UploadRecord } from './records.ts'
 import { type BucketAddress, isJudged, readBucket } from './version-rows.ts'
 
@@ -16,9 +16,9 @@ export type FoundUpload =
 
 const uploadIdPattern = /^[0-9a-f]{32}$/
 
-/** 48 bits of wall clock and 80 random bits in hex: uploads of a key are listed in the order of their beginning. */
+/** Uploads of a key are listed in the order of their beginning. */
 export function newUploadId(wallMs: EpochMs): string {
-  return wallMs.toString(16).padStart(12, '0') + randomBytes(10).toString('hex')
+  return timedId(wallMs)
 }
 
 /** False: no upload ever had this id, and it may not even fit into a key. */

@@ -1,17 +1,12 @@
 /** Whether the admission policies are there as they should be: without them the lock server alone refuses. */
 import { isDeepStrictEqual } from 'node:util'
+import type { OperatorAccount } from '../../config/values.ts'
 import type { Log } from '../../lib/log.ts'
 import type { WantedCondition } from '../conditions.ts'
 import type { KubeClient } from '../kube.ts'
 import { Reflector } from '../reflector.ts'
 import type { Timers } from '../timers.ts'
-import {
-  type AdmissionObject,
-  guardLabel,
-  makeAdmission,
-  type OperatorIdentity,
-  userNameOf,
-} from './policies.ts'
+import { type AdmissionObject, guardLabel, makeAdmission, userNameOf } from './policies.ts'
 
 /** `unknown`: they could not be read yet, or may not be. Names are kinds with names. */
 export type GuardState =
@@ -24,7 +19,7 @@ export type AdmissionGuardOptions = {
   readonly timers: Timers
   readonly log: Log
   /** Whom the policies are to name; null: this operator alone. */
-  readonly operators: readonly OperatorIdentity[] | null
+  readonly operators: readonly OperatorAccount[] | null
   /** The only ones that this operator watches; null: all. */
   readonly namespaces: readonly string[] | null
   /** Told of the first state that is known, and of each that differs from the one before. */
@@ -168,7 +163,7 @@ export function guardConditions(state: GuardState | null): readonly WantedCondit
   }
 }
 
-type Identity = Pick<OperatorIdentity, 'namespace' | 'serviceAccount'>
+type Identity = Pick<OperatorAccount, 'namespace' | 'serviceAccount'>
 
 /** Null: a user, whom no policy names. */
 async function readIdentity(client: KubeClient, signal: AbortSignal): Promise<Identity | null> {

@@ -4,6 +4,7 @@
  */
 import { annotations } from '../../api/annotations.ts'
 import { apiGroup, bucketFinalizer, guardAnnotationPrefix, protectedLabel } from '../../api/metadata.ts'
+import { ownLabels } from '../own-marks.ts'
 import { type Check, celTexts, deny, type Guard } from './guards.ts'
 
 /** The operation with the resource as kubectl writes it: all that the operator ever writes. */
@@ -26,7 +27,10 @@ const work = {
 } as const
 
 /** By which the operator knows what it made in its own namespace. */
-const madeLabel = { name: 'app.kubernetes.io/managed-by', value: 'holdfast-operator' } as const
+const madeLabel = {
+  name: 'app.kubernetes.io/managed-by',
+  value: ownLabels['app.kubernetes.io/managed-by'],
+} as const
 
 /**
  * `isOperator`: CEL. `scopes`: a user name, a blank and a namespace each, of operators of some namespaces; a user name that is in none
@@ -233,7 +237,8 @@ function addsOnly(name: 'labels' | 'annotations', isOwn: (key: string, value: st
 }
 
 function isAccessLabel(key: string, value: string): string {
-  return `(${key} + '=' + ${value}) in [${celTexts(['app.kubernetes.io/name=holdfast', `${madeLabel.name}=${madeLabel.value}`])}]`
+  const own = Object.entries(ownLabels).map((label) => label.join('='))
+  return `(${key} + '=' + ${value}) in [${celTexts(own)}]`
 }
 
 function isAccessAnnotation(key: string): string {

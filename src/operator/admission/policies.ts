@@ -4,6 +4,7 @@
  * written, so that what it holds can be compared with what is here.
  */
 import { apiVersion } from '../../api/metadata.ts'
+import type { OperatorAccount } from '../../config/values.ts'
 import { ceiling } from './ceiling.ts'
 import { definitions, infrastructure } from './cluster.ts'
 import { celTexts, type Guard } from './guards.ts'
@@ -19,13 +20,6 @@ import {
 } from './kinds.ts'
 import { operatorAccount } from './operator-account.ts'
 
-/** The ServiceAccount that an operator runs as; `namespaces`: the only ones that it watches, null: all. */
-export type OperatorIdentity = {
-  readonly namespace: string
-  readonly serviceAccount: string
-  readonly namespaces: readonly string[] | null
-}
-
 /** A ValidatingAdmissionPolicy or its binding. */
 export type AdmissionObject = {
   readonly apiVersion: 'admissionregistration.k8s.io/v1'
@@ -38,7 +32,7 @@ export type AdmissionObject = {
 export const guardLabel = { name: 'app.kubernetes.io/part-of', value: 'holdfast' } as const
 
 /** Every policy, each followed by its binding. The order of the operators makes no difference. */
-export function makeAdmission(operators: readonly OperatorIdentity[]): readonly AdmissionObject[] {
+export function makeAdmission(operators: readonly OperatorAccount[]): readonly AdmissionObject[] {
   return makeGuards(operators).flatMap((guard) => [makePolicy(guard), makeBinding(guard)])
 }
 
@@ -46,11 +40,11 @@ export function makeAdmission(operators: readonly OperatorIdentity[]): readonly 
 export function userNameOf({
   namespace,
   serviceAccount,
-}: Pick<OperatorIdentity, 'namespace' | 'serviceAccount'>): string {
+}: Pick<OperatorAccount, 'namespace' | 'serviceAccount'>): string {
   return `system:serviceaccount:${namespace}:${serviceAccount}`
 }
 
-function makeGuards(operators: readonly OperatorIdentity[]): readonly Guard[] {
+function makeGuards(operators: readonly OperatorAccount[]): readonly Guard[] {
   const isOperator = `request.userInfo.username in [${celTexts(operators.map(userNameOf).sort())}]`
   const scopes = operators
     .flatMap((operator) => (operator.namespaces ?? []).map((each) => `${userNameOf(operator)} ${each}`))

@@ -8,6 +8,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
 import { readSecret, secretPath, secretsPath } from '../kube-secrets.ts'
+import { ownLabels } from '../own-marks.ts'
 import { type CertifiedKey, createAuthority, issueServerCertificate, needsRenewal } from './certificates.ts'
 
 export type AccessKeyPair = { readonly accessKeyId: string; readonly secretAccessKey: string }
@@ -233,11 +234,7 @@ export type ReleaseMetadata = { readonly labels: Data; readonly annotations: Dat
 /** Of everything that the operator makes for a release. */
 export function releaseMetadata(release: string): ReleaseMetadata {
   return {
-    labels: {
-      'app.kubernetes.io/name': 'holdfast',
-      'app.kubernetes.io/instance': release,
-      'app.kubernetes.io/managed-by': 'holdfast-operator',
-    },
+    labels: { ...ownLabels, 'app.kubernetes.io/instance': release },
     // Argo CD may take the label of the instance for its own, and would prune the keys: no manifest has them.
     annotations: {
       'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false',

@@ -6,6 +6,7 @@ import { type KubeClient, KubeStatusError, KubeUnreachableError } from '../kube.
 import { readSecret, secretPath, secretsPath } from '../kube-secrets.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, keyOf, type ObjectKey, type ObjectRef } from '../objects.ts'
+import { fieldManager } from '../own-marks.ts'
 import type { ServerKeys } from '../server-keys.ts'
 import type { EventRecord, Source } from '../sources/source.ts'
 import {
@@ -351,7 +352,7 @@ class Work {
     const { namespace } = object.metadata
     const name = object.spec.secretName ?? ''
     const body = secretBody(object, content)
-    const query = { fieldManager: 'holdfast-operator' }
+    const query = { fieldManager }
     if (held === null) {
       // A create that meets another's Secret is refused; an apply would write into it.
       await secrets.client.send({ method: 'POST', path: secretsPath(namespace), query, body }, this.#signal)

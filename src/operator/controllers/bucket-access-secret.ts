@@ -5,6 +5,7 @@ import type { BucketAccess } from '../../api/BucketAccess.ts'
 import { apiGroup, apiVersion } from '../../api/metadata.ts'
 import type { ServerInfo } from '../../client/lock-server.ts'
 import type { HeldSecret } from '../kube-secrets.ts'
+import { ownLabels } from '../own-marks.ts'
 
 export type KeyPair = { readonly accessKeyId: string; readonly secretAccessKey: string }
 /** null: not there, or nothing that S3 clients could use. */
@@ -123,10 +124,7 @@ export function secretBody(
       namespace,
       name: spec.secretName ?? '',
       annotations: noted,
-      labels: {
-        'app.kubernetes.io/name': 'holdfast',
-        'app.kubernetes.io/managed-by': 'holdfast-operator',
-      },
+      labels: ownLabels,
       ownerReferences: [{ apiVersion, kind: 'BucketAccess', name, uid }],
     },
     data: Object.fromEntries(encoded),

@@ -2,6 +2,7 @@
 import { limits } from '../../lib/limits.ts'
 import type { ReleaseMetadata } from '../bootstrap/secrets.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
+import { fieldManager } from '../own-marks.ts'
 import type { CheckpointStore, KeptHead, NotedHead } from './volume-history.ts'
 
 /** The key, and the format of a line. */
@@ -70,7 +71,7 @@ export class CheckpointConfigMap implements CheckpointStore {
       metadata: { name, namespace, ...metadata },
       data: { [linesField]: lines.map((line) => `${line}\n`).join(''), [keyField]: seal.publicKey },
     }
-    const query = { fieldManager: 'holdfast-operator' }
+    const query = { fieldManager }
     // What another replica wrote or made meanwhile is a conflict.
     if (found === null) {
       const path = this.#folder()

@@ -19,6 +19,7 @@ import {
   parseKey,
   type StatusByKind,
 } from '../objects.ts'
+import { fieldManager } from '../own-marks.ts'
 import { parseObjectOf } from '../parse-object.ts'
 import { Reflector } from '../reflector.ts'
 import type { StorageGuard } from '../storage/storage-guard.ts'
@@ -41,8 +42,6 @@ export type KubeSourceOptions = {
   readonly storage?: StorageGuard
 }
 
-/** One field manager for all that the operator writes: server-side apply removes what it no longer says. */
-const fieldManager = 'holdfast-operator'
 /** No namespace has this name. */
 const everywhere = ''
 const plurals: { readonly [Kind in ObjectKind]: string } = {

@@ -19,6 +19,7 @@ import { withAnySignal } from '../../lib/signals.ts'
 import { jittered } from '../backoff.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
 import type { Leadership } from '../leadership.ts'
+import { fieldManager } from '../own-marks.ts'
 import { sleep, type Timers } from '../timers.ts'
 import {
   type Label,
@@ -248,7 +249,7 @@ export class StorageGuard {
   > {
     term.leadership.assertHeld()
     const contentType = 'application/merge-patch+json'
-    const query = { fieldManager: 'holdfast-operator' }
+    const query = { fieldManager }
     try {
       const object = await this.#options.client.send(
         { method: 'PATCH', path, query, contentType, body },

@@ -5,7 +5,7 @@
  * ends.
  */
 import { assert } from '../../lib/assert.ts'
-import { idHex } from '../random-ids.ts'
+import { timedId } from '../random-ids.ts'
 
 const idPattern = /^[0-9a-f]{32}$/
 /** One directory per 2^20 ms (17.5 min); 65,536 directories, used again after 2.2 years. */
@@ -13,7 +13,7 @@ const windowMs = 2 ** 20
 const shardCount = 2 ** 16
 
 export function newBodyId(wallMs: number): string {
-  return wallMs.toString(16).padStart(12, '0') + idHex(10)
+  return timedId(wallMs)
 }
 
 export function isBodyId(text: string): boolean {
