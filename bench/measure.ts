@@ -1,10 +1,10 @@
 /** Servers of a run, and workloads in rounds. */
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { runClient } from './client.ts'
+import { type ClientParameters, runClient } from './client.ts'
 import type { Sample } from './report.ts'
 import { type RunningServer, type ServerName, startServer } from './servers.ts'
-import type { Workload } from './workloads.ts'
+import type { Versions, Workload } from './workloads.ts'
 
 export type Rounds = {
   readonly rounds: number
@@ -61,18 +61,31 @@ export async function measureWorkload(
   return samples
 }
 
+/** One workload at one server. What it needs before the clock starts is made by a call of its own, whose CPU is not counted. */
 export async function sample(
-  { name, client, fill }: Workload,
+  { name, client, fill, removes }: Workload,
   server: RunningServer,
   round: number,
   seconds: number,
 ): Promise<Sample> {
   const prefix = fill?.prefix ?? `${name.replaceAll(/\W+/g, '-')}-${round}-`
+  const made = removes === undefined ? {} : await makeVersions(server, prefix, removes)
   const before = server.cpuSeconds()
-  const measured = await runClient(server.endpoint, { ...client, prefix, seconds })
+  const measured = await runClient(server.endpoint, { ...client, ...made, prefix, seconds })
   const cpuSeconds = server.cpuSeconds() - before
   const { requests, perSecond, p50Ms, p99Ms } = measured
   if (requests === 0) throw new Error(`${name}: ${server.name} answered nothing in ${seconds} s`)
   const cpuSecondsPer1000 = (cpuSeconds * 1000) / requests
   return { workload: name, server: server.name, round, requests, perSecond, p50Ms, p99Ms, cpuSecondsPer1000 }
+}
+
+async function makeVersions(
+  server: RunningServer,
+  prefix: string,
+  { keys, size, complianceDays }: Versions,
+): Promise<ClientParameters> {
+  const versions = join(server.directory, 'versions.json')
+  const given = { keys, size, concurrency: 32, 'compliance-days': complianceDays }
+  await runClient(server.endpoint, { workload: 'versions', prefix, versions, ...given })
+  return { versions }
 }

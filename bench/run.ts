@@ -88,11 +88,12 @@ function expectedSeconds(
 
 /** A workload for a machine that has other things to do: as few requests, keys and bytes as it can have. */
 function small(workload: Workload): Workload {
-  const { client, fill } = workload
-  const size = Math.min(Number(client['size']), client['workload'] === 'multipart' ? 16 * mib : mib)
+  const { client, fill, removes } = workload
+  const size = Math.min(Number(client['size'] ?? 0), client['workload'] === 'multipart' ? 16 * mib : mib)
   const concurrency = Math.min(Number(client['concurrency']), 8)
   const keys = fill === undefined ? 100 : smallKeys(fill.keys)
-  return { ...workload, client: { ...client, keys, size, concurrency, requests: 8 } }
+  const made = removes === undefined ? {} : { removes: { ...removes, keys: Math.min(removes.keys, 100) } }
+  return { ...workload, ...made, client: { ...client, keys, size, concurrency, requests: 8 } }
 }
 
 function smallKeys(keys: number): number {

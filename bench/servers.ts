@@ -11,6 +11,8 @@ export type ServerName = 'holdfast' | 'minio' | 'versitygw'
 export type RunningServer = {
   readonly name: ServerName
   readonly endpoint: string
+  /** What it has on the disk, and its log. */
+  readonly directory: string
   /** Seconds of CPU that its processes have used. */
   readonly cpuSeconds: () => number
   /** Memory that is no file's. */
@@ -57,6 +59,7 @@ export async function startServer({ name, directory, under = [] }: StartOptions)
   return {
     name,
     endpoint,
+    directory,
     cpuSeconds: () => sum(pids().map(cpuSecondsOf)),
     anonymousBytes: () => sum(pids().map(anonymousBytesOf)),
     stop: () => stop(child, pids()),

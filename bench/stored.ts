@@ -10,7 +10,7 @@ import { runClient } from './client.ts'
 import { sample, say, startAll, warmUpSeconds } from './measure.ts'
 import { median, type Sample } from './report.ts'
 import type { RunningServer } from './servers.ts'
-import type { Workload } from './workloads.ts'
+import { locked, unlocked, type Versions, type Workload } from './workloads.ts'
 
 type Options = {
   readonly fewKeys: number
@@ -90,19 +90,25 @@ async function fill(server: RunningServer, keys: number): Promise<void> {
 }
 
 function workloadsOf(keys: number): Readonly<Record<string, Workload>> {
-  const read = { size: sizeBytes, keys, concurrency: 32 }
-  const of = (name: string, client: Workload['client'], writes: boolean): Workload => {
-    const fills = writes ? {} : { fill: { prefix, keys, size: sizeBytes } }
-    return { name, client, writes, targets, ...fills }
-  }
+  const read = (name: string, workload: string, concurrency: number): Workload => ({
+    name,
+    client: { workload, size: sizeBytes, keys, concurrency },
+    fill: { prefix, keys, size: sizeBytes },
+    writes: false,
+    targets,
+  })
+  const write = (name: string, workload: string, removes?: Versions): Workload => ({
+    ...{ name, client: { workload, size: 4096, concurrency: 32 }, writes: true, targets },
+    ...(removes === undefined ? {} : { removes }),
+  })
   return {
-    PUT: of('PUT 4 KiB c32', { workload: 'put', size: 4096, concurrency: 32 }, true),
-    GET: of('GET c32', { ...read, workload: 'get' }, false),
-    HEAD: of('HEAD c32', { ...read, workload: 'head' }, false),
-    LIST: of('LIST 1,000 c8', { ...read, workload: 'list', concurrency: 8 }, false),
-    versions: of('versions 1,000 c8', { ...read, workload: 'list-versions', concurrency: 8 }, false),
-    DELETE: of('DELETE of a version c32', { ...read, workload: 'delete-version', keys: 2000 }, true),
-    refused: of('refused DELETE c32', { ...read, workload: 'refused-delete', keys: 64 }, true),
+    PUT: write('PUT 4 KiB c32', 'put'),
+    GET: read('GET c32', 'get', 32),
+    HEAD: read('HEAD c32', 'head', 32),
+    LIST: read('LIST 1,000 c8', 'list', 8),
+    versions: read('versions 1,000 c8', 'list-versions', 8),
+    DELETE: write('DELETE of a version c32', 'delete-version', unlocked),
+    refused: write('refused DELETE c32', 'refused-delete', locked),
   }
 }
 

@@ -10,9 +10,17 @@ export type Workload = {
   readonly client: Readonly<Record<string, string | number>>
   /** Keys that are there before the first round; the workloads that read them have the same prefix. */
   readonly fill?: Fill
-  /** So many in a round even where there is time for more: these use up what they prepared. */
+  /** Versions that are made before each round by a call of their own, outside of what is measured; the round removes them. */
+  readonly removes?: Versions
   readonly writes: boolean
   readonly targets: Readonly<Record<Exclude<ServerName, 'holdfast'>, Target>>
+}
+
+export type Versions = {
+  readonly keys: number
+  readonly size: number
+  /** In the headers of their PUT; 0: none. */
+  readonly complianceDays: number
 }
 
 export type Fill = { readonly prefix: string; readonly keys: number; readonly size: number }
@@ -34,8 +42,14 @@ type Targets = Workload['targets']
 const putTargets: Targets = { minio: held(2.0, 3.5), versitygw: held(1.0, 1.5) }
 const readTargets: Targets = { minio: held(1.5, 2.5), versitygw: held(1.0, 2.0) }
 const listTargets: Targets = { minio: held(4, 8), versitygw: held(4, null) }
+const refusedTargets: Targets = { minio: held(1.0, 2.0), versitygw: held(null, 1.0) }
+const deleteTargets: Targets = { minio: held(1.5, 3.0), versitygw: held(null, 1.5) }
+const reportedOnly: Targets = { minio: reported, versitygw: reported }
 const largePutTargets: Targets = { minio: held(0.8, 1.1), versitygw: reported }
 const largeGetTargets: Targets = { minio: held(0.8, 1.2), versitygw: reported }
+
+export const locked: Versions = { keys: 64, size: 64, complianceDays: 1 }
+export const unlocked: Versions = { keys: 2000, size: kib4, complianceDays: 0 }
 
 function write(name: string, client: Workload['client'], targets: Targets): Workload {
   return { name, client, writes: true, targets }
@@ -45,6 +59,15 @@ function read(name: string, fill: Fill, client: Workload['client'], targets: Tar
   return { name, fill, client: { keys: fill.keys, size: fill.size, ...client }, writes: false, targets }
 }
 
+/** `concurrency` requests at a time remove what is made before each round. */
+function remove(
+  [name, workload, concurrency]: readonly [name: string, workload: string, concurrency: number],
+  removes: Versions,
+  targets: Targets,
+): Workload {
+  return { name, client: { workload, concurrency }, removes, writes: true, targets }
+}
+
 const put = (concurrency: number) => ({ workload: 'put', size: kib4, concurrency })
 const large = (size: number, concurrency: number) => ({ workload: 'put', size, concurrency })
 const c1 = { minio: held(1.2, 2.0), versitygw: reported }
@@ -52,7 +75,7 @@ const c1 = { minio: held(1.2, 2.0), versitygw: reported }
 export const workloads: readonly Workload[] = [
   write('PUT 4 KiB c1', put(1), c1),
   write('PUT 4 KiB c32', put(32), putTargets),
-  write('PUT 4 KiB c256', put(256), { minio: reported, versitygw: reported }),
+  write('PUT 4 KiB c256', put(256), reportedOnly),
   write('PUT 4 KiB COMPLIANCE c32', { ...put(32), 'compliance-days': 1 }, putTargets),
   read('GET 4 KiB c1', fills.small, { workload: 'get', concurrency: 1 }, readTargets),
   read('GET 4 KiB c32', fills.small, { workload: 'get', concurrency: 32 }, readTargets),
@@ -63,35 +86,11 @@ export const workloads: readonly Workload[] = [
     'versions 1,000 of 20,000 c1',
     fills.listed,
     { workload: 'list-versions', concurrency: 1 },
-    {
-      minio: reported,
-      versitygw: reported,
-    },
+    reportedOnly,
   ),
-  write(
-    'refused DELETE c32',
-    { workload: 'refused-delete', size: 64, keys: 64, concurrency: 32 },
-    {
-      minio: held(1.0, 2.0),
-      versitygw: held(null, 1.0),
-    },
-  ),
-  write(
-    'DELETE of a version c32',
-    { workload: 'delete-version', size: kib4, keys: 2000, concurrency: 32 },
-    {
-      minio: held(1.5, 3.0),
-      versitygw: held(null, 1.5),
-    },
-  ),
-  write(
-    'multi-delete of 100 c4',
-    { workload: 'multi-delete', size: 64, keys: 2000, concurrency: 4 },
-    {
-      minio: reported,
-      versitygw: reported,
-    },
-  ),
+  remove(['refused DELETE c32', 'refused-delete', 32], locked, refusedTargets),
+  remove(['DELETE of a version c32', 'delete-version', 32], unlocked, deleteTargets),
+  remove(['multi-delete of 100 c4', 'multi-delete', 4], { ...unlocked, size: 64 }, reportedOnly),
   {
     ...read(
       'mixed 4 KiB c32',
@@ -113,10 +112,7 @@ export const workloads: readonly Workload[] = [
   write(
     'multipart 256 MiB c1',
     { workload: 'multipart', size: 256 * mib, concurrency: 1, requests: 1 },
-    {
-      minio: reported,
-      versitygw: reported,
-    },
+    reportedOnly,
   ),
 ]
 

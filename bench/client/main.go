@@ -33,6 +33,8 @@ type job struct {
 	payload string
 	// Days of COMPLIANCE in the headers of a PUT; 0: none.
 	complianceDays int
+	// The file of the versions that `versions` makes, and the workloads that remove versions take.
+	versions string
 }
 
 type result struct {
@@ -63,6 +65,7 @@ func main() {
 	flag.IntVar(&given.requests, "requests", 0, "")
 	flag.StringVar(&given.payload, "payload", "signed", "")
 	flag.IntVar(&given.complianceDays, "compliance-days", 0, "")
+	flag.StringVar(&given.versions, "versions", "", "")
 	flag.Parse()
 	measured, err := run(given)
 	if err != nil {

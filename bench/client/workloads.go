@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +44,8 @@ func (c *s3) prepare() (turn, error) {
 		return c.mixed(), nil
 	case "multipart":
 		return c.multipart(), nil
+	case "versions":
+		return nothing, c.makeVersions()
 	case "delete-version":
 		return c.deleteVersions()
 	case "multi-delete":
@@ -179,16 +183,20 @@ func between(text, from, to string) string {
 	return found
 }
 
-type version struct{ key, id string }
+type version struct {
+	Key string `json:"key"`
+	Id  string `json:"id"`
+}
 
-// versions puts the keys at the job's concurrency, and says which versions they became.
-func (c *s3) versions() ([]version, error) {
+// makeVersions puts the keys, and leaves in the job's file which versions they became: a call of its own, so that
+// nobody takes the cost of making for that of removing.
+func (c *s3) makeVersions() error {
 	object := c.object(c.sizeBytes)
 	made := make([]version, c.keyCount)
 	var next atomic.Int64
 	var failed atomic.Value
 	var workers sync.WaitGroup
-	for range max(c.concurrency, 8) {
+	for range c.concurrency {
 		workers.Go(func() {
 			for number := int(next.Add(1)) - 1; number < c.keyCount; number = int(next.Add(1)) - 1 {
 				wanted := object
@@ -204,34 +212,47 @@ func (c *s3) versions() ([]version, error) {
 	}
 	workers.Wait()
 	if err, isError := failed.Load().(error); isError {
-		return nil, err
+		return err
 	}
-	return made, nil
+	text, err := json.Marshal(made)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(c.versions, text, 0o600)
+}
+
+// madeVersions reads what makeVersions left.
+func (c *s3) madeVersions() (made []version, err error) {
+	text, err := os.ReadFile(c.versions)
+	if err == nil {
+		err = json.Unmarshal(text, &made)
+	}
+	return made, err
 }
 
 func (c *s3) deleteVersions() (turn, error) {
-	made, err := c.versions()
+	made, err := c.madeVersions()
 	return func(_, number int) (int64, error) {
 		if number >= len(made) {
 			return 0, errDone
 		}
 		one := made[number]
-		query := url.Values{"versionId": {one.id}}
-		_, err := c.send(call{method: "DELETE", key: one.key, query: query, status: 204, payloadHash: emptyHash})
+		query := url.Values{"versionId": {one.Id}}
+		_, err := c.send(call{method: "DELETE", key: one.Key, query: query, status: 204, payloadHash: emptyHash})
 		return 0, err
 	}, err
 }
 
 // multiDelete takes a hundred versions a request.
 func (c *s3) multiDelete() (turn, error) {
-	made, err := c.versions()
+	made, err := c.madeVersions()
 	return func(_, number int) (int64, error) {
 		if (number+1)*deleteMax > len(made) {
 			return 0, errDone
 		}
 		var list strings.Builder
 		for _, one := range made[number*deleteMax : (number+1)*deleteMax] {
-			fmt.Fprintf(&list, "<Object><Key>%s</Key><VersionId>%s</VersionId></Object>", one.key, one.id)
+			fmt.Fprintf(&list, "<Object><Key>%s</Key><VersionId>%s</VersionId></Object>", one.Key, one.Id)
 		}
 		body := []byte("<Delete><Quiet>true</Quiet>" + list.String() + "</Delete>")
 		sum := md5.Sum(body)
@@ -244,14 +265,13 @@ func (c *s3) multiDelete() (turn, error) {
 	}, err
 }
 
-// refusedDelete locks versions for a day, and tries to remove them for as long as it may. MinIO refuses with 400.
+// refusedDelete tries to remove versions that are locked for as long as it may. MinIO refuses with 400.
 func (c *s3) refusedDelete() (turn, error) {
-	c.complianceDays = 1
-	made, err := c.versions()
+	made, err := c.madeVersions()
 	return func(_, number int) (int64, error) {
 		one := made[number%len(made)]
-		query := url.Values{"versionId": {one.id}}
-		_, err := c.send(call{method: "DELETE", key: one.key, query: query, status: 403, orStatus: 400, payloadHash: emptyHash})
+		query := url.Values{"versionId": {one.Id}}
+		_, err := c.send(call{method: "DELETE", key: one.Key, query: query, status: 403, orStatus: 400, payloadHash: emptyHash})
 		return 0, err
 	}, err
 }
