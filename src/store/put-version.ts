@@ -11,6 +11,7 @@ import type { Denial } from './gate.ts'
 import { versionKey } from './keys.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
 import { publishFor } from './publish-body.ts'
+import { QuarantinedError, quarantineOf } from './quarantine.ts'
 import { refuseOverQuota } from './quota.ts'
 import type { BucketRecord, ObjectData, VersionId, VersionRecord } from './records.ts'
 import type { Actor, ExplicitLock, PutVersion, PutVersionResult, StagedBody, TrustedNow } from './requests.ts'
@@ -90,9 +91,9 @@ type Put = {
 async function attemptPut(put: Put, transaction: KeyValueTransaction): Promise<Attempt> {
   const { context, actor, input, suffix } = put
   const scenes = new Scenes(transaction, context, actor)
-  const [opened, isSourceThere] = await Promise.all([
+  const [opened, source] = await Promise.all([
     scenes.open(input.bucket, (bucket) => readPlaceIn(transaction, bucket, input.key)),
-    hasSource(transaction, input),
+    judgeSource(transaction, input),
   ])
   if (opened === null) return answered({ kind: 'noSuchBucket' })
   const { scene, found: place } = opened
@@ -106,7 +107,8 @@ async function attemptPut(put: Put, transaction: KeyValueTransaction): Promise<A
     const { trustedMs, wallMs } = scene.now
     return answered({ kind: 'clockSuspect', trustedMs, wallMs })
   }
-  if (!isSourceThere) return answered({ kind: 'sourceGone' })
+  if (source === 'gone') return answered({ kind: 'sourceGone' })
+  if (source instanceof QuarantinedError) throw source
   const makeObject = (versionId: VersionId) => objectData(transaction, input, versionId)
   const written = await writeVersion(scene, place, { suffix, lock: lock.stamp, makeObject })
   if (written.kind === 'denied') return refused(subject, scene.now, written.verdict, written.version)
@@ -155,16 +157,22 @@ function objectData(transaction: KeyValueTransaction, input: PutVersion, version
   return { ...described, content, sizeBytes, etag, partCount }
 }
 
-/** A source that went since it was read has given its bytes back: they may be gone at any moment. */
-async function hasSource(transaction: KeyValueTransaction, input: PutVersion): Promise<boolean> {
-  if (input.content.kind === 'staged') return true
+/**
+ * A source that went since it was read has given its bytes back: they may be gone at any moment. Of bytes that are known to
+ * be damaged there is no copy: whoever asks for one wants to save them.
+ */
+async function judgeSource(
+  transaction: KeyValueTransaction,
+  input: PutVersion,
+): Promise<'there' | 'gone' | QuarantinedError> {
+  if (input.content.kind === 'staged') return 'there'
   const { source } = input.content
+  const listId = source.object?.content.listId ?? ''
   const row = versionKey(source.bucketId, source.key, source.order, source.versionId)
-  const value = await transaction.get(row)
-  if (value === null) return false
-  const { object } = decodeVersion(row, value)
-  assert(object?.content.listId === source.object?.content.listId, 'a version keeps its content')
-  return true
+  const [value, damage] = await Promise.all([transaction.get(row), quarantineOf(transaction, listId)])
+  if (value === null) return 'gone'
+  assert(decodeVersion(row, value).object?.content.listId === listId, 'a version keeps its content')
+  return damage ?? 'there'
 }
 
 function createRequest(

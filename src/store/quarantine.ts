@@ -23,10 +23,19 @@ const codec = rowCodec<QuarantinedVersion>(
 
 const quarantineKey = (listId: string): Uint8Array => metaKey('quarantine', listId)
 
-/** Throws BodyCorruptError for a list in quarantine. A row that cannot be read is one that is there. */
+/** The bytes are known to be damaged: nobody has to look at them again. */
+export class QuarantinedError extends BodyCorruptError {}
+
+/** null: not in quarantine. A row that cannot be read is one that is there. */
+export async function quarantineOf(reader: KeyValueReader, listId: string): Promise<QuarantinedError | null> {
+  if ((await reader.get(quarantineKey(listId))) === null) return null
+  return new QuarantinedError(`list ${listId} is in quarantine: its bytes are not those that were written`)
+}
+
+/** Throws QuarantinedError. */
 export async function refuseQuarantined(reader: KeyValueReader, listId: string): Promise<void> {
-  if ((await reader.get(quarantineKey(listId))) === null) return
-  throw new BodyCorruptError(`list ${listId} is in quarantine: its bytes are not those that were written`)
+  const found = await quarantineOf(reader, listId)
+  if (found !== null) throw found
 }
 
 /** False: the version is gone meanwhile, and its bytes with it. */

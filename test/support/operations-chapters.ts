@@ -84,7 +84,8 @@ const disasters: readonly (readonly [string, string, string])[] = [
   ],
   [
     'Some bytes of the volume are damaged',
-    'Wrong bytes are never answered; what cannot be read is locked.',
+    'Wrong bytes are never answered, and what is known to be damaged is not copied; what cannot be read is locked. A copy on the server shares the bytes of its source: one that was ' +
+      'made before anybody met the damage is as damaged.',
     'The log and the metrics name what the scrub put aside; `holdfast verify --data DIR` on the stopped volume names all of it. Bring those objects from a [backup](#backup-and-restore).',
   ],
   [
