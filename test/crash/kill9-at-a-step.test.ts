@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { until, untilReady, workerPids } from '../support/crash/processes.ts'
+import { expectSound } from '../support/crash/recovered.ts'
 import { recordSystemCalls } from '../support/crash/strace.ts'
 import { isTidied, readVolume, rowsOf } from '../support/crash/volume-state.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -86,4 +87,5 @@ it.each(steps)('PutObject killed $name: the object is $outcome, nothing is left 
   await until('garbage is collected', () => isTidied(server.dataDirectory))
   expect(files('stage')).toEqual([])
   expect(files('bodies')).toHaveLength(outcome === 'whole' ? 1 : 0)
+  await expectSound(server)
 })

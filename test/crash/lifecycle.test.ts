@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sendAdmin } from '../support/admin.ts'
 import { dayMs, listedVersions } from '../support/conformance.ts'
 import { until, untilReady } from '../support/crash/processes.ts'
+import { expectSound } from '../support/crash/recovered.ts'
 import { readVolume, rowsOf } from '../support/crash/volume-state.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -80,4 +81,5 @@ it('kill -9 between two removals, three times: every run goes on, all that is he
     expect(document).toMatchObject({ versionCount: kept.length, legalHoldCount: versionsMax / heldEvery })
     return document['lastLifecycleRun'] !== null
   })
+  await expectSound(server)
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { expectSound } from '../support/crash/recovered.ts'
 import { startTestServer } from '../support/server.ts'
 
 const roundCount = 3
@@ -50,6 +51,7 @@ it('workers end with their supervisor, also in the middle of writes, and the vol
       await server.start()
       expect((await server.client.send({ method: 'PUT', path: '/bucket/after', body: 'x' })).status).toBe(200)
     }
+    await expectSound(server)
   } finally {
     for (const pid of orphans.filter(isAlive)) process.kill(pid, 'SIGKILL')
     await server.stop()

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { until, untilReady, workerPids } from '../support/crash/processes.ts'
+import { expectSound } from '../support/crash/recovered.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const silenceMsMax = 10_000
@@ -65,4 +66,5 @@ it('connections that are made while a worker dies: each is answered or closed, n
   }
   await untilReady(server)
   await until('no connection is left over', () => supervisorSockets() <= socketsBefore)
+  await expectSound(server)
 })

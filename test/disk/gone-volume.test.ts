@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { run, unmount } from '../support/crash/power-cut.ts'
 import { until, untilReady, workerPids } from '../support/crash/processes.ts'
-import { offlineFindings } from '../support/crash/volume-state.ts'
+import { expectSound } from '../support/crash/recovered.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 let folder: string
@@ -67,8 +67,7 @@ it('a volume that goes missing: told, read on from what is open, no new one is m
   bind('own')
   await untilReady(server)
   expect((await put('later')).status).toBe(200)
-  expect(await server.terminate()).toBe(0)
-  expect(await offlineFindings(server.dataDirectory)).toEqual([])
+  await expectSound(server)
 })
 
 it('a server that is started without its mount, or with another: does not start by --volume-id, and makes nothing there', async () => {
@@ -89,6 +88,7 @@ it('a server that is started without its mount, or with another: does not start 
   bind('own')
   const again = await start()
   expect((await again.client.send({ method: 'GET', path: '/bucket/known' })).text).toBe('known')
+  await expectSound(again)
   await again.stop()
 })
 
@@ -105,5 +105,6 @@ it('another volume in its place: told, not served, not written to; away, all is 
   expect((await put('later')).status).toBe(200)
   await other.start()
   expect((await other.client.send({ method: 'HEAD', path: '/theirs' })).status).toBe(200)
+  for (const running of [server, other]) await expectSound(running)
   await other.stop()
 })

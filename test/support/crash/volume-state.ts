@@ -63,6 +63,11 @@ export async function offlineFindings(dataDirectory: string): Promise<readonly s
   return findings
 }
 
+/** True when no garbage waits. */
+export async function isGarbageGone(dataDirectory: string): Promise<boolean> {
+  return readVolume(dataDirectory, async (reader) => (await rowsOf(reader, 'garbage')).length === 0)
+}
+
 /** True when no garbage waits and no upload is open. */
 export function isTidied(dataDirectory: string): Promise<boolean> {
   return readVolume(dataDirectory, async (reader) => {
@@ -89,13 +94,6 @@ export function verifyVolume(dataDirectory: string, ledger: Ledger): Promise<rea
   })
 }
 
-export function isChainIntact(dataDirectory: string): Promise<boolean> {
-  return readVolume(dataDirectory, async (reader) => {
-    const chain = await verifyChain(reader, { fromSequence: 1, to: 'head' })
-    return chain.kind === 'intact'
-  })
-}
-
 export async function readAudit(reader: KeyValueReader): Promise<readonly AuditRecord[]> {
   const span = { from: logKey(auditLog, 1), to: logKey(auditLog, Number.MAX_SAFE_INTEGER) }
   const records: AuditRecord[] = []
@@ -108,7 +106,7 @@ export async function readAudit(reader: KeyValueReader): Promise<readonly AuditR
 }
 
 /** Stage files that outlived recovery. */
-async function traces(dataDirectory: string): Promise<readonly string[]> {
+export async function traces(dataDirectory: string): Promise<readonly string[]> {
   const entries = await readdir(join(dataDirectory, 'stage'), { recursive: true, withFileTypes: true })
   return entries.filter((entry) => entry.isFile()).map(({ name }) => `stage file ${name} was left behind`)
 }
