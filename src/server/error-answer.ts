@@ -9,6 +9,7 @@ import {
   BodyStoreFailedError,
   BodyStoreFullError,
   BodyTooLargeError,
+  BodyUnavailableError,
 } from '../store/bodies/contract.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { StorageFullError } from '../store/free-space.ts'
@@ -30,7 +31,11 @@ export type JudgedError = { readonly error: S3Error; readonly consequence: Conse
 export function judgeError(thrown: unknown): JudgedError {
   if (thrown instanceof S3Error) return { error: thrown, consequence: 'none' }
   const cause = thrown
-  if (thrown instanceof TransactionConflictError || thrown instanceof TransactionTooOldError) {
+  if (
+    thrown instanceof TransactionConflictError ||
+    thrown instanceof TransactionTooOldError ||
+    thrown instanceof BodyUnavailableError
+  ) {
     return { error: new S3Error('SlowDown', { cause }), consequence: 'none' }
   }
   if (thrown instanceof StorageFullError || thrown instanceof BodyStoreFullError) {

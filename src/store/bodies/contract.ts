@@ -78,7 +78,7 @@ export interface Bodies {
   discard(staged: StagedBody): Promise<void>
   /**
    * Every block is checked before any of its bytes is given out. Errors, from the iterator: BodyMissingError,
-   * BodyCorruptError.
+   * BodyCorruptError, BodyUnavailableError.
    */
   open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader
   /** What a reader's `recycle` does, for a chunk of whichever of them. */
@@ -131,7 +131,11 @@ export class BodyStoreFailedError extends Error {
 export class BodyMissingError extends Error {
   override readonly name = 'BodyMissingError'
 }
-/** Bytes on the volume are not those that were written. */
+/** Nothing is wrong with the body: the process, or the machine, has too many files open to open one more now. */
+export class BodyUnavailableError extends Error {
+  override readonly name = 'BodyUnavailableError'
+}
+/** Bytes on the volume are not those that were written, or the disk does not give them out. */
 export class BodyCorruptError extends Error {
   override readonly name = 'BodyCorruptError'
 }

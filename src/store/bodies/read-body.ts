@@ -13,6 +13,7 @@ import {
   BodyMissingError,
   type BodyReader,
   type BodyReference,
+  BodyUnavailableError,
   type ByteRange,
 } from './contract.ts'
 import { crc32c } from './crc32c.ts'
@@ -78,20 +79,33 @@ async function* chunks(read: ReadBody): AsyncGenerator<Uint8Array, void, undefin
 
 async function openBody(read: ReadBody): Promise<FileHandle> {
   const { bodyId, sizeBytes } = read.reference
-  let handle: FileHandle
+  const handle = await readStep(bodyId, open(read.path, 'r'))
   try {
-    handle = await open(read.path, 'r')
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error
-    throw new BodyMissingError(`body ${bodyId} is not on the volume`, { cause: error })
-  }
-  try {
-    const { size } = await handle.stat()
+    const { size } = await readStep(bodyId, handle.stat())
     if (size !== sizeBytes) throw corrupt(bodyId, `has ${size} bytes, not ${sizeBytes}`)
     return handle
   } catch (error) {
     await handle.close()
     throw error
+  }
+}
+
+/** Of a body of that id: a disk that fails concerns this body alone, too many open files none at all. */
+async function readStep<Value>(bodyId: string, step: Promise<Value>): Promise<Value> {
+  try {
+    return await step
+  } catch (error) {
+    switch (errorCode(error)) {
+      case 'ENOENT':
+        throw new BodyMissingError(`body ${bodyId} is not on the volume`, { cause: error })
+      case 'EIO':
+        throw new BodyCorruptError(`body ${bodyId} cannot be read from the disk`, { cause: error })
+      case 'EMFILE':
+      case 'ENFILE':
+        throw new BodyUnavailableError(`body ${bodyId} cannot be opened now`, { cause: error })
+      default:
+        throw error
+    }
   }
 }
 
@@ -104,7 +118,8 @@ async function readBlocks(handle: FileHandle, read: ReadBody, offset: number): P
   const pooled = length > limits.bodyReadBytes / 4 ? read.pool.take() : null
   const bytes = (pooled ?? Buffer.allocUnsafeSlow(length)).subarray(0, length)
   for (let filled = 0; filled < length; ) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled)
+    const reading = handle.read(bytes, filled, length - filled, offset + filled)
+    const { bytesRead } = await readStep(bodyId, reading)
     if (bytesRead === 0) throw corrupt(bodyId, `ends at byte ${offset + filled}`)
     filled += bytesRead
   }

@@ -136,6 +136,17 @@ typedef ssize_t (*pwrite_call)(int, const void *, size_t, off64_t);
 PWRITE(pwrite, off_t)
 PWRITE(pwrite64, off64_t)
 
+#define PREAD(name, offset_type) \
+  ssize_t name(int descriptor, void *bytes, size_t size, offset_type offset) { \
+    static ssize_t (*next)(int, void *, size_t, offset_type); \
+    if (next == NULL) next = (ssize_t(*)(int, void *, size_t, offset_type))dlsym(RTLD_NEXT, #name); \
+    int action = rule == NULL || rule->action == HOLD ? PASS : judge_descriptor("read", descriptor); \
+    if (action == SHORTEN) size /= 2; \
+    return action == PASS || action == SHORTEN ? next(descriptor, bytes, size, offset) : -1; \
+  }
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
+
 /* A short vector is the first half of its first piece. */
 typedef ssize_t (*writev_call)(int, const struct iovec *, int);
 ssize_t writev(int descriptor, const struct iovec *pieces, int count) {

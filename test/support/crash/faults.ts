@@ -8,9 +8,10 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** `sync`: fsync and fdatasync. `synchronous`: with O_DSYNC, as LMDB opens its file and writes its roots. */
+/** `sync`: fsync and fdatasync. `read`: at a place, as bodies are. `synchronous`: with O_DSYNC, as LMDB opens its file and writes its roots. */
 export type FaultCall =
   | 'sync'
+  | 'read'
   | 'write'
   | 'write synchronous'
   | 'open'
@@ -20,7 +21,7 @@ export type FaultCall =
   | 'unlink'
   | 'mkdir'
 export type FaultAction =
-  | { readonly kind: 'fail'; readonly error: 'EIO' | 'ENOSPC' | 'EMFILE' | 'EROFS' }
+  | { readonly kind: 'fail'; readonly error: 'EIO' | 'ENOSPC' | 'EMFILE' | 'ENFILE' | 'EROFS' }
   /** The call does nothing and says that it did. */
   | { readonly kind: 'swallow' }
   | { readonly kind: 'shorten' }

@@ -8,6 +8,7 @@ import {
   BodyStoreFailedError,
   BodyStoreFullError,
   BodyTooLargeError,
+  BodyUnavailableError,
 } from '../../../src/store/bodies/contract.ts'
 import { CorruptRecordError } from '../../../src/store/fields.ts'
 import { StorageFullError } from '../../../src/store/free-space.ts'
@@ -28,6 +29,7 @@ describe('errors', () => {
     [new TransactionTooOldError('x'), 'SlowDown', 503, 'none'],
     [new StorageFullError('x'), 'InsufficientStorage', 507, 'none'],
     [new BodyStoreFullError('x'), 'InsufficientStorage', 507, 'none'],
+    [new BodyUnavailableError('x'), 'SlowDown', 503, 'none'],
     [new BodyTooLargeError('x'), 'EntityTooLarge', 400, 'none'],
     [new StoreFailedError('x'), 'ServiceUnavailable', 503, 'restart'],
     [new BodyStoreFailedError('x'), 'ServiceUnavailable', 503, 'restart'],
