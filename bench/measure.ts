@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { type ClientParameters, runClient } from './client.ts'
-import type { Sample } from './report.ts'
+import type { Sample } from './result.ts'
 import { type RunningServer, type ServerName, startServer } from './servers.ts'
 import type { Versions, Workload } from './workloads.ts'
 

@@ -48,8 +48,8 @@ const reportedOnly: Targets = { minio: reported, versitygw: reported }
 const largePutTargets: Targets = { minio: held(0.8, 1.1), versitygw: reported }
 const largeGetTargets: Targets = { minio: held(0.8, 1.2), versitygw: reported }
 
-export const locked: Versions = { keys: 64, size: 64, complianceDays: 1 }
-export const unlocked: Versions = { keys: 2000, size: kib4, complianceDays: 0 }
+const locked: Versions = { keys: 64, size: 64, complianceDays: 1 }
+const unlocked: Versions = { keys: 2000, size: kib4, complianceDays: 0 }
 
 function write(name: string, client: Workload['client'], targets: Targets): Workload {
   return { name, client, writes: true, targets }
@@ -79,7 +79,7 @@ export const workloads: readonly Workload[] = [
   write('PUT 4 KiB COMPLIANCE c32', { ...put(32), 'compliance-days': 1 }, putTargets),
   read('GET 4 KiB c1', fills.small, { workload: 'get', concurrency: 1 }, readTargets),
   read('GET 4 KiB c32', fills.small, { workload: 'get', concurrency: 32 }, readTargets),
-  read('HEAD c32', fills.small, { workload: 'head', concurrency: 32 }, readTargets),
+  read('HEAD 4 KiB c32', fills.small, { workload: 'head', concurrency: 32 }, readTargets),
   read('LIST 1,000 of 20,000 c1', fills.listed, { workload: 'list', concurrency: 1 }, listTargets),
   read('LIST 1,000 of 20,000 c8', fills.listed, { workload: 'list', concurrency: 8 }, listTargets),
   read(

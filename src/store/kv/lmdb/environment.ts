@@ -61,7 +61,7 @@ export function isReadOnlyFileSystem(error: unknown): boolean {
 }
 
 /** Every option that decides safety, whatever the library's default is today. */
-function safeOptions(access: EnvironmentOptions['access']): RootDatabaseOptions {
+export function safeOptions(access: EnvironmentOptions['access']): RootDatabaseOptions {
   const settings = {
     noSubdir: false,
     readOnly: access === 'readOnly',
