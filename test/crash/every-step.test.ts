@@ -2,7 +2,6 @@
  * Every request that writes, stopped at every step: the volume as it lies there passes `holdfast verify`, and recovers to
  * the state before the request or to the state after it, whole. From the commit on, and so when the answer goes, it is after.
  */
-import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { adminOperations } from '../../src/admin/operations/index.ts'
 import { operations } from '../../src/s3/operations/index.ts'
@@ -97,11 +96,5 @@ describe('a request killed at each of its steps', () => {
     const names = writing.map(({ name }) => name).toSorted()
     const listed = new Set([...mutations.map(({ operation }) => operation), ...closedOperations])
     expect([...listed].toSorted()).toEqual(names)
-  })
-
-  it('docs/RELIABILITY.md: its table of requests is the one that is tested', () => {
-    const text = readFileSync(new URL('../../docs/RELIABILITY.md', import.meta.url), 'utf8')
-    const table = mutations.map(({ name, flushes }) => `| ${name} | ${flushes.join(', ')} |`)
-    expect(text).toContain(`| request | flushes |\n|---|---|\n${table.join('\n')}\n`)
   })
 })

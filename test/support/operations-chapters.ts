@@ -25,7 +25,7 @@ export const sizing = `## Sizing
   LockedBucket bounds one bucket.
 - **Files.** A body of more than ${limits.inlineBodyBytesMax / 1024} KiB is a file of its own, of a multipart upload each part; smaller ones lie with the metadata. Inodes for that many.
 - **Volume.** One, of one server, with hard links: ext4, XFS or ZFS; not NFS, SMB, CephFS or FUSE. Every write waits for flushes
-  ([Reliability](RELIABILITY.md)), so their latency is the latency of a write: disks with a cache that survives a power cut. It grows by an edit of the claim,
+  ([durability](#durability)), so their latency is the latency of a write: disks with a cache that survives a power cut. It grows by an edit of the claim,
   where the storage class allows that; the server sees it at once. Once it is there, set \`server.volumeId\` (\`--volume-id\`) to the id that \`holdfast status\` prints:
   a server whose mount is missing, as a \`local\` volume’s may be after a reboot, then waits for it with an error and makes no new volume in its place.
 - **CPU and memory.** A worker a core, at least two (\`server.workers\`). No memory is proportional to the size of an object or a bucket; the chart’s request and

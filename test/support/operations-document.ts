@@ -6,6 +6,7 @@ import { limits } from '../../src/lib/limits.ts'
 import { table } from './markdown.ts'
 import { backup, checkpoints } from './operations-backup.ts'
 import { disaster, sizing, uninstall } from './operations-chapters.ts'
+import { durability } from './operations-durability.ts'
 import { type Weakening, weakenings } from './weakening.ts'
 
 /** What to do in each case in which an object is Stalled. */
@@ -75,7 +76,7 @@ export const remedies: Readonly<Record<string, string>> = {
 
 export function makeOperationsDocument(): string {
   const chapters = [introduction, conditions(), stalled(), events(), weakening(), speaking(), durations()]
-  return `${[...chapters, sizing, upgrade, backup, checkpoints, disaster, uninstall].join('\n\n')}\n`
+  return `${[...chapters, durability, sizing, upgrade, backup, checkpoints, disaster, uninstall].join('\n\n')}\n`
 }
 
 const introduction = `# Operations

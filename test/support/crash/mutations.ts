@@ -8,7 +8,7 @@ import type { Answer, SendOptions } from '../s3-client.ts'
 import { rootCredentials, type TestServer } from '../server.ts'
 import { adminMutations } from './admin-mutations.ts'
 
-/** What a flush makes durable, in the order of a write; docs/RELIABILITY.md says what each of them is. */
+/** What a flush makes durable, in the order of a write; docs/OPERATIONS.md says what each of them is. */
 export type Flush = 'body bytes' | 'body name' | 'stage name' | 'store pages' | 'store root'
 
 export type MutationRequest =
@@ -16,7 +16,7 @@ export type MutationRequest =
   | { readonly kind: 'admin'; readonly options: AdminSend }
 
 export type Mutation = {
-  /** As docs/RELIABILITY.md calls it. */
+  /** As docs/OPERATIONS.md calls it. */
   readonly name: string
   /** Of THE TABLE, or of the admin API's. */
   readonly operation: string

@@ -1,0 +1,33 @@
+/** What docs/OPERATIONS.md promises of the disk: the flushes of each request, out of the table that the rig is driven by. */
+import { type Flush, mutations } from './crash/mutations.ts'
+import { table } from './markdown.ts'
+
+const flushes: Readonly<Record<Flush, string>> = {
+  'body bytes': '`fsync` of the staged file',
+  'body name': '`fsync` of the folder that the body was linked into',
+  'stage name': '`fsync` of the stage, so that recovery finds what was in flight',
+  'store pages': '`fdatasync` of the store: every row of the commit, the audit record among them',
+  'store root': 'the root page, written with `O_DSYNC`: the commit is the store’s state',
+}
+
+export const durability = `## Durability
+
+A 200 means: on the disk. The first byte of an answer leaves after these flushes have ended, in this order, the two names side by side; a refusal waits for its audit record like any
+write. A read sees only what is durable: a commit is visible after its flush. A flush that fails is answered with 503 and never tried again.
+
+${table(['Flush', 'What is durable by it'], Object.entries(flushes))}
+
+The next table has every operation that writes. \`test/crash/every-step.test.ts\` stops each at every step and holds it to this table, and the table to the operations;
+\`test/crash/durable-before-answer.test.ts\` watches system calls with another tool, strace. What is tested besides is in [Reliability](RELIABILITY.md).
+
+${table(
+  ['Request', 'Flushes before the answer'],
+  mutations.map((mutation) => [mutation.name, mutation.flushes.join(', ')]),
+)}
+
+What servers do by themselves has its own order:
+
+- The clock’s mark, what a policy asks for existing versions, what rules of the lifecycle remove, what a scrub puts aside and records that count refusals are commits like any other: store pages, store root.
+- Garbage: the file of a body goes only after the commit that made it waste. It is unlinked, its folder is flushed, and only then a commit takes away its rows.
+- Recovery at a start: what no commit names is unlinked and its folder flushed, then the name in the stage goes; the emptied stage is removed and the folder of stages flushed.
+- The ballast is written and flushed under another name, renamed, and the folder of the volume flushed; giving it up is an unlink and that flush.`
