@@ -3,26 +3,37 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } f
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Fault } from './faults.ts'
+import type { CutFileSystem } from './power-cut.ts'
 
 const checkout = fileURLToPath(new URL('../../../', import.meta.url))
 
 export type PlantedFault = {
   readonly name: string
   readonly fault: Fault
+  /** Where no other flush makes the same durable. */
+  readonly fileSystem: CutFileSystem
 }
 
 export const lostSyncs: readonly PlantedFault[] = [
   {
     name: 'the bytes of a body are not flushed',
     fault: { call: 'sync', place: '*/data/stage/*/*', action: { kind: 'swallow' } },
+    fileSystem: 'ext4',
+  },
+  {
+    name: 'the name of a body is not flushed',
+    fault: { call: 'sync', place: '*/data/bodies/??/??', action: { kind: 'swallow' } },
+    fileSystem: 'xfs',
   },
   {
     name: 'the pages of a commit are not flushed',
     fault: { call: 'sync', place: '*/data/kv/*', action: { kind: 'swallow' } },
+    fileSystem: 'ext4',
   },
   {
     name: 'the root of a commit is not flushed',
     fault: { call: 'open synchronous', place: '*/data/kv/*', action: { kind: 'unsynchronous' } },
+    fileSystem: 'ext4',
   },
 ]
 

@@ -21,11 +21,20 @@ export type PowerCutVolume = {
 /** Sparse; large enough that the server takes new data. */
 const imageBytes = 6 * 1024 ** 3
 const hostBytes = 16 * 1024 ** 3
-/** Names reach the disk by flushes alone, not because ext4 commits its journal every few seconds. */
-const mountOptions = 'loop,commit=600'
+export type CutFileSystem = 'ext4' | 'xfs'
+
+/**
+ * ext4: names reach the disk by flushes alone, not because it commits its journal every few seconds; but the flush of any folder
+ * takes along the names in all others. xfs: a flush of a folder is one of that folder; its log is written every half minute.
+ */
+const mountOptions: Readonly<Record<CutFileSystem, string>> = { ext4: 'loop,commit=600', xfs: 'loop' }
+const makeFileSystem: Readonly<Record<CutFileSystem, readonly [string, readonly string[]]>> = {
+  ext4: ['mkfs.ext4', ['-q', '-E', 'lazy_itable_init=1,lazy_journal_init=1']],
+  xfs: ['mkfs.xfs', ['-q']],
+}
 
 /** Errors: what is missing on this machine: root, loop devices, xfsprogs, e2fsprogs. */
-export async function preparePowerCutVolume(): Promise<PowerCutVolume> {
+export async function preparePowerCutVolume(fileSystem: CutFileSystem = 'ext4'): Promise<PowerCutVolume> {
   const directory = mkdtempSync(join(tmpdir(), 'holdfast-power-'))
   const host = join(directory, 'host')
   const mounted = join(directory, 'volume')
@@ -38,15 +47,17 @@ export async function preparePowerCutVolume(): Promise<PowerCutVolume> {
   run('mkfs.xfs', ['-q', '-m', 'reflink=1', hostImage])
   run('mount', ['-o', 'loop', hostImage, host])
   run('truncate', ['-s', String(imageBytes), image])
-  run('mkfs.ext4', ['-q', '-E', 'lazy_itable_init=1,lazy_journal_init=1', image])
-  run('mount', ['-o', mountOptions, image, mounted])
+  const [make, options] = makeFileSystem[fileSystem]
+  run(make, [...options, image])
+  const mount = () => run('mount', ['-o', mountOptions[fileSystem], image, mounted])
+  mount()
   return {
     directory: join(mounted, 'data'),
     cut: () => run('cp', ['--reflink=always', image, clone]),
     restore: async () => {
       await unmount(mounted)
       renameSync(clone, image)
-      run('mount', ['-o', mountOptions, image, mounted])
+      mount()
     },
     remove: async () => {
       await unmount(mounted)
