@@ -12,7 +12,7 @@ const scrubLookMs = 600_000
 const applyIntervalMs = 2_000
 
 export type Chores = {
-  /** Resolves when the volume failed: what is on the disk is known only after a new start. */
+  /** Resolves when a commit failed: what is on the disk is known only after a new start. */
   readonly failed: Promise<Error>
   readonly stop: () => Promise<void>
 }
@@ -27,8 +27,9 @@ type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
 
 /**
  * The clock's mark every minute, left-over garbage every five and after each run of the lifecycle, which comes as often as
- * it is set, what policies ask for existing versions at once. A failure is logged and tried again next time, but a failed
- * store is the end.
+ * it is set, what policies ask for existing versions at once. A failure is logged and tried again next time. A failed commit
+ * is the end. A failed removal is the end of removals: their rows stay for the next start, and meanwhile everything is read
+ * and written as ever.
  */
 export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Chores {
   const stopping = new AbortController()
@@ -38,7 +39,7 @@ export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Cho
     const done = work()
       .catch((error: unknown) => {
         log.error({ chore: name, error }, 'a chore failed')
-        if (error instanceof StoreFailedError || error instanceof BodyStoreFailedError) fail(error)
+        if (error instanceof StoreFailedError) fail(error)
       })
       .finally(() => running.delete(done))
     running.add(done)
@@ -56,14 +57,25 @@ export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Cho
       )
     }
   }
+  let isRemoving = true
+  const collectGarbage = async (): Promise<void> => {
+    if (!isRemoving) return
+    try {
+      await store.collectGarbage(stopping.signal)
+    } catch (error) {
+      // A second flush of the same folder would succeed and prove nothing.
+      if (error instanceof BodyStoreFailedError) isRemoving = false
+      throw error
+    }
+  }
   const applyPolicies = oneAtATime('applyToExisting', () => store.applyToExisting(stopping.signal))
   // What the rules removed is room on the disk at once, not at the next collection.
   const expire = oneAtATime('lifecycle', async () => {
     const ended = await store.lifecycle.run(stopping.signal)
-    if (ended.kind === 'done' && ended.bucketCount > 0) await store.collectGarbage(stopping.signal)
+    if (ended.kind === 'done' && ended.bucketCount > 0) await collectGarbage()
   })
   const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal, pace.scrubBytesPerSecond))
-  const collect = () => run('collectGarbage', () => store.collectGarbage(stopping.signal))
+  const collect = () => run('collectGarbage', collectGarbage)
   const timers = [
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
     setInterval(collect, garbageIntervalMs),

@@ -27,6 +27,8 @@ export type VolumeParts = {
 export type VolumeOwner = {
   readonly store: Store
   readonly epoch: number
+  /** The disk failed a removal, in recovery or of garbage: nothing more is removed until the next start. */
+  readonly hasFailedRemoval: () => boolean
   /** Marks the epoch as cleanly closed; call it when no worker is left. */
   readonly close: () => Promise<void>
 }
@@ -56,6 +58,7 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
     return {
       store,
       epoch,
+      hasFailedRemoval: () => bodies.failure() !== null,
       close: async () => {
         try {
           await endServerEpoch(kv, epoch)

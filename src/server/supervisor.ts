@@ -185,12 +185,17 @@ function metricsOf({ owner, pool, clock, version, ready: isReady }: MetricSource
   own.gauge('holdfast_build_info', 'Always 1').set({ version }, 1)
   const listening = own.gauge('holdfast_workers_listening', 'Workers that take requests')
   const ready = own.gauge('holdfast_ready', '1: /readyz says so')
+  const removalsFailed = own.gauge(
+    'holdfast_removals_failed',
+    '1: the disk failed a removal; nothing more is removed until the server starts again',
+  )
   const renewProcess = processMetrics(own, 'supervisor')
   const renewVolume = volumeMetrics(own, owner.store, clock)
   return async () => {
     renewProcess()
     listening.set({}, pool.listeningCount())
     ready.set({}, (await isReady()).kind === 'ready' ? 1 : 0)
+    removalsFailed.set({}, owner.hasFailedRemoval() ? 1 : 0)
     await renewVolume()
     return renderMetrics(mergeMetrics([own.snapshot(), await pool.metrics()]))
   }

@@ -157,7 +157,9 @@ async function removeBodies(
   for (let first = 0; first < removed.length; first += batchMax) {
     const batch = removed.slice(first, first + batchMax)
     // Together, so that the syncs of one directory are shared; bounded by the batch.
-    await Promise.all(batch.map(({ bodyId }) => bodies.remove(bodyId)))
+    // All have ended before one that failed is told: nothing is removed once the removals are over.
+    const removals = await Promise.allSettled(batch.map(({ bodyId }) => bodies.remove(bodyId)))
+    for (const removal of removals) if (removal.status === 'rejected') throw removal.reason
     await kv.transact(async (transaction) => {
       for (const body of batch) deleteFileRows(transaction, body)
     })

@@ -4,7 +4,12 @@
  * from referring to a body that is judged here. See docs/decisions/0012-stage-link.md.
  */
 import type { Log } from '../lib/log.ts'
-import type { Bodies } from './bodies/contract.ts'
+import {
+  type AbandonedStage,
+  type Bodies,
+  BodyStoreFailedError,
+  BodyStoreFullError,
+} from './bodies/contract.ts'
 import { fileKey } from './keys.ts'
 import type { KeyValueReader } from './kv/contract.ts'
 
@@ -15,24 +20,43 @@ export type RecoverOptions = {
 }
 export type Recovered = { readonly keptCount: number; readonly removedCount: number }
 
-/** Idempotent: an interrupted recovery goes on at the next start. Never touches a body without a trace. */
-export async function recoverStages({ kv, bodies, log }: RecoverOptions): Promise<Recovered> {
-  let keptCount = 0
-  let removedCount = 0
-  for (const stage of await bodies.stages()) {
-    for await (const bodyId of bodies.tracesIn(stage)) {
-      // Row 0 exists exactly while a part or a list holds the body; a row that cannot be parsed holds it too.
-      const isReferenced = (await kv.get(fileKey(bodyId, 0))) !== null
-      await bodies.resolveTrace(stage, bodyId, isReferenced ? 'keep' : 'remove')
-      if (isReferenced) keptCount += 1
-      else removedCount += 1
+/**
+ * Idempotent: an interrupted recovery goes on at the next start. Never touches a body without a trace. Where the disk fails,
+ * it ends there: a trace that is left takes room and hinders nobody.
+ */
+export async function recoverStages(options: RecoverOptions): Promise<Recovered> {
+  const counts = { keptCount: 0, removedCount: 0 }
+  for (const stage of await options.bodies.stages()) {
+    try {
+      await recoverStage(options, stage, counts)
+    } catch (error) {
+      const isOfDisk = error instanceof BodyStoreFailedError || error instanceof BodyStoreFullError
+      if (!isOfDisk) throw error
+      options.log.error({ stage: stage.name, error }, 'the disk failed the recovery: left to the next start')
+      break
     }
-    const outcome = await bodies.removeStage(stage)
-    if (outcome === 'foreignNames')
-      log.warn({ stage: stage.name }, 'a stage holds files that are not ours: left')
-    if (outcome === 'traces')
-      log.warn({ stage: stage.name }, 'a worker of an ended epoch still stages: left to the next start')
-    log.info({ stage: stage.name, keptCount, removedCount }, 'the stage of an earlier server is resolved')
   }
-  return { keptCount, removedCount }
+  return counts
+}
+
+type Counts = { keptCount: number; removedCount: number }
+
+async function recoverStage(
+  { kv, bodies, log }: RecoverOptions,
+  stage: AbandonedStage,
+  counts: Counts,
+): Promise<void> {
+  for await (const bodyId of bodies.tracesIn(stage)) {
+    // Row 0 exists exactly while a part or a list holds the body; a row that cannot be parsed holds it too.
+    const isReferenced = (await kv.get(fileKey(bodyId, 0))) !== null
+    await bodies.resolveTrace(stage, bodyId, isReferenced ? 'keep' : 'remove')
+    if (isReferenced) counts.keptCount += 1
+    else counts.removedCount += 1
+  }
+  const outcome = await bodies.removeStage(stage)
+  if (outcome === 'foreignNames')
+    log.warn({ stage: stage.name }, 'a stage holds files that are not ours: left')
+  if (outcome === 'traces')
+    log.warn({ stage: stage.name }, 'a worker of an ended epoch still stages: left to the next start')
+  log.info({ stage: stage.name, ...counts }, 'the stage of an earlier server is resolved')
 }

@@ -180,9 +180,7 @@ class FileBodies implements Bodies {
   }
 
   async *tracesIn(stage: AbandonedStage): AsyncIterable<string> {
-    for await (const name of namesIn(this.#abandonedPath(stage))) {
-      if (isBodyId(name)) yield name
-    }
+    for await (const name of this.#namesInStage(stage)) if (isBodyId(name)) yield name
   }
 
   async resolveTrace(stage: AbandonedStage, bodyId: string, fate: 'keep' | 'remove'): Promise<void> {
@@ -192,21 +190,24 @@ class FileBodies implements Bodies {
   }
 
   async removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames' | 'traces'> {
-    const path = this.#abandonedPath(stage)
     let hasForeignNames = false
-    for await (const name of namesIn(path)) {
+    for await (const name of this.#namesInStage(stage)) {
       if (isBodyId(name)) return 'traces'
       hasForeignNames = true
     }
     if (hasForeignNames) return 'foreignNames'
     try {
-      await this.#removeStageFolder(path)
+      await this.#removeStageFolder(this.#abandonedPath(stage))
     } catch (error) {
       // Staged between the look and here.
       if (errorCode(error) === 'ENOTEMPTY') return 'traces'
-      throw error
+      throw this.#judged(error)
     }
     return 'removed'
+  }
+
+  failure(): BodyStoreFailedError | null {
+    return this.#failure
   }
 
   freeSpace(): Promise<Space> {
@@ -257,17 +258,26 @@ class FileBodies implements Bodies {
     try {
       return await step
     } catch (error) {
-      if (errorCode(error) === 'EROFS') throw new VolumeReadOnlyError(fileSystemReadOnly, { cause: error })
-      if (!isVolumeFull(error)) throw this.#fail(error)
-      throw new BodyStoreFullError('the volume has no room for the body', { cause: error })
+      throw this.#judged(error)
     }
   }
 
-  #fail(cause: unknown): BodyStoreFailedError {
+  #judged(cause: unknown): Error {
+    if (errorCode(cause) === 'EROFS') return new VolumeReadOnlyError(fileSystemReadOnly, { cause })
+    if (isVolumeFull(cause)) return new BodyStoreFullError('the volume has no room for the body', { cause })
     this.#failure ??= new BodyStoreFailedError('the volume of bodies failed: start the server again', {
       cause,
     })
     return this.#failure
+  }
+
+  /** Of a folder that cannot be read nothing is resolved, and it is not asked again. */
+  async *#namesInStage(stage: AbandonedStage): AsyncIterable<string> {
+    try {
+      yield* namesIn(this.#abandonedPath(stage))
+    } catch (error) {
+      throw this.#judged(error)
+    }
   }
 
   #assertWorking(): void {

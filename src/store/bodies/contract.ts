@@ -108,6 +108,8 @@ export interface Bodies {
    * one with traces: a worker of an ended epoch may stage for a moment longer, though it commits nothing.
    */
   removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames' | 'traces'>
+  /** Why nothing is written or removed any more until the server starts again; null: nothing has failed. */
+  failure(): BodyStoreFailedError | null
   freeSpace(): Promise<Space>
   /** Makes the ballast file if it is missing and the volume has room; true when it is there. */
   ensureBallast(): Promise<boolean>

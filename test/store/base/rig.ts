@@ -101,6 +101,7 @@ export class Faults {
       tracesIn: (stage) => bodies.tracesIn(stage),
       resolveTrace: (stage, bodyId, fate) => this.#step(() => bodies.resolveTrace(stage, bodyId, fate)),
       removeStage: (stage) => bodies.removeStage(stage),
+      failure: () => bodies.failure(),
       freeSpace: () => bodies.freeSpace(),
       ensureBallast: () => bodies.ensureBallast(),
       releaseBallast: () => bodies.releaseBallast(),

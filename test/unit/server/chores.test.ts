@@ -25,13 +25,40 @@ function choresWith(error: Error) {
 }
 
 describe('chores', () => {
-  test.each([new StoreFailedError('a commit failed'), new BodyStoreFailedError('a flush failed')])(
-    'chores: $name in a chore, end the server',
-    async (error) => {
-      const { chores, errors } = choresWith(error)
-      expect(await chores.failed).toBe(error)
-      expect(errors).toEqual([{ chore: 'collectGarbage', error }])
+  test('chores: a commit that failed, the server ends', async () => {
+    const error = new StoreFailedError('a commit failed')
+    const { chores, errors } = choresWith(error)
+    expect(await chores.failed).toBe(error)
+    expect(errors).toEqual([{ chore: 'collectGarbage', error }])
+    await chores.stop()
+  })
+
+  test.each([
+    { error: new BodyStoreFailedError('a flush failed'), expected: 1 },
+    { error: new Error('too many open files'), expected: 2 },
+  ])(
+    'chores: a collection ends with $error.name, the server goes on, $expected asked for',
+    async ({ error, expected }) => {
+      const asked = Promise.withResolvers<void>()
+      let collections = 0
+      const store = {
+        applyToExisting: async () => 0,
+        collectGarbage: () => {
+          collections += 1
+          return Promise.reject(error)
+        },
+        clock: { tick: () => Promise.reject(new Error('the clock is not asked within a minute')) },
+        // Ends after the first collection, and asks for another one.
+        lifecycle: { run: () => asked.promise.then(() => ({ kind: 'done', bucketCount: 1 }) as const) },
+        scrub: { run: async () => false },
+      }
+      const chores = startChores(store, silentLog, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 })
+      await new Promise((resolve) => setImmediate(resolve))
+      asked.resolve()
+      const ended = new Promise((resolve) => setImmediate(() => resolve('goes on')))
+      expect(await Promise.race([chores.failed, ended])).toBe('goes on')
       await chores.stop()
+      expect(collections).toBe(expected)
     },
   )
 
@@ -59,12 +86,14 @@ describe('chores', () => {
     },
   )
 
-  test('chores: any other failure, is logged and the server goes on', async () => {
-    const error = new Error('too many open files')
-    const { chores, errors } = choresWith(error)
-    const ended = new Promise((resolve) => setImmediate(() => resolve('goes on')))
-    expect(await Promise.race([chores.failed, ended])).toBe('goes on')
-    expect(errors).toEqual([{ chore: 'collectGarbage', error }])
-    await chores.stop()
-  })
+  test.each([new BodyStoreFailedError('a flush failed'), new Error('too many open files')])(
+    'chores: $name in a collection, is logged and the server goes on',
+    async (error) => {
+      const { chores, errors } = choresWith(error)
+      const ended = new Promise((resolve) => setImmediate(() => resolve('goes on')))
+      expect(await Promise.race([chores.failed, ended])).toBe('goes on')
+      expect(errors).toEqual([{ chore: 'collectGarbage', error }])
+      await chores.stop()
+    },
+  )
 })
