@@ -250,13 +250,15 @@ export const lockedBucketStatusSchema = z.object({
     .object({
       lastScrubTime: timeSchema
         .optional()
-        .describe('When the last scrub of the volume ended. Absent: none did.'),
+        .describe(
+          'When the last scrub of the volume ended. Absent: none that began after the bucket was made.',
+        ),
       quarantinedVersions: countSchema.describe(
         'How many versions have damaged bytes; reads of them are refused.',
       ),
     })
     .optional()
-    .describe('What the scrub found, which reads all bytes of the volume once a week.'),
+    .describe('What clients and the scrub found, which reads all bytes of the volume once a week.'),
   policy: z
     .object({
       name: nameSchema.describe('The name of the RetentionPolicy.'),

@@ -125,10 +125,15 @@ const denial = z.object({
   count: z.int(),
 })
 
-/** What the scrub of the volume found; `unreadableCount` is of the whole volume. */
+/**
+ * What scrubs and reads of the bucket found. `lastScrub: null`: none ended that began after the bucket was made. `unreadableCount`
+ * and `owners` are of the whole volume; `searching`: which versions share the damaged bytes is still looked for.
+ */
 const integrity = z.object({
   lastScrub: z.string().nullable(),
   unreadableCount: z.int(),
+  /** A server of an earlier release does not say. */
+  owners: z.enum(['known', 'searching']).default('known'),
   quarantinedCount: z.int(),
   quarantined: z.array(z.object({ key: z.string(), versionId: z.string(), problem: z.string() })),
 })

@@ -119,9 +119,11 @@ export const conditionReasons = {
   /** IntegrityVerified */
   Scrubbed: 'The last scrub found no damage in the bucket.',
   NotScrubbed:
-    'No scrub of the volume has ended yet; the first begins some minutes after the start of the server.',
+    'No scrub of the volume has ended that began after the bucket was made; the first begins some minutes after the start of the server, one a week follows.',
   Quarantined:
     'The bytes of versions are not those that were written: their reads are refused, nothing is removed. Bring them back from a copy of the volume.',
+  DamageUnassigned:
+    'Damaged bytes were found on the volume, and which buckets share them is being looked for: some minutes, or until the scrub that goes on has ended.',
   UnreadableVersions:
     'The scrub met versions whose records cannot be read, and may be of this bucket; they count as locked. holdfast verify names them.',
 

@@ -166,10 +166,12 @@ export type BucketFactsAnswer = {
     readonly count: number
   }[]
   readonly integrity: {
-    /** When the last scrub of the volume ended; null: none did. */
+    /** When the last scrub of the volume ended; null: none that began after the bucket was made. */
     readonly lastScrub: string | null
     /** Versions of the whole volume that cannot be read. */
     readonly unreadableCount: number
+    /** `searching`: which versions of the volume have damaged bytes is not known for all. */
+    readonly owners: 'known' | 'searching'
     readonly quarantinedCount: number
     readonly quarantined: readonly {
       readonly key: string

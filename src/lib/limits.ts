@@ -349,6 +349,9 @@ export const limits = {
   scrubPageMax: 100,
   scrubPauseMs: 50,
   scrubIntervalMs: 7 * 86_400_000,
+  /** Its progress is kept after so many bytes, two minutes at the usual pace; damage that it met is looked into so often. */
+  scrubUnsavedBytesMax: 4 * 1024 ** 3,
+  scrubOwnersIntervalMs: 600_000,
   quarantineListMax: 1000,
   /** Backup and restore: how long one waits for a garbage collection to end; bodies copied at a time. */
   bodiesHoldMsMax: 600_000,

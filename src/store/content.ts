@@ -23,7 +23,7 @@ import {
   readInline,
   readListChunk,
 } from './list-rows.ts'
-import { leaveQuarantine, refuseQuarantined } from './quarantine.ts'
+import { isQuarantined, leaveQuarantine, type Owner, refuseQuarantined } from './quarantine.ts'
 import type { ContentRef, ObjectPart } from './records.ts'
 import type { StagedBody } from './requests.ts'
 import { sealRow, unsealRow } from './row-codec.ts'
@@ -81,21 +81,24 @@ export function attachShared(transaction: KeyValueTransaction, content: ContentR
 export async function detach(
   transaction: KeyValueTransaction,
   content: ContentRef,
-  versionId: string,
+  owner: Owner,
 ): Promise<void> {
-  const own = listRefKey(content.listId, versionId)
+  const own = listRefKey(content.listId, owner.versionId)
   const all = rangeOf(listRefPrefix(content.listId))
-  const [value, references] = await Promise.all([
+  const [value, references, isDamaged] = await Promise.all([
     transaction.get(own),
     transaction.range({ ...all, limit: 2 }),
+    isQuarantined(transaction, content.listId),
   ])
   // Missing or damaged: whether this was the last reference is not known.
   unsealRow('listRef', own, value)
   for (const reference of references) unsealRow('listRef', reference.key, reference.value)
   transaction.delete(own)
   // Asked again behind the delete: another detach of this list may run beside this one, and the later sees both.
-  if (references.length > 1 && (await transaction.range({ ...all, limit: 1 })).length > 0) return
-  leaveQuarantine(transaction, content.listId)
+  const isShared = references.length > 1 && (await transaction.range({ ...all, limit: 1 })).length > 0
+  if (isDamaged)
+    leaveQuarantine(transaction, content.listId, { ...owner, rest: isShared ? 'others' : 'none' })
+  if (isShared) return
   if (content.storage === 'inline') transaction.delete(listKey(content.listId, 0))
   else putGarbage(transaction, content.listId, { kind: 'list', bodyCount: content.bodyCount })
 }

@@ -46,7 +46,7 @@ export function bucketFacts(context: StoreContext, name: string): Promise<Bucket
         findLifecycle(reader, bucket, context.log),
         findTags(reader, bucket, context.log),
         readLastDenials(reader, bucket.id, context.log),
-        readIntegrity(reader, bucket.id),
+        readIntegrity(reader, bucket),
       ])
     const heldOnly = stat.legalHoldCount - active.held
     return {

@@ -1,6 +1,6 @@
 /**
  * Strict readers of stored JSON: a value has exactly the shape asked for or CorruptRecordError is thrown.
- * Nothing is guessed, converted or left at a default.
+ * Nothing is guessed or converted.
  */
 import { type EpochMs, epochMs, epochMsMax } from '../lib/units.ts'
 
@@ -58,6 +58,11 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): Dec
 /** null, and only null, is null: a field that is not there is an error. */
 export function nullable<T>(decode: Decode<T>): Decode<T | null> {
   return (value, where) => (value === null ? null : decode(value, where))
+}
+
+/** A field that rows of an earlier release do not have: `absent` stands for it. */
+export function orAbsent<T>(decode: Decode<T>, absent: T): Decode<T> {
+  return (value, where) => (value === undefined ? absent : decode(value, where))
 }
 
 export function listOf<T>(decode: Decode<T>): Decode<readonly T[]> {

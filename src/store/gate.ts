@@ -133,7 +133,7 @@ export function lockContext(bucket: BucketRecord, now: TrustedNow): LockContext 
 async function dropVersion(transaction: KeyValueTransaction, found: FoundVersion): Promise<void> {
   const { version, isCurrent, newest } = found
   const next = isCurrent ? promoted(newest, version) : null
-  if (version.object !== null) await detach(transaction, version.object.content, version.versionId)
+  if (version.object !== null) await detach(transaction, version.object.content, version)
   const { bucketId, key } = version
   transaction.delete(rowOf(version))
   if (version.isNull) transaction.delete(nullKey(bucketId, key))

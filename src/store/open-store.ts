@@ -1,5 +1,6 @@
 /** Puts the store together over its two engines. */
 import type { Clock } from '../lib/clock.ts'
+import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { VolumeReadOnlyError } from '../lib/read-only.ts'
 import { createAccessKeys } from './access-keys.ts'
@@ -73,7 +74,7 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey 
         return runLifecycle({ context: { ...context, places: new BucketPlaces() }, buckets, uploads }, signal)
       },
     },
-    scrub: createScrub({ kv, bodies, clock, log }),
+    scrub: createScrub({ kv, bodies, clock, log, unsavedBytesMax: limits.scrubUnsavedBytesMax }),
     clock: createClockStore(kv, clock),
     leadership: createLeadership(kv, clock),
     audit: createAudit(kv, clock, denials),

@@ -1,16 +1,20 @@
 /**
- * Bytes that the scrub found to be other than those that were written. A row a list: its reads answer an error, whatever
- * their blocks say, and nothing is removed. The row goes when a later scrub finds the bytes whole, or with the list.
+ * Bytes that are other than those that were written, as a scrub or a read found them. A row a list: its reads answer an error,
+ * whatever their blocks say, and nothing is removed. Beside it a row for each version that has these bytes, by list and by
+ * bucket, so that every bucket can say what it lost; quarantine-owners.ts finds the versions that nobody has met yet.
+ * The rows go when a later scrub finds the bytes whole, or with their version.
  */
+import { limits } from '../lib/limits.ts'
 import { BodyCorruptError } from './bodies/contract.ts'
-import { CorruptRecordError, instant, matching, shape, text } from './fields.ts'
-import { listRefKey, metaKey, rangeOf } from './keys.ts'
-import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
-import type { VersionRecord } from './records.ts'
+import { CorruptRecordError, instant, matching, oneOf, shape, text } from './fields.ts'
+import { listRefKey, listRefPrefix, metaKey, parseMetaKey, rangeOf } from './keys.ts'
+import type { Entry, KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import type { BucketId, VersionId, VersionRecord } from './records.ts'
 import type { QuarantinedVersion } from './requests.ts'
-import { rowCodec } from './row-codec.ts'
+import { type RowCodec, rowCodec } from './row-codec.ts'
 
-const codec = rowCodec<QuarantinedVersion>(
+/** The version that was met first names the row; it may be gone, and others have the list too. */
+const listCodec = rowCodec<QuarantinedVersion>(
   'quarantine',
   shape({
     bucketId: matching(/^[0-9a-f]{16}$/),
@@ -20,15 +24,36 @@ const codec = rowCodec<QuarantinedVersion>(
     problem: text,
   }),
 )
+const ownerCodec = rowCodec<{ readonly key: string }>('quarantine owner', shape({ key: text }))
+const searchCodec = rowCodec<{ readonly state: 'searching' | 'known' }>(
+  'quarantine owners',
+  shape({ state: oneOf('searching', 'known') }),
+)
+
+const allLists = metaKey('quarantine')
+const allOwners = 'quarantine-owner'
+/** Absent: some version of a quarantined list may have no row of its own yet. */
+const searchKey = metaKey('quarantine-owners')
 
 const quarantineKey = (listId: string): Uint8Array => metaKey('quarantine', listId)
+
+/** What names an owner's rows. */
+export type Owner = Pick<VersionRecord, 'bucketId' | 'key' | 'versionId'>
+
+export const ownerKey = (listId: string, { versionId, bucketId }: Omit<Owner, 'key'>): Uint8Array =>
+  metaKey(allOwners, listId, versionId, bucketId)
+
+const bucketPrefix = (bucketId: BucketId): Uint8Array => metaKey('quarantine-bucket', bucketId)
+
+const bucketOwnerKey = (listId: string, { versionId, bucketId }: Omit<Owner, 'key'>): Uint8Array =>
+  metaKey('quarantine-bucket', bucketId, listId, versionId)
 
 /** The bytes are known to be damaged: nobody has to look at them again. */
 export class QuarantinedError extends BodyCorruptError {}
 
 /** null: not in quarantine. A row that cannot be read is one that is there. */
 export async function quarantineOf(reader: KeyValueReader, listId: string): Promise<QuarantinedError | null> {
-  if ((await reader.get(quarantineKey(listId))) === null) return null
+  if (!(await isQuarantined(reader, listId))) return null
   return new QuarantinedError(`list ${listId} is in quarantine: its bytes are not those that were written`)
 }
 
@@ -38,7 +63,11 @@ export async function refuseQuarantined(reader: KeyValueReader, listId: string):
   if (found !== null) throw found
 }
 
-/** False: the version is gone meanwhile, and its bytes with it. */
+export async function isQuarantined(reader: KeyValueReader, listId: string): Promise<boolean> {
+  return (await reader.get(quarantineKey(listId))) !== null
+}
+
+/** False: the version is gone meanwhile, and its bytes with it. Writes nothing that is there already. */
 export function quarantine(
   kv: KeyValue,
   version: VersionRecord,
@@ -50,33 +79,165 @@ export function quarantine(
   return kv.transact(async (transaction) => {
     if ((await transaction.get(listRefKey(listId, versionId))) === null) return false
     const row = quarantineKey(listId)
-    transaction.put(row, codec.encode(row, { bucketId, key, versionId, ...found }))
+    if (decoded(listCodec, { key: row, value: await transaction.get(row) }) === null) {
+      await noteSearch(transaction, listId)
+      transaction.put(row, listCodec.encode(row, { bucketId, key, versionId, ...found }))
+    }
+    await putOwner(transaction, listId, version)
     return true
   })
 }
 
-/** The bytes were found whole, or their last reference goes. */
-export function leaveQuarantine(transaction: KeyValueTransaction, listId: string): void {
-  transaction.delete(quarantineKey(listId))
+/** Before the list's row is there. */
+async function noteSearch(transaction: KeyValueTransaction, listId: string): Promise<void> {
+  const owners = await transaction.range({ ...rangeOf(listRefPrefix(listId)), limit: 2 })
+  if (owners.length > 1) transaction.delete(searchKey)
+  else if (await isQuarantineEmpty(transaction)) putSearch(transaction, 'known')
 }
 
-export async function isQuarantined(reader: KeyValueReader, listId: string): Promise<boolean> {
-  return (await reader.get(quarantineKey(listId))) !== null
-}
-
-/** At most `limit`, in the order of their lists. A row that cannot be read counts, but cannot say whose it is. */
-export async function readQuarantine(
+/** Those of these versions whose list is in quarantine. */
+export async function ownersOf(
   reader: KeyValueReader,
-  limit: number,
-): Promise<{ readonly listCount: number; readonly versions: readonly QuarantinedVersion[] }> {
-  const rows = await reader.range({ ...rangeOf(metaKey('quarantine')), limit })
+  versions: readonly VersionRecord[],
+): Promise<readonly VersionRecord[]> {
+  const lists = await reader.getMany(
+    versions.map(({ object }) => quarantineKey(object?.content.listId ?? '')),
+  )
+  return versions.filter((_, index) => (lists[index] ?? null) !== null)
+}
+
+/** A version that has a list in quarantine. */
+export async function putOwner(
+  transaction: KeyValueTransaction,
+  listId: string,
+  owner: Owner,
+): Promise<void> {
+  const row = ownerKey(listId, owner)
+  const bucketRow = bucketOwnerKey(listId, owner)
+  const { key } = owner
+  if ((await transaction.get(row)) === null) transaction.put(row, ownerCodec.encode(row, { key }))
+  if ((await transaction.get(bucketRow)) === null)
+    transaction.put(bucketRow, ownerCodec.encode(bucketRow, { key }))
+}
+
+/** A version lets go of its list; `last`: of a list that nobody else has. */
+export function leaveQuarantine(
+  transaction: KeyValueTransaction,
+  listId: string,
+  owner: Owner & { readonly rest: 'others' | 'none' },
+): void {
+  transaction.delete(ownerKey(listId, owner))
+  transaction.delete(bucketOwnerKey(listId, owner))
+  if (owner.rest === 'none') transaction.delete(quarantineKey(listId))
+}
+
+/** The bytes were found whole. */
+export async function endQuarantine(kv: KeyValue, listId: string): Promise<void> {
+  for (;;) {
+    const isOver = await kv.transact(async (transaction) => {
+      const all = rangeOf(metaKey(allOwners, listId))
+      const rows = await transaction.range({ ...all, limit: limits.quarantineListMax })
+      for (const { key: row } of rows) {
+        const { versionId, bucketId } = partsOf(row)
+        transaction.delete(row)
+        transaction.delete(bucketOwnerKey(listId, { versionId, bucketId }))
+      }
+      if (rows.length === limits.quarantineListMax) return false
+      transaction.delete(quarantineKey(listId))
+      return true
+    })
+    if (isOver) return
+  }
+}
+
+export type QuarantineReport = {
+  readonly listCount: number
+  readonly versions: readonly QuarantinedVersion[]
+}
+
+/** At most `limit` of both, in the order of their lists. A row that cannot be read counts, but names nobody. */
+export async function readQuarantine(reader: KeyValueReader, limit: number): Promise<QuarantineReport> {
+  const lists = await reader.range({ ...rangeOf(allLists), limit })
   const versions: QuarantinedVersion[] = []
-  for (const { key, value } of rows) {
-    try {
-      versions.push(codec.decode(key, value))
-    } catch (error) {
-      if (!(error instanceof CorruptRecordError)) throw error
+  for (const list of lists) {
+    if (versions.length >= limit) break
+    const found = decoded(listCodec, list)
+    if (found === null) continue
+    const [, listId = ''] = parseMetaKey(list.key)
+    const owners = await reader.range({
+      ...rangeOf(metaKey(allOwners, listId)),
+      limit: limit - versions.length,
+    })
+    for (const owner of owners) {
+      const key = decoded(ownerCodec, owner)?.key
+      const { versionId, bucketId } = partsOf(owner.key)
+      if (key !== undefined) versions.push({ ...found, bucketId, key, versionId })
     }
   }
-  return { listCount: rows.length, versions }
+  return { listCount: lists.length, versions }
+}
+
+/** What a bucket has in quarantine, at most `limit`; `versions`: those whose rows can be read. */
+export async function readQuarantineOf(
+  reader: KeyValueReader,
+  bucketId: BucketId,
+  limit: number,
+): Promise<{ readonly versionCount: number; readonly versions: readonly QuarantinedVersion[] }> {
+  const rows = await reader.range({ ...rangeOf(bucketPrefix(bucketId)), limit })
+  const lists = await reader.getMany(rows.map(({ key }) => quarantineKey(parseMetaKey(key)[2] ?? '')))
+  const versions: QuarantinedVersion[] = []
+  rows.forEach((row, index) => {
+    const [, , listId = '', versionId = ''] = parseMetaKey(row.key)
+    const found = decoded(listCodec, { key: quarantineKey(listId), value: lists[index] ?? null })
+    const key = decoded(ownerCodec, row)?.key
+    if (found !== null && key !== undefined) versions.push({ ...found, bucketId, key, versionId })
+  })
+  return { versionCount: rows.length, versions }
+}
+
+/** Whether every version of a quarantined list has a row of its own. */
+export async function areOwnersKnown(reader: KeyValueReader): Promise<boolean> {
+  if (await isQuarantineEmpty(reader)) return true
+  const value = await reader.get(searchKey)
+  return decoded(searchCodec, { key: searchKey, value })?.state === 'known'
+}
+
+/** False: they are known already. */
+export async function beginOwnerSearch(kv: KeyValue): Promise<boolean> {
+  if (await areOwnersKnown(kv)) return false
+  await kv.transact(async (transaction) => putSearch(transaction, 'searching'))
+  return true
+}
+
+/** False: bytes with several owners came into quarantine meanwhile. */
+export function endOwnerSearch(kv: KeyValue): Promise<boolean> {
+  return kv.transact(async (transaction) => {
+    if ((await transaction.get(searchKey)) === null) return false
+    putSearch(transaction, 'known')
+    return true
+  })
+}
+
+async function isQuarantineEmpty(reader: KeyValueReader): Promise<boolean> {
+  return (await reader.range({ ...rangeOf(allLists), limit: 1 })).length === 0
+}
+
+function putSearch(transaction: KeyValueTransaction, state: 'searching' | 'known'): void {
+  transaction.put(searchKey, searchCodec.encode(searchKey, { state }))
+}
+
+function partsOf(ownerRow: Uint8Array): Omit<Owner, 'key'> & { readonly versionId: VersionId } {
+  const [, , versionId = '', bucketId = ''] = parseMetaKey(ownerRow)
+  return { versionId, bucketId }
+}
+
+/** null: not there, or not to be read. */
+function decoded<T>(codec: RowCodec<T>, { key, value }: { key: Uint8Array; value: Entry['value'] | null }) {
+  if (value === null) return null
+  try {
+    return codec.decode(key, value)
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error
+    return null
+  }
 }

@@ -125,7 +125,7 @@ export type VersionAddress = {
   readonly versionId: string | null
 }
 
-/** A version whose bytes the scrub found damaged: the first it met of those that share them. */
+/** A version whose bytes were found damaged, in itself or in another version that shares them. */
 export type QuarantinedVersion = {
   readonly bucketId: string
   readonly key: string
@@ -326,13 +326,20 @@ export type BucketDenial = {
   readonly count: number
 }
 
-/** What the scrub found of a bucket. */
+/** What scrubs and reads found of a bucket. */
 export type BucketIntegrity = {
-  /** Wall time of the end of the last pass over the volume; null: none has ended yet. */
+  /** Wall time of the end of the last pass over the volume; null: none ended that began after the bucket was made. */
   readonly lastScrubMs: EpochMs | null
-  /** Versions anywhere on the volume whose records cannot be read: whose they are is not known for all. */
+  /**
+   * Versions anywhere on the volume whose records cannot be read, whose they are is not known for all: of the last pass, or
+   * of the one that goes on if those are more.
+   */
   readonly unreadableCount: number
-  /** Of this bucket, among the first limits.quarantineListMax of the volume. */
+  /** `searching`: bytes are in quarantine, and which other versions have them is still looked for. */
+  readonly owners: 'known' | 'searching'
+  /** At most limits.quarantineListMax. */
+  readonly quarantinedCount: number
+  /** Those whose rows can be read. */
   readonly quarantined: readonly QuarantinedVersion[]
 }
 

@@ -10,11 +10,19 @@ import type { Log } from '../lib/log.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { decodeVersion } from './codec.ts'
-import { CorruptRecordError, count, instant, matching, nullable, shape } from './fields.ts'
+import { CorruptRecordError, count, instant, matching, nullable, orAbsent, shape } from './fields.ts'
 import { keyAfter, metaKey, rangeOf, tablePrefix } from './keys.ts'
 import type { Entry, KeyValue, KeyValueReader } from './kv/contract.ts'
-import { isQuarantined, leaveQuarantine, quarantine, readQuarantine } from './quarantine.ts'
-import type { BucketId, ObjectData, VersionRecord } from './records.ts'
+import {
+  areOwnersKnown,
+  endQuarantine,
+  isQuarantined,
+  quarantine,
+  readQuarantine,
+  readQuarantineOf,
+} from './quarantine.ts'
+import { findOwners } from './quarantine-owners.ts'
+import type { BucketRecord, ObjectData, VersionRecord } from './records.ts'
 import type { BucketIntegrity } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
 import type { Scrub } from './store.ts'
@@ -25,11 +33,18 @@ type ScrubOptions = {
   readonly bodies: Pick<Bodies, 'open'>
   readonly clock: Clock
   readonly log: Log
+  /** What a restart reads again at most, and one object more. */
+  readonly unsavedBytesMax: number
 }
 
 type ScrubRecord = {
   /** Wall time; null: no pass has ended yet. */
   readonly lastEndedMs: EpochMs | null
+  /** When that pass began. null beside an end: an earlier release wrote this row. */
+  readonly lastBeganMs: EpochMs | null
+  readonly lastUnreadableCount: number
+  /** Of the pass that goes on; null: none does. */
+  readonly beganMs: EpochMs | null
   /** Hex of the row of the version that was read last in the pass that goes on; null: none does. */
   readonly cursor: string | null
   readonly versionCount: number
@@ -43,6 +58,9 @@ const codec = rowCodec<ScrubRecord>(
   'scrub',
   shape({
     lastEndedMs: nullable(instant),
+    lastBeganMs: orAbsent(nullable(instant), null),
+    lastUnreadableCount: orAbsent(count, 0),
+    beganMs: orAbsent(nullable(instant), null),
     cursor: nullable(matching(/^[0-9a-f]+$/)),
     versionCount: count,
     readBytes: count,
@@ -50,33 +68,77 @@ const codec = rowCodec<ScrubRecord>(
   }),
 )
 const nothing = { cursor: null, versionCount: 0, readBytes: 0, unreadableCount: 0 }
+const never: ScrubRecord = {
+  lastEndedMs: null,
+  lastBeganMs: null,
+  lastUnreadableCount: 0,
+  beganMs: null,
+  ...nothing,
+}
 
 export function createScrub(options: ScrubOptions): Scrub {
   const { kv, clock } = options
+  let running: Pass | null = null
+  const run: Scrub['run'] = async (signal, bytesPerSecond) => {
+    await findOwners(kv, signal)
+    const record = await readScrub(kv)
+    if (!isDue(record, clock.wallMs())) return false
+    const fresh = { ...record, ...nothing, beganMs: clock.wallMs() }
+    running = new Pass(options, record.cursor === null ? fresh : record, { signal, bytesPerSecond })
+    return running.run()
+  }
   return {
     async run(signal, bytesPerSecond) {
-      const record = await readScrub(kv)
-      const { cursor, lastEndedMs } = record
-      const isResumed = cursor !== null
-      const sinceMs = lastEndedMs === null ? limits.scrubIntervalMs : Math.abs(clock.wallMs() - lastEndedMs)
-      if (!isResumed && sinceMs < limits.scrubIntervalMs) return false
-      const start = isResumed ? record : { ...record, ...nothing }
-      return runPass(new Pass(options, start, { signal, bytesPerSecond }), signal)
+      try {
+        return await run(signal, bytesPerSecond)
+      } catch (error) {
+        if (signal.aborted) return false
+        throw error
+      } finally {
+        running = null
+      }
     },
     async report() {
-      const { cursor: _cursor, ...counts } = await readScrub(kv)
+      // The row is as old as the last page.
+      const record = running?.record ?? (await readScrub(kv))
       const { listCount, versions } = await readQuarantine(kv, limits.quarantineListMax)
-      return { ...counts, quarantinedCount: listCount, quarantined: versions }
+      return {
+        lastEndedMs: record.lastEndedMs,
+        versionCount: record.versionCount,
+        readBytes: record.readBytes,
+        unreadableCount: unreadableOf(record),
+        quarantinedCount: listCount,
+        quarantined: versions,
+      }
     },
   }
 }
 
-/** What the passes found of one bucket. */
-export async function readIntegrity(reader: KeyValueReader, bucketId: BucketId): Promise<BucketIntegrity> {
-  const { lastEndedMs, unreadableCount } = await readScrub(reader)
-  const { versions } = await readQuarantine(reader, limits.quarantineListMax)
-  const quarantined = versions.filter((version) => version.bucketId === bucketId)
-  return { lastScrubMs: lastEndedMs, unreadableCount, quarantined }
+/** What is known of one bucket's bytes. */
+export async function readIntegrity(
+  reader: KeyValueReader,
+  { id, createdMs }: Pick<BucketRecord, 'id' | 'createdMs'>,
+): Promise<BucketIntegrity> {
+  const record = await readScrub(reader)
+  const isScrubbed = record.lastBeganMs !== null && createdMs <= record.lastBeganMs
+  const { versionCount, versions } = await readQuarantineOf(reader, id, limits.quarantineListMax)
+  return {
+    lastScrubMs: isScrubbed ? record.lastEndedMs : null,
+    unreadableCount: unreadableOf(record),
+    owners: (await areOwnersKnown(reader)) ? 'known' : 'searching',
+    quarantinedCount: versionCount,
+    quarantined: versions,
+  }
+}
+
+function isDue({ cursor, lastEndedMs, lastBeganMs }: ScrubRecord, nowMs: EpochMs): boolean {
+  if (cursor !== null || lastEndedMs === null || lastBeganMs === null) return true
+  return Math.abs(nowMs - lastEndedMs) >= limits.scrubIntervalMs
+}
+
+/** What the last pass met is there until the next one ends without meeting it. */
+function unreadableOf({ lastUnreadableCount, unreadableCount }: ScrubRecord): number {
+  return Math.max(lastUnreadableCount, unreadableCount)
 }
 
 /** Unreadable is as good as none: nothing is decided by it. */
@@ -88,16 +150,7 @@ async function readScrub(reader: KeyValueReader): Promise<ScrubRecord> {
       found.push(codec.decode(scrubKey, value))
     })
   }
-  return found[0] ?? { lastEndedMs: null, ...nothing }
-}
-
-async function runPass(pass: Pass, signal: AbortSignal): Promise<boolean> {
-  try {
-    return await pass.run()
-  } catch (error) {
-    if (signal.aborted) return false
-    throw error
-  }
+  return found[0] ?? never
 }
 
 type Pace = { readonly signal: AbortSignal; readonly bytesPerSecond: number }
@@ -107,33 +160,69 @@ class Pass {
   readonly #signal: AbortSignal
   readonly #bytesPerSecond: number
   #record: ScrubRecord
+  #savedBytes: number
+  #ownersSoughtMs: number
   /** Bytes that are read, but not yet waited for. */
   #owedBytes = 0
 
   constructor(options: ScrubOptions, record: ScrubRecord, pace: Pace) {
     this.#options = options
     this.#record = record
+    this.#savedBytes = record.readBytes
+    this.#ownersSoughtMs = options.clock.uptimeMs()
     this.#signal = pace.signal
     this.#bytesPerSecond = pace.bytesPerSecond
   }
 
+  /** As far as it has come; `readBytes` also of what is being read. */
+  get record(): ScrubRecord {
+    return this.#record
+  }
+
+  /** False: by the signal. Throws the signal's reason once it is aborted. */
   async run(): Promise<boolean> {
     const { kv, clock } = this.#options
     const { from, to } = rangeOf(tablePrefix('version'))
     const { cursor } = this.#record
     let next = cursor === null ? from : keyAfter(Buffer.from(cursor, 'hex'))
     for (;;) {
-      if (this.#signal.aborted) return false
       const page = await kv.range({ from: next, to, limit: limits.scrubPageMax })
-      for (const entry of page) await this.#look(entry)
+      for (const entry of page) {
+        if (this.#signal.aborted) return false
+        await this.#look(entry)
+        const unsavedBytes = this.#record.readBytes - this.#savedBytes
+        if (unsavedBytes >= this.#options.unsavedBytesMax) await this.#writeCursor(entry)
+      }
       const last = page.at(-1)
       if (last === undefined || page.length < limits.scrubPageMax) break
       next = keyAfter(last.key)
-      await this.#write({ ...this.#record, cursor: Buffer.from(last.key).toString('hex') })
+      await this.#writeCursor(last)
+      await this.#findOwners(limits.scrubOwnersIntervalMs)
       await pause(limits.scrubPauseMs, undefined, { signal: this.#signal })
     }
-    await this.#write({ ...this.#record, cursor: null, lastEndedMs: clock.wallMs() })
+    await this.#findOwners(0)
+    const { beganMs, unreadableCount } = this.#record
+    await this.#write({
+      ...this.#record,
+      lastEndedMs: clock.wallMs(),
+      lastBeganMs: beganMs,
+      lastUnreadableCount: unreadableCount,
+      beganMs: null,
+      cursor: null,
+    })
     return true
+  }
+
+  #writeCursor({ key }: Entry): Promise<void> {
+    return this.#write({ ...this.#record, cursor: Buffer.from(key).toString('hex') })
+  }
+
+  /** A walk over all records: not after every page that found something. */
+  async #findOwners(intervalMs: number): Promise<void> {
+    const { kv, clock } = this.#options
+    if (clock.uptimeMs() - this.#ownersSoughtMs < intervalMs) return
+    await findOwners(kv, this.#signal)
+    this.#ownersSoughtMs = clock.uptimeMs()
   }
 
   async #look({ key, value }: Entry): Promise<void> {
@@ -160,7 +249,7 @@ class Pass {
       const isThere = await quarantine(kv, version, { foundMs: clock.wallMs(), problem })
       if (isThere) log.error({ versionId, problem }, 'a version is damaged: its reads are refused')
     } else if (await isQuarantined(kv, listId)) {
-      await kv.transact(async (transaction) => leaveQuarantine(transaction, listId))
+      await endQuarantine(kv, listId)
       log.info({ versionId }, 'the bytes of a version are whole again')
     }
   }
@@ -182,6 +271,7 @@ class Pass {
 
   async #write(record: ScrubRecord): Promise<void> {
     this.#record = record
+    this.#savedBytes = record.readBytes
     await this.#options.kv.transact(async (transaction) => {
       transaction.put(scrubKey, codec.encode(scrubKey, record))
     })

@@ -270,13 +270,14 @@ export interface Lifecycle {
 export type ScrubReport = {
   /** Wall time; null: no pass has ended yet. */
   readonly lastEndedMs: EpochMs | null
-  /** Of the pass that goes on, or of the last one. */
+  /** Of the pass that goes on, or of the last one; to the byte in the process that scrubs. */
   readonly versionCount: number
   readonly readBytes: number
+  /** Of the last pass, or of the one that goes on if those are more. */
   readonly unreadableCount: number
   /** Lists of bodies, at most limits.quarantineListMax. */
   readonly quarantinedCount: number
-  /** Those whose rows can be read. */
+  /** The versions that have them, at most as many; those whose rows can be read. */
   readonly quarantined: readonly QuarantinedVersion[]
 }
 

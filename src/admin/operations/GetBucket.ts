@@ -71,11 +71,10 @@ function denialDocument({ trustedMs, ...denial }: BucketDenial) {
 }
 
 /** Names a few of the damaged versions, and counts all that are known. */
-function integrityDocument({ lastScrubMs, unreadableCount, quarantined }: BucketIntegrity) {
+function integrityDocument({ lastScrubMs, quarantined, ...known }: BucketIntegrity) {
   return {
     lastScrub: lastScrubMs === null ? null : formatIso(lastScrubMs),
-    unreadableCount,
-    quarantinedCount: quarantined.length,
+    ...known,
     quarantined: quarantined
       .slice(0, limits.quarantinedNamedMax)
       .map(({ key, versionId, problem }) => ({ key, versionId, problem })),

@@ -25,6 +25,8 @@ export function integrityVerified(view: OwnedView): WantedCondition {
   if (integrity.quarantinedCount > 0) {
     return { type, status: 'False', reason: 'Quarantined', message: quarantineMessage(integrity) }
   }
+  if (integrity.owners === 'searching')
+    return { type, status: 'Unknown', reason: 'DamageUnassigned', message: null }
   if (integrity.unreadableCount > 0)
     return { type, status: 'Unknown', reason: 'UnreadableVersions', message: null }
   if (integrity.lastScrub === null) return { type, status: 'Unknown', reason: 'NotScrubbed', message: null }

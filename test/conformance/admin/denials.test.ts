@@ -33,6 +33,7 @@ test('GetBucket: the last denials by lock and by permission, newest first, by wh
   expect(document['integrity']).toEqual({
     lastScrub: null,
     unreadableCount: 0,
+    owners: 'known',
     quarantinedCount: 0,
     quarantined: [],
   })

@@ -164,8 +164,9 @@ describe.each(engines)('content on $name', (engine) => {
 
   test('detach: twice for one version, is an error and writes nothing', async () => {
     const { content } = await list([10])
-    await rig.kv.transact((transaction) => detach(transaction, content, 'V1'))
-    const again = rig.kv.transact((transaction) => detach(transaction, content, 'V1'))
+    const owner = { bucketId: '0'.repeat(16), key: 'a', versionId: 'V1' }
+    await rig.kv.transact((transaction) => detach(transaction, content, owner))
+    const again = rig.kv.transact((transaction) => detach(transaction, content, owner))
     await expect(again).rejects.toBeInstanceOf(CorruptRecordError)
     expect(await rig.kv.range({ ...rangeOf(listRefPrefix(content.listId)), limit: 5 })).toEqual([])
   })

@@ -4,13 +4,34 @@ import { expect } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { shardOf } from '../../../src/store/bodies/body-id.ts'
+import type { KeyValue } from '../../../src/store/kv/contract.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
+import type { BucketIntegrity } from '../../../src/store/requests.ts'
 import { createScrub } from '../../../src/store/scrub.ts'
+import type { Scrub } from '../../../src/store/store.ts'
 import { actor, always, type Engine, noLock, openRig, type Rig } from './rig.ts'
 
 /** Bytes that lie in a file. */
 export const large = 'x'.repeat(limits.inlineBodyBytesMax + 1)
 const never = new AbortController().signal
+/** Bytes a second. */
+export const unhurried = 1024 ** 3
+
+/** The same store, whose next commit is told. */
+export function tellCommits(kv: KeyValue, committed: () => void): KeyValue {
+  return {
+    get: (key) => kv.get(key),
+    getMany: (keys) => kv.getMany(keys),
+    range: (options) => kv.range(options),
+    snapshot: (read) => kv.snapshot(read),
+    close: () => kv.close(),
+    transact: async (work) => {
+      const result = await kv.transact(work)
+      committed()
+      return result
+    },
+  }
+}
 
 /** Two buckets, `ledger` with an object in a file, and hands to spoil its bytes. */
 export type DamageRig = Rig & {
@@ -23,7 +44,9 @@ export type DamageRig = Rig & {
   readonly repair: (version: VersionRecord) => Promise<void>
   readonly lose: (version: VersionRecord) => Promise<void>
   readonly scrub: (signal?: AbortSignal) => Promise<boolean>
-  readonly report: () => ReturnType<ReturnType<typeof createScrub>['report']>
+  /** A scrub over another view of the rows, that saves its progress so often. */
+  readonly makeScrub: (kv: KeyValue, unsavedBytesMax?: number) => Scrub
+  readonly integrity: (bucket: string) => Promise<BucketIntegrity | undefined>
   /** Names what a bucket has in quarantine, as `key versionId`. */
   readonly quarantined: (bucket: string) => Promise<readonly string[]>
 }
@@ -43,8 +66,9 @@ export async function openDamageRig(engine: Engine): Promise<DamageRig> {
     if (result.kind !== 'put') throw new Error(result.kind)
     return result.version
   }
-  const scrub = () =>
-    createScrub({ kv: rig.kv, bodies: rig.context.bodies, clock: rig.clock, log: silentLog })
+  const makeScrub: DamageRig['makeScrub'] = (kv, unsavedBytesMax = limits.scrubUnsavedBytesMax) =>
+    createScrub({ kv, bodies: rig.context.bodies, clock: rig.clock, log: silentLog, unsavedBytesMax })
+  const integrity: DamageRig['integrity'] = async (name) => (await rig.buckets.facts(name))?.integrity
   await createBucket('ledger')
   await createBucket('other')
   const file = await write('ledger', 'file')
@@ -69,10 +93,11 @@ export async function openDamageRig(engine: Engine): Promise<DamageRig> {
     },
     repair: (version) => writeFile(pathOf(version), large),
     lose: (version) => rm(pathOf(version)),
-    scrub: (signal = never) => scrub().run(signal, 1024 ** 3),
-    report: () => scrub().report(),
+    scrub: (signal = never) => makeScrub(rig.kv).run(signal, unhurried),
+    makeScrub,
+    integrity,
     quarantined: async (bucket) => {
-      const found = (await rig.buckets.facts(bucket))?.integrity.quarantined ?? []
+      const found = (await integrity(bucket))?.quarantined ?? []
       return found.map(({ key, versionId }) => `${key} ${versionId}`)
     },
   }

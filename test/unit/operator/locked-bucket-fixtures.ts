@@ -95,6 +95,7 @@ export function factsOf(
     integrity: {
       lastScrub: '2026-11-20T03:00:00.000Z',
       unreadableCount: 0,
+      owners: 'known',
       quarantinedCount: 0,
       quarantined: [],
     },

@@ -34,9 +34,10 @@ const earlier = (different: Different = {}) => settled(snapshotOf(seen(factsOf(c
 const whole = {
   lastScrub: '2026-11-20T03:00:00.000Z',
   unreadableCount: 0,
+  owners: 'known',
   quarantinedCount: 0,
   quarantined: [],
-}
+} as const
 const damagedVersion = { key: 'ledger/1', versionId: 'V1', problem: 'block 0' }
 const damaged = { ...whole, quarantinedCount: 1, quarantined: [damagedVersion] }
 const denial = {
@@ -75,8 +76,10 @@ describe('ClockSuspect and IntegrityVerified', () => {
     ['a pass without damage', whole, 'True Scrubbed'],
     ['no pass yet', { ...whole, lastScrub: null }, 'Unknown NotScrubbed'],
     ['records that cannot be read', { ...whole, unreadableCount: 1 }, 'Unknown UnreadableVersions'],
+    ['damage that may be of others too', { ...whole, owners: 'searching' }, 'Unknown DamageUnassigned'],
+    ['damage that is known of it', { ...damaged, owners: 'searching' }, 'False Quarantined'],
     ['damage, and no pass yet', { ...damaged, lastScrub: null, unreadableCount: 1 }, 'False Quarantined'],
-  ])('LockedBucket: %s, IntegrityVerified says so', (_title, integrity, expected) => {
+  ] as const)('LockedBucket: %s, IntegrityVerified says so', (_title, integrity, expected) => {
     expect(shownHealth(look({ integrity }).status)).toContain(`IntegrityVerified=${expected}`)
   })
 
