@@ -190,6 +190,7 @@ class FileBodies implements Bodies {
   }
 
   async removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames' | 'traces'> {
+    const path = this.#abandonedPath(stage)
     let hasForeignNames = false
     for await (const name of this.#namesInStage(stage)) {
       if (isBodyId(name)) return 'traces'
@@ -197,7 +198,7 @@ class FileBodies implements Bodies {
     }
     if (hasForeignNames) return 'foreignNames'
     try {
-      await this.#removeStageFolder(this.#abandonedPath(stage))
+      await this.#removeStageFolder(path)
     } catch (error) {
       // Staged between the look and here.
       if (errorCode(error) === 'ENOTEMPTY') return 'traces'
@@ -273,8 +274,9 @@ class FileBodies implements Bodies {
 
   /** Of a folder that cannot be read nothing is resolved, and it is not asked again. */
   async *#namesInStage(stage: AbandonedStage): AsyncIterable<string> {
+    const path = this.#abandonedPath(stage)
     try {
-      yield* namesIn(this.#abandonedPath(stage))
+      yield* namesIn(path)
     } catch (error) {
       throw this.#judged(error)
     }
