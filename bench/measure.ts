@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type ClientParameters, runClient } from './client.ts'
 import type { Sample } from './result.ts'
 import { type RunningServer, type ServerName, startServer } from './servers.ts'
-import type { Versions, Workload } from './workloads.ts'
+import type { Workload } from './workloads.ts'
 
 export type Rounds = {
   readonly rounds: number
@@ -61,17 +61,17 @@ export async function measureWorkload(
   return samples
 }
 
-/** One workload at one server. What it needs before the clock starts is made by a call of its own, whose CPU is not counted. */
+/** One workload at one server. */
 export async function sample(
-  { name, client, fill, removes }: Workload,
+  workload: Workload,
   server: RunningServer,
   round: number,
   seconds: number,
 ): Promise<Sample> {
-  const prefix = fill?.prefix ?? `${name.replaceAll(/\W+/g, '-')}-${round}-`
-  const made = removes === undefined ? {} : await makeVersions(server, prefix, removes)
+  const { name } = workload
+  const parameters = await prepare(workload, server, round)
   const before = server.cpuSeconds()
-  const measured = await runClient(server.endpoint, { ...client, ...made, prefix, seconds })
+  const measured = await runClient(server.endpoint, { ...parameters, seconds })
   const cpuSeconds = server.cpuSeconds() - before
   const { requests, perSecond, p50Ms, p99Ms } = measured
   if (requests === 0) throw new Error(`${name}: ${server.name} answered nothing in ${seconds} s`)
@@ -79,13 +79,17 @@ export async function sample(
   return { workload: name, server: server.name, round, requests, perSecond, p50Ms, p99Ms, cpuSecondsPer1000 }
 }
 
-async function makeVersions(
+/** Makes what the round removes, by a call of its own: its cost is not the round's. Returns the client's parameters. */
+export async function prepare(
+  { name, client, fill, removes }: Workload,
   server: RunningServer,
-  prefix: string,
-  { keys, size, complianceDays }: Versions,
+  round: number,
 ): Promise<ClientParameters> {
+  const prefix = fill?.prefix ?? `${name.replaceAll(/\W+/g, '-')}-${round}-`
+  if (removes === undefined) return { ...client, prefix }
+  const { keys, size, complianceDays } = removes
   const versions = join(server.directory, 'versions.json')
   const given = { keys, size, concurrency: 32, 'compliance-days': complianceDays }
   await runClient(server.endpoint, { workload: 'versions', prefix, versions, ...given })
-  return { versions }
+  return { ...client, prefix, versions }
 }

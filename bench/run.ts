@@ -5,16 +5,16 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { runClient } from './client.ts'
+import { fillAll, small } from './fill.ts'
 import { measureLimits } from './limits.ts'
 import { loadNow, measureMachine } from './machine.ts'
 import { measureWorkload, say, startAll } from './measure.ts'
 import { costTable, describeRun, table } from './report.ts'
 import { dated, type Result, type Sample } from './result.ts'
-import type { RunningServer, ServerName } from './servers.ts'
+import type { ServerName } from './servers.ts'
 import { measureFlushes, measureSlow } from './strace.ts'
 import { isGatePassed, summaryOf, verdictsOf } from './targets.ts'
-import { fills, slowFlushWorkloads, type Workload, workloads } from './workloads.ts'
+import { slowFlushWorkloads, type Workload, workloads } from './workloads.ts'
 
 type Options = {
   readonly servers: readonly ServerName[]
@@ -28,7 +28,6 @@ type Options = {
 }
 
 const serverNames = ['holdfast', 'minio', 'versitygw'] as const
-const mib = 1024 ** 2
 /** What a round costs beside its time: the client's start, and keys that are there before the clock starts. */
 const roundOverheadSeconds = 0.6
 
@@ -89,20 +88,6 @@ function expectedSeconds(
   return servers.length * (fill + rounds * round * (count + slow) + 6 * round) + 10
 }
 
-/** A workload for a machine that has other things to do: as few requests, keys and bytes as it can have. */
-function small(workload: Workload): Workload {
-  const { client, fill, removes } = workload
-  const size = Math.min(Number(client['size'] ?? 0), client['workload'] === 'multipart' ? 16 * mib : mib)
-  const concurrency = Math.min(Number(client['concurrency']), 8)
-  const keys = fill === undefined ? 100 : smallKeys(fill.keys)
-  const made = removes === undefined ? {} : { removes: { ...removes, keys: Math.min(removes.keys, 100) } }
-  return { ...workload, ...made, client: { ...client, keys, size, concurrency, requests: 8 } }
-}
-
-function smallKeys(keys: number): number {
-  return Math.min(keys, keys > 2000 ? 1100 : 4)
-}
-
 async function measure(
   options: Options,
   chosen: readonly Workload[],
@@ -126,23 +111,6 @@ async function measure(
   samples.push(...(await measureSlow(options.servers, options, slow, join(directory, 'slow'))))
   const machine = { ...begun, loadAtEnd: loadNow() }
   return { ...dated(), machine, limits, rounds, seconds, samples, flushes, memory }
-}
-
-async function fillAll(server: RunningServer, chosen: readonly Workload[], isSmoke: boolean): Promise<void> {
-  for (const { prefix, keys, size: fullSize } of Object.values(fills)) {
-    if (!chosen.some(({ fill }) => fill?.prefix === prefix)) continue
-    const count = isSmoke ? smallKeys(keys) : keys
-    const size = isSmoke ? Math.min(fullSize, mib) : fullSize
-    const concurrency = Math.min(32, count)
-    await runClient(server.endpoint, {
-      workload: 'fill',
-      prefix,
-      keys: count,
-      size,
-      concurrency,
-      seconds: 600,
-    })
-  }
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))

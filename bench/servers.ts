@@ -25,6 +25,7 @@ export type StartOptions = {
   readonly directory: string
   /** A program that runs the server, e.g. strace with its arguments; none if left out. */
   readonly under?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export const credentials = { accessKeyId: 'BENCHEXAMPLE', secretAccessKey: 'bench-secret-key-for-this-run' }
@@ -40,7 +41,8 @@ const root = join(import.meta.dirname, '..')
 const startMsMax = 120_000
 
 /** Errors: the server has not been built, does not start, or ends. */
-export async function startServer({ name, directory, under = [] }: StartOptions): Promise<RunningServer> {
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  const { name, directory, under = [] } = options
   mkdirSync(directory, { recursive: true })
   const port = await freePort()
   const { command, environment } = await launchOf(name, directory, port)
@@ -49,7 +51,7 @@ export async function startServer({ name, directory, under = [] }: StartOptions)
   const child = spawn(program, parameters, {
     cwd: root,
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...environment },
+    env: { ...process.env, ...environment, ...options.environment },
   })
   // Nobody else would end it.
   process.once('exit', () => child.kill('SIGKILL'))
