@@ -1,4 +1,5 @@
-/** What docs/OPERATIONS.md promises of the disk: the flushes of each request, out of the table that the rig is driven by. */
+/** What docs/OPERATIONS.md promises of the disk: the flushes of each request and chore, out of the tables that the rig is driven by. */
+import { chores } from './crash/chores.ts'
 import { type Flush, mutations } from './crash/mutations.ts'
 import { table } from './markdown.ts'
 
@@ -25,9 +26,12 @@ ${table(
   mutations.map((mutation) => [mutation.name, mutation.flushes.join(', ')]),
 )}
 
-What servers do by themselves has its own order:
+What servers do by themselves, in this order; a commit is the flush of the store’s pages, then that of its root. \`test/crash/every-chore-step.test.ts\` stops each
+at every step, too.
 
-- The clock’s mark, what a policy asks for existing versions, what rules of the lifecycle remove, what a scrub puts aside and records that count refusals are commits like any other: store pages, store root.
-- Garbage: the file of a body goes only after the commit that made it waste. It is unlinked, its folder is flushed, and only then a commit takes away its rows.
-- Recovery at a start: what no commit names is unlinked and its folder flushed, then the name in the stage goes; the emptied stage is removed and the folder of stages flushed.
-- The ballast is written and flushed under another name, renamed, and the folder of the volume flushed; giving it up is an unlink and that flush.`
+${table(
+  ['Work', 'Steps'],
+  chores.map((chore) => [chore.name, chore.steps.join(', ')]),
+)}
+
+Garbage goes only after the commit that made it waste: it is unlinked, its folder flushed, and only then a commit takes away its rows.`

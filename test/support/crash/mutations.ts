@@ -1,7 +1,8 @@
 /** Every request that writes to a volume, once for each way to the disk: what the durability contract is tested with. */
 import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
-import { type AdminSend, sendAdmin } from '../admin.ts'
+import { limits } from '../../../src/lib/limits.ts'
+import { type AdminSend, applyDocument, sendAdmin } from '../admin.ts'
 import { policyDocument } from '../bucket-policy.ts'
 import { formRequest } from '../form.ts'
 import type { Answer, SendOptions } from '../s3-client.ts'
@@ -95,11 +96,30 @@ async function begun(server: TestServer, key: string): Promise<{ readonly upload
   return { uploadId: (await answered(server, 200, options)).element('UploadId') ?? '' }
 }
 
+/** Of the first part alone. */
+async function complete(server: TestServer, key: string, partCount: number): Promise<MutationRequest> {
+  const query = await begun(server, key)
+  const etags: string[] = []
+  for (let partNumber = 1; partNumber <= partCount; partNumber += 1) {
+    const part = { ...put(key, 10), query: { ...query, partNumber: String(partNumber) } }
+    etags.push(String((await answered(server, 200, part)).headers['etag']))
+  }
+  const body =
+    '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>' +
+    `<ETag>${etags[0]}</ETag></Part></CompleteMultipartUpload>`
+  return s3({ method: 'POST', path: `/${mutationsBucket}/${key}`, query, body })
+}
+
 const remove = (key: string, versionId: string): SendOptions => ({
   method: 'DELETE',
   path: `/${mutationsBucket}/${key}`,
   query: { versionId },
 })
+
+function removeMany(objects: readonly string[]): SendOptions {
+  const body = `<Delete>${objects.join('')}</Delete>`
+  return document({ method: 'POST', path: `/${mutationsBucket}`, query: { delete: '' }, body })
+}
 
 const bucketRequest = (method: string, name: string, body?: string): SendOptions => {
   const options = { method, path: `/${mutationsBucket}`, query: { [name]: '' } }
@@ -134,6 +154,16 @@ const objectMutations: readonly Mutation[] = [
   {
     ...{ name: 'PutObject of 1 MiB', operation: 'PutObject', status: 200, flushes: file },
     prepare: async () => s3(put('file', 1024 ** 2)),
+  },
+  {
+    ...{ name: 'PutObject over a null version in a file', operation: 'PutObject' },
+    ...{ status: 200, flushes: file },
+    prepare: async (server) => {
+      await answered(server, 200, { method: 'PUT', path: '/unversioned' })
+      const options = { method: 'PUT', path: '/unversioned/key', body: Buffer.alloc(fileBytes, 'first') }
+      await answered(server, 200, options)
+      return s3({ ...options, body: Buffer.alloc(fileBytes, 'second') })
+    },
   },
   {
     ...{ name: 'PutObjectLegalHold ON', operation: 'PutObjectLegalHold', status: 200, flushes: commit },
@@ -202,15 +232,20 @@ const objectMutations: readonly Mutation[] = [
   {
     ...{ name: 'DeleteObjects', operation: 'DeleteObjects', status: 200, flushes: commit },
     prepare: async (server) => {
-      const keys = ['many-1', 'many-2']
       const objects: string[] = []
-      for (const key of keys) {
+      for (const key of ['many-1', 'many-2']) {
         const versionId = await version(server, key)
         objects.push(`<Object><Key>${key}</Key><VersionId>${versionId}</VersionId></Object>`)
       }
-      const body = `<Delete>${objects.join('')}</Delete>`
-      const path = `/${mutationsBucket}`
-      return s3(document({ method: 'POST', path, query: { delete: '' }, body }))
+      return s3(removeMany(objects))
+    },
+  },
+  {
+    ...{ name: `DeleteObjects of more than ${limits.deleteObjectsPerTransactionMax} keys` },
+    ...{ operation: 'DeleteObjects', status: 200, flushes: [...commit, ...commit] },
+    prepare: async () => {
+      const keys = Array.from({ length: limits.deleteObjectsPerTransactionMax + 1 }, (_, index) => index)
+      return s3(removeMany(keys.map((index) => `<Object><Key>marked-${index}</Key></Object>`)))
     },
   },
 ]
@@ -254,15 +289,12 @@ const uploadMutations: readonly Mutation[] = [
   {
     ...{ name: 'CompleteMultipartUpload', operation: 'CompleteMultipartUpload' },
     ...{ status: 200, flushes: commit },
-    prepare: async (server) => {
-      const query = await begun(server, 'complete')
-      const part = { ...put('complete', 10), query: { ...query, partNumber: '1' } }
-      const etag = String((await answered(server, 200, part)).headers['etag'])
-      const body =
-        '<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>' +
-        `<ETag>${etag}</ETag></Part></CompleteMultipartUpload>`
-      return s3({ method: 'POST', path: `/${mutationsBucket}/complete`, query, body })
-    },
+    prepare: (server) => complete(server, 'complete', 1),
+  },
+  {
+    ...{ name: 'CompleteMultipartUpload that leaves a part out', operation: 'CompleteMultipartUpload' },
+    ...{ status: 200, flushes: commit },
+    prepare: (server) => complete(server, 'complete-less', 2),
   },
 ]
 
@@ -293,6 +325,17 @@ const bucketMutations: readonly Mutation[] = [
   {
     ...{ name: 'CreateBucket', operation: 'CreateBucket', status: 200, flushes: commit },
     prepare: async () => s3({ method: 'PUT', path: '/another-bucket' }),
+  },
+  {
+    ...{ name: 'a PutObject refused by a quota', operation: 'PutObject', status: 403, flushes: commit },
+    prepare: async (server) => {
+      const lead = { method: 'POST', path: '/v1/leadership', document: { holder: 'test' } }
+      const epoch = Number((await sendAdmin(server, lead)).document['epoch'])
+      const path = '/v1/buckets/narrow'
+      const document = applyDocument({ quotaBytes: 100, requireChecksum: false })
+      expect((await sendAdmin(server, { method: 'PUT', path, document, epoch })).status).toBe(200)
+      return s3({ method: 'PUT', path: '/narrow/key', body: Buffer.alloc(101) })
+    },
   },
   {
     ...{ name: 'DeleteBucket', operation: 'DeleteBucket', status: 204, flushes: commit },

@@ -47,9 +47,13 @@ export async function walkSteps(
       const held = faults.held()
       if (held === null && sent.isDone) break
       if (held !== null) {
-        const copy = join(directory, String(steps.length))
-        copyVolume(dataDirectory, copy)
-        steps.push({ name: nameOf(held, dataDirectory), process: held.process, copy })
+        const name = nameOf(held, dataDirectory)
+        const last = steps.at(-1)
+        // The ballast is in no copy: a step of it leaves the volume as it was.
+        const isSame = last !== undefined && name === ballastWritten && last.name === name
+        const copy = isSame ? last.copy : join(directory, String(steps.length))
+        if (!isSame) copyVolume(dataDirectory, copy)
+        steps.push({ name, process: held.process, copy })
         faults.release()
       }
       await delay(1)
@@ -61,9 +65,9 @@ export async function walkSteps(
 }
 
 /** The ballast is room and nothing else; the lock of LMDB is the living processes'. */
-function copyVolume(from: string, to: string): void {
-  const left = new Set(['ballast', 'lock.mdb'])
-  cpSync(from, to, { recursive: true, filter: (path) => !left.has(basename(path)) })
+export function copyVolume(from: string, to: string): void {
+  const isLeft = (name: string) => name.startsWith('ballast') || name === 'lock.mdb'
+  cpSync(from, to, { recursive: true, filter: (path) => !isLeft(basename(path)) })
 }
 
 function nameOf({ call, place }: Held, dataDirectory: string): string {
@@ -76,7 +80,10 @@ function nameOf({ call, place }: Held, dataDirectory: string): string {
 const body = /^\/stage\/[^/]+\/[0-9a-f]{32}$/
 const store = /^\/kv\/data\.mdb$/
 
-/** Every step that a request makes. One that is not here has no name, and the test that lists them says so. */
+const ballast = /^\/ballast\.[^/]+$/
+const ballastWritten = 'ballast written'
+
+/** Every step that a server makes. One that is not here has no name, and the test that lists them says so. */
 const stepNames: readonly { readonly call: string; readonly path: RegExp; readonly name: string }[] = [
   { call: 'create', path: body, name: 'body opened' },
   { call: 'write', path: body, name: 'body bytes written' },
@@ -90,16 +97,36 @@ const stepNames: readonly { readonly call: string; readonly path: RegExp; readon
   { call: 'sync', path: store, name: 'store pages flushed' },
   { call: 'write synchronous', path: store, name: 'store root written' },
   { call: 'unlink', path: body, name: 'stage name removed' },
+  { call: 'unlink', path: /^\/bodies\/\w\w\/\w\w\/[0-9a-f]{32}$/, name: 'body removed' },
+  { call: 'mkdir', path: /^\/(stage|bodies|kv)$/, name: 'folder made' },
+  // Its lock is a file that the first process makes whole; it has no data.
+  { call: 'create', path: /^\/kv\/(lock|data)\.mdb(\.\w+)?$/, name: 'store opened' },
+  { call: 'write', path: /^\/kv\/lock\.mdb\.\w+$/, name: 'store opened' },
+  { call: 'sync', path: /^\/kv(\/lock\.mdb\.\w+)?$/, name: 'store opened' },
+  { call: 'link', path: /^\/kv\/lock\.mdb$/, name: 'store opened' },
+  { call: 'unlink', path: /^\/kv\/lock\.mdb\.\w+$/, name: 'store opened' },
+  { call: 'truncate', path: /^\/kv\/lock\.mdb$/, name: 'store opened' },
+  { call: 'create', path: /^\/removals\.lock$/, name: 'removals locked' },
+  { call: 'mkdir', path: /^\/stage\/[^/]+$/, name: 'stage made' },
+  { call: 'rmdir', path: /^\/stage\/[^/]+$/, name: 'stage removed' },
+  { call: 'sync', path: /^\/stage$/, name: 'stages flushed' },
+  { call: 'sync', path: /^$/, name: 'volume flushed' },
+  { call: 'create', path: ballast, name: 'ballast opened' },
+  { call: 'write', path: ballast, name: ballastWritten },
+  { call: 'sync', path: ballast, name: 'ballast flushed' },
+  { call: 'rename', path: /^\/ballast$/, name: 'ballast named' },
+  { call: 'unlink', path: /^\/ballast$/, name: 'ballast removed' },
 ]
 
 /**
  * What a volume has become once a server has recovered it: the same text for the same rows and files. `findings` are those of
- * `holdfast verify`, on the volume as it lay and after its recovery.
+ * `holdfast verify`, on the volume as it lay (not where there was none yet) and after its recovery.
  */
 export async function recoveredState(
   directory: string,
+  before: 'volume' | 'none' = 'volume',
 ): Promise<{ readonly state: string; readonly findings: readonly string[] }> {
-  const findings = [...(await offlineFindings(directory))]
+  const findings = before === 'none' ? [] : [...(await offlineFindings(directory))]
   const owner = await openVolumeOwner({ directory, clock: systemClock(), log: silentLog })
   try {
     await owner.store.collectGarbage(AbortSignal.timeout(60_000))
