@@ -1,22 +1,16 @@
 /**
  * `npm run long`: every test file that has a longer variant, one after the other with HOLDFAST_LONG=1, and a summary at the
- * end. Arguments choose files by a part of their path. A file whose parts are missing on the machine fails: a long run is of
+ * end, which is also written into docs/RELIABILITY.md after each file. Arguments choose files by a part of their path. A file whose parts are missing on the machine fails: a long run is of
  * everything. HOLDFAST_SEED, HOLDFAST_RUNS and HOLDFAST_RACES reach the model's files.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import { figuresVariable, type LongOutcome, readFigures, withOutcomes } from './support/long-figures.ts'
 
 const root = join(import.meta.dirname, '..')
 const wanted = process.argv.slice(2)
-
-type Outcome = {
-  readonly file: string
-  readonly passed: number
-  readonly failed: number
-  readonly seconds: number
-}
 
 function longFiles(): readonly string[] {
   return readdirSync(import.meta.dirname, { recursive: true, withFileTypes: true })
@@ -28,9 +22,10 @@ function longFiles(): readonly string[] {
 }
 
 /** Counts what vitest itself recorded, so that a crash of the runner is a failure. */
-function runFile(file: string, folder: string): Outcome {
+function runFile(file: string, folder: string): LongOutcome {
   const report = join(folder, 'report.json')
-  rmSync(report, { force: true })
+  const figuresPath = join(folder, 'figures')
+  for (const path of [report, figuresPath]) rmSync(path, { force: true })
   const started = performance.now()
   const { status } = spawnSync(
     process.execPath,
@@ -42,12 +37,16 @@ function runFile(file: string, folder: string): Outcome {
       `--outputFile.json=${report}`,
       file,
     ],
-    { cwd: root, stdio: 'inherit', env: { ...process.env, HOLDFAST_LONG: '1' } },
+    {
+      cwd: root,
+      stdio: 'inherit',
+      env: { ...process.env, HOLDFAST_LONG: '1', [figuresVariable]: figuresPath },
+    },
   )
   const seconds = Math.round((performance.now() - started) / 1000)
   const { passed, failed } = countsIn(report)
   const isBroken = (status !== 0 || passed === 0) && failed === 0
-  return { file, passed, failed: isBroken ? 1 : failed, seconds }
+  return { file, figures: readFigures(figuresPath), passed, failed: isBroken ? 1 : failed, seconds }
 }
 
 function countsIn(report: string): { readonly passed: number; readonly failed: number } {
@@ -62,9 +61,28 @@ function countsIn(report: string): { readonly passed: number; readonly failed: n
   }
 }
 
+/** At once: the next files may take hours. */
+function writePage(outcome: LongOutcome): void {
+  const page = join(root, 'docs/RELIABILITY.md')
+  const date = new Date().toISOString().slice(0, 16).replace('T', ' ')
+  writeFileSync(page, withOutcomes(readFileSync(page, 'utf8'), { date, commit: commitNow() }, [outcome]))
+}
+
+/** With a plus where sources or tests are not those of the commit. */
+function commitNow(): string {
+  const git = (...parameters: readonly string[]) =>
+    spawnSync('git', parameters, { cwd: root, encoding: 'utf8' }).stdout.trim()
+  const commit = git('rev-parse', '--short', 'HEAD')
+  return git('status', '--porcelain', 'src', 'test') === '' ? commit : `${commit}+`
+}
+
 function main(): number {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-long-'))
-  const outcomes = longFiles().map((file) => runFile(file, folder))
+  const outcomes = longFiles().map((file) => {
+    const outcome = runFile(file, folder)
+    writePage(outcome)
+    return outcome
+  })
   rmSync(folder, { recursive: true })
   for (const { file, passed, failed, seconds } of outcomes) {
     process.stdout.write(`${file}: ${passed} passed, ${failed} failed in ${seconds} s\n`)

@@ -13,6 +13,7 @@ import { killSupervisor, until, workerPids } from '../support/crash/processes.ts
 import { seededRandom } from '../support/crash/random.ts'
 import { expectRecovered, expectServed } from '../support/crash/recovered.ts'
 import { offlineFindings } from '../support/crash/volume-state.ts'
+import { tellFigure } from '../support/long-figures.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 /** To play a failed run again, put the seed that it printed here. */
@@ -86,6 +87,7 @@ describe.each(volumes)(`kill -9 under load, seed ${seed}, volume %i`, (volume, l
     if (kind !== 'one worker') await server.start()
     if ((round + 1) % roundsPerRecount === 0) await expectRecovered(server, ledger)
     else await expectServed(server, ledger)
+    tellFigure('kills', 1)
   })
 })
 

@@ -10,6 +10,7 @@ import { loadKey } from '../support/crash/load-keys.ts'
 import { type PowerCutVolume, preparePowerCutVolume } from '../support/crash/power-cut.ts'
 import { seededRandom } from '../support/crash/random.ts'
 import { expectRecovered } from '../support/crash/recovered.ts'
+import { tellFigure } from '../support/long-figures.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 /** To play a failed run again, put the seed that it printed here. */
@@ -51,6 +52,7 @@ describe(`power cuts under load, seed ${seed}`, () => {
     await volume.restore()
     await server.start()
     await expectRecovered(server, ledger)
+    tellFigure('cuts', 1)
   })
 
   it('the load: locked versions and bodies in files were at stake', () => {

@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, test } from 'vitest'
+import { tellFigure } from '../support/long-figures.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 import { type Command, command } from './commands.ts'
 import { HistoryError, type Rig, runHistory } from './history.ts'
@@ -73,6 +74,7 @@ test("Model: random histories over HTTP, every answer is the model's and nothing
     throw await explained(error, `HOLDFAST_SEED=${seed}:${counterexamplePath ?? '0'}`)
   }
   if (path === undefined && runCount >= usualRunCount) expectTried(rig.tally)
+  tellFigure('histories', details.numRuns)
 })
 
 /** The error with how to see it again and the fewest commands that were found to do. */

@@ -8,6 +8,7 @@ import { decide } from '../../src/lock/rules.ts'
 import type { LegalHoldStatus, LockRequest, Retention } from '../../src/lock/types.ts'
 import { conformance, dayMs, md5 } from '../support/conformance.ts'
 import { seededRandom } from '../support/crash/random.ts'
+import { tellFigure } from '../support/long-figures.ts'
 import { createS3Client, type S3TestClient, type SendOptions } from '../support/s3-client.ts'
 import { lockIn } from './ledger.ts'
 import { type Call, linearize } from './linearize.ts'
@@ -253,6 +254,7 @@ describe('races on two workers', () => {
         })
         for (const found of await Promise.all(batch)) firsts.add(JSON.stringify(found[0]?.action))
       }
+      tellFigure('races', count)
       process.stdout.write(`races: ${count} of ${race.name}, HOLDFAST_SEED=${seed}\n`)
       // A handful may all go the same way.
       const isMany = count >= 50
