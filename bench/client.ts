@@ -1,7 +1,7 @@
 /** Runs the load client: one workload, one server, one result. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { builtProgram, credentials } from './servers.ts'
+import { builtProgram, type RunningServer } from './servers.ts'
 
 export type Measured = {
   readonly requests: number
@@ -20,7 +20,10 @@ const bucket = 'bench'
 let program: string | null = null
 
 /** Errors: the client cannot prepare the workload, or one of its requests was answered in another way than it must be. */
-export async function runClient(endpoint: string, parameters: ClientParameters): Promise<Measured> {
+export async function runClient(
+  { endpoint, credentials }: Pick<RunningServer, 'endpoint' | 'credentials'>,
+  parameters: ClientParameters,
+): Promise<Measured> {
   program ??= builtProgram('bench-client')
   const { accessKeyId, secretAccessKey } = credentials
   const given = { endpoint, bucket, 'access-key': accessKeyId, 'secret-key': secretAccessKey, ...parameters }

@@ -1,6 +1,6 @@
 /** Keys that are there before the first round, and workloads for a machine that has other things to do. */
 import { runClient } from './client.ts'
-import type { RunningServer } from './servers.ts'
+import { isAnswered, type RunningServer } from './servers.ts'
 import { fills, type Workload } from './workloads.ts'
 
 const mib = 1024 ** 2
@@ -12,11 +12,12 @@ export async function fillAll(
   isSmoke: boolean,
 ): Promise<void> {
   for (const { prefix, keys, size: fullSize } of Object.values(fills)) {
-    if (!chosen.some(({ fill }) => fill?.prefix === prefix)) continue
+    const readers = chosen.filter((workload) => workload.fill?.prefix === prefix)
+    if (!readers.some((workload) => isAnswered(server.name, workload))) continue
     const count = isSmoke ? smallKeys(keys) : keys
     const size = isSmoke ? Math.min(fullSize, mib) : fullSize
     const concurrency = Math.min(32, count)
-    await runClient(server.endpoint, {
+    await runClient(server, {
       workload: 'fill',
       prefix,
       keys: count,

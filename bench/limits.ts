@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { safeOptions } from '../src/store/kv/lmdb/environment.ts'
 import { runClient } from './client.ts'
+import { credentials } from './servers.ts'
 
 export type Limits = {
   /** Durable commits of 500 bytes, 32 at a time, with the options that the server opens its store with. */
@@ -49,7 +50,10 @@ async function helloPerSecond(seconds: number): Promise<Limits['helloPerSecond']
   await once(server, 'listening')
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const hello = async (concurrency: number): Promise<number> => {
-    const { perSecond } = await runClient(endpoint, { workload: 'hello', concurrency, seconds })
+    const { perSecond } = await runClient(
+      { endpoint, credentials },
+      { workload: 'hello', concurrency, seconds },
+    )
     return Math.round(perSecond)
   }
   const measured = { c1: await hello(1), c32: await hello(32) }

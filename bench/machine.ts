@@ -5,6 +5,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { createChecksum } from '../src/s3/checksums.ts'
 import { runClient } from './client.ts'
+import { credentials } from './servers.ts'
 
 export type Machine = {
   readonly cores: number
@@ -30,7 +31,7 @@ export async function measureMachine(
   seconds: number,
 ): Promise<Omit<Machine, 'loadAtEnd'>> {
   const load = loadNow()
-  const loopback = await runClient('', { workload: 'loopback', seconds })
+  const loopback = await runClient({ endpoint: '', credentials }, { workload: 'loopback', seconds })
   const bytes = Buffer.alloc(mib, 1)
   const crc64 = await createChecksum('CRC64NVME')
   return {

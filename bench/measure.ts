@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { type ClientParameters, runClient } from './client.ts'
 import type { Sample } from './result.ts'
-import { type RunningServer, type ServerName, startServer } from './servers.ts'
+import { isAnswered, type RunningServer, type ServerName, startServer } from './servers.ts'
 import type { Workload } from './workloads.ts'
 
 export type Rounds = {
@@ -30,7 +30,7 @@ export async function startAll(
     for (const name of servers) {
       const server = await startServer({ name, directory: join(directory, name), under: under(name) })
       running.push(server)
-      await runClient(server.endpoint, { workload: 'bucket' })
+      await runClient(server, { workload: 'bucket' })
     }
     return running
   } catch (error) {
@@ -42,11 +42,13 @@ export async function startAll(
 /** Every server once a round, each round in another order, so that none always comes after the same. */
 export async function measureWorkload(
   workload: Workload,
-  servers: readonly RunningServer[],
+  running: readonly RunningServer[],
   { rounds, seconds, isSmoke }: Rounds,
 ): Promise<readonly Sample[]> {
+  const servers = running.filter(({ name }) => isAnswered(name, workload))
   const samples: Sample[] = []
-  if (!isSmoke) for (const server of servers) await sample(workload, server, -1, warmUpSeconds)
+  if (!isSmoke)
+    for (const server of servers) await sample(workload, server, -1, Math.min(warmUpSeconds, 4 * seconds))
   for (let round = 0; round < rounds; round += 1) {
     const order = round % 2 === 0 ? servers : servers.toReversed()
     for (const server of order) {
@@ -71,7 +73,7 @@ export async function sample(
   const { name } = workload
   const parameters = await prepare(workload, server, round)
   const before = server.cpuSeconds()
-  const measured = await runClient(server.endpoint, { ...parameters, seconds })
+  const measured = await runClient(server, { ...parameters, seconds })
   const cpuSeconds = server.cpuSeconds() - before
   const { requests, perSecond, p50Ms, p99Ms } = measured
   if (requests === 0) throw new Error(`${name}: ${server.name} answered nothing in ${seconds} s`)
@@ -90,6 +92,6 @@ export async function prepare(
   const { keys, size, complianceDays } = removes
   const versions = join(server.directory, 'versions.json')
   const given = { keys, size, concurrency: 32, 'compliance-days': complianceDays }
-  await runClient(server.endpoint, { workload: 'versions', prefix, versions, ...given })
+  await runClient(server, { workload: 'versions', prefix, versions, ...given })
   return { ...client, prefix, versions }
 }

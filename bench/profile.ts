@@ -11,7 +11,7 @@ import { type CpuProfile, flamegraph } from './flamegraph.ts'
 import { prepare, sample, say, warmUpSeconds } from './measure.ts'
 import { dated } from './result.ts'
 import { type RunningServer, startServer } from './servers.ts'
-import { type Workload, workloads } from './workloads.ts'
+import { furtherSets, type Workload, workloads } from './workloads.ts'
 
 type Options = {
   readonly names: readonly string[]
@@ -43,10 +43,11 @@ function readOptions(): Options {
 
 async function main(): Promise<void> {
   const options = readOptions()
+  const known = [...workloads, ...furtherSets.flat()]
   const chosen = options.names.map((name) => {
-    const found = workloads.find((workload) => workload.name === name)
+    const found = known.find((workload) => workload.name === name)
     if (found === undefined)
-      throw new Error(`no workload is called ${name}: ${workloads.map((one) => one.name).join('; ')}`)
+      throw new Error(`no workload is called ${name}: ${known.map((one) => one.name).join('; ')}`)
     return found
   })
   const results = join(import.meta.dirname, 'results')
@@ -75,7 +76,7 @@ async function profile(workload: Workload, { seconds }: Options, directory: stri
   const server = await startServer({ name: 'holdfast', directory, environment })
   let span: { readonly from: number; readonly to: number }
   try {
-    await runClient(server.endpoint, { workload: 'bucket' })
+    await runClient(server, { workload: 'bucket' })
     await fillAll(server, [workload], false)
     // The compiler of V8 is done with most of it then.
     await sample(workload, server, -1, Math.min(2 * warmUpSeconds, seconds))
@@ -93,7 +94,7 @@ async function profile(workload: Workload, { seconds }: Options, directory: stri
 async function timed(workload: Workload, server: RunningServer, seconds: number) {
   const parameters = await prepare(workload, server, 0)
   const from = microseconds()
-  await runClient(server.endpoint, { ...parameters, seconds })
+  await runClient(server, { ...parameters, seconds })
   return { from, to: microseconds() }
 }
 

@@ -5,12 +5,15 @@ import { copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSy
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Workload } from './workloads.ts'
 
-export type ServerName = 'holdfast' | 'minio' | 'versitygw'
+export const serverNames = ['holdfast', 'minio', 'versitygw', 's3rver'] as const
+export type ServerName = (typeof serverNames)[number]
 
 export type RunningServer = {
   readonly name: ServerName
   readonly endpoint: string
+  readonly credentials: Credentials
   /** What it has on the disk, and its log. */
   readonly directory: string
   /** Seconds of CPU that its processes have used. */
@@ -28,13 +31,27 @@ export type StartOptions = {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-export const credentials = { accessKeyId: 'BENCHEXAMPLE', secretAccessKey: 'bench-secret-key-for-this-run' }
+type Credentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
+
+/** Of every server that lets them be chosen. */
+export const credentials: Credentials = {
+  accessKeyId: 'BENCHEXAMPLE',
+  secretAccessKey: 'bench-secret-key-for-this-run',
+}
 
 /** What a 200 means at each of them. */
 export const durabilityOf: Readonly<Record<ServerName, string>> = {
   holdfast: 'data, name, lock and audit record are on the disk',
   minio: 'data is on the disk, its name is not yet',
   versitygw: 'nothing is flushed',
+  s3rver: 'nothing is flushed',
+}
+
+/** The only ones that it has. */
+const s3rverCredentials: Credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
+/** s3rver has no versions, and answers a listing of thousands of keys with 500. */
+export function isAnswered(name: ServerName, { needs }: Pick<Workload, 'needs'>): boolean {
+  return name !== 's3rver' || needs === undefined
 }
 
 const root = join(import.meta.dirname, '..')
@@ -61,6 +78,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   return {
     name,
     endpoint,
+    credentials: name === 's3rver' ? s3rverCredentials : credentials,
     directory,
     cpuSeconds: () => sum(pids().map(cpuSecondsOf)),
     anonymousBytes: () => sum(pids().map(anonymousBytesOf)),
@@ -69,7 +87,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 }
 
 /** The program that tools/build.sh made. Errors: it has not. */
-export function builtProgram(name: 'minio' | 'versitygw' | 'bench-client'): string {
+export function builtProgram(name: Exclude<ServerName, 'holdfast'> | 'bench-client'): string {
   const paths = join(root, 'tools/build.sh')
   return execFileSync('bash', [paths, name], {
     encoding: 'utf8',
@@ -118,6 +136,14 @@ async function launchOf(name: ServerName, directory: string, port: number): Prom
       return {
         command: [builtProgram(name), ...options, 'posix', '--versioning-dir', versions, data],
         environment: {},
+      }
+    }
+    case 's3rver': {
+      const where = ['--directory', join(directory, 'data'), '--address', '127.0.0.1', '--port', `${port}`]
+      const options = [...where, '--silent', '--no-vhost-buckets']
+      return {
+        command: [process.execPath, builtProgram(name), ...options],
+        environment: { NODE_ENV: 'production' },
       }
     }
   }

@@ -117,7 +117,7 @@ function bytesOf(directory: string): number {
 
 async function fill(server: RunningServer, keys: number): Promise<void> {
   const client = { workload: 'fill', prefix, keys, size: sizeBytes, concurrency: 64, seconds: 86_400 }
-  const { perSecond, seconds } = await runClient(server.endpoint, client)
+  const { perSecond, seconds } = await runClient(server, client)
   say(`${keys} objects written in ${Math.round(seconds)} s, ${Math.round(perSecond)} a second`)
 }
 

@@ -24,7 +24,7 @@ export async function measureFlushes(
         const before = countFlushes(logOf(server.name))
         const prefix = `counted-${concurrency}-`
         const parameters = { workload: 'put', size: 4096, concurrency, prefix, seconds }
-        const { requests } = await runClient(server.endpoint, parameters)
+        const { requests } = await runClient(server, parameters)
         const perPut = (countFlushes(logOf(server.name)) - before) / requests
         flushes.push({ server: server.name, concurrency, perPut })
       }

@@ -24,8 +24,6 @@ export type Verdict = Held & {
   readonly judgement: Judgement
 }
 
-type Peer = Exclude<ServerName, 'holdfast'>
-
 export function judge(figure: Ratio | null, { bound, must, aim }: Omit<Held, 'what'>): Judgement {
   if (figure === null) return 'not measured'
   const reaches = (value: number, limit: number): boolean =>
@@ -57,7 +55,8 @@ export function wordsOf({ judgement, bound, must, aim }: Omit<Verdict, 'what' | 
 }
 
 /** Null: that ratio is only reported. */
-export function verdictOf(result: Result, { name, targets }: Workload, peer: Peer): Verdict | null {
+export function verdictOf(result: Result, { name, targets }: Workload, peer: ServerName): Verdict | null {
+  if (peer !== 'minio' && peer !== 'versitygw') return null
   const target = targets[peer]
   if (target.must === null && target.aim === null) return null
   return verdict({ ...target, what: `${name} / ${peer}`, bound: 'at least' }, ratioOf(result, name, peer))

@@ -73,6 +73,7 @@ function imageToolsMissing(): string | null {
 
 function benchToolsMissing(): string | null {
   if (!isBuilt('bench-client')) return 'bash tools/build.sh bench-client (some seconds, needs Go)'
+  if (!isBuilt('s3rver')) return 'bash tools/build.sh s3rver (some seconds, needs npm)'
   return need('strace', 'apt-get install strace')
 }
 

@@ -5,7 +5,7 @@
 #   tools/build.sh chart-tools     what judges the chart: kubeconform, kube-score, helm-unittest, and others' CRDs
 #   tools/build.sh kopia           kopia, whose example the clients tier tries
 #   tools/build.sh dns             CoreDNS with the plugins that a cluster's names need
-#   tools/build.sh minio|versitygw a server that the benchmark compares with
+#   tools/build.sh minio|versitygw|s3rver a server that the benchmark compares with
 #   tools/build.sh bench-client    the benchmark's load client
 #   tools/build.sh --print [NAME]  tools/paths.sh: prints paths, builds nothing, exit 1 if something is missing
 # A second call finds the binary and ends at once; of two calls at the same time one builds and one waits.
@@ -163,6 +163,23 @@ build_module() {
 
 bench_dir=$tools_dir/../bench
 
+# build_package NAME DIR: the program of an npm package with its dependencies, as DIR/package-lock.json pins them.
+build_package() {
+  local target
+  target=$(cache_path "$1")
+  lock_cache "$1"
+  if [[ ! -x "$target" ]]; then
+    say "installing $1 from npm into $(dirname "$target")"
+    rm -rf "$target.packages" && mkdir "$target.packages"
+    cp "$2/package.json" "$2/package-lock.json" "$target.packages/"
+    npm ci --prefix "$target.packages" --ignore-scripts --no-audit --no-fund >&2 || fail "npm ci of $1 failed, see above"
+    # It gets its name only when it is complete.
+    ln -s "$1.packages/node_modules/.bin/$1" "$target"
+  fi
+  exec 9>&-
+  printf '%s\n' "$target"
+}
+
 case "${1:-control-plane}" in
   control-plane) build_control_plane ;;
   helm) build_helm ;;
@@ -171,6 +188,7 @@ case "${1:-control-plane}" in
   kopia) build_module kopia "$tools_dir/kopia" github.com/kopia/kopia nohtmlui ;;
   minio) build_module minio "$bench_dir/peers/minio" github.com/minio/minio ;;
   versitygw) build_module versitygw "$bench_dir/peers/versitygw" github.com/versity/versitygw/cmd/versitygw ;;
+  s3rver) build_package s3rver "$bench_dir/peers/s3rver" ;;
   bench-client) build_module bench-client "$bench_dir/client" . ;;
   --print) print_paths "${2:-control-plane}" ;;
   *) fail "unknown tool $1: the head of tools/build.sh says which there are" ;;

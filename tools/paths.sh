@@ -3,7 +3,7 @@
 #   control-plane=…   the binary of tools/build.sh: its first argument names the process (kube-apiserver, …)
 #   kube-apiserver=…  instead of control-plane, with KUBEBUILDER_ASSETS; kube-controller-manager=… if it has one
 #   etcd=…  kubectl=…  openssl=…
-# `tools/paths.sh NAME` (helm, kopia, minio, versitygw, bench-client) prints NAME=… instead, `tools/paths.sh dns` coredns=…,
+# `tools/paths.sh NAME` (helm, kopia, minio, versitygw, s3rver, bench-client) prints NAME=… instead, `tools/paths.sh dns` coredns=…,
 # `tools/paths.sh chart-tools` kubeconform=…, kube-score=…, helm-unittest=… and foreign-kinds=… (a folder of CRDs).
 # Exit 1, with one line on stderr for each program that is missing and what to do about it. tools/build.sh sources this file, so that both agree on where things are.
 set -euo pipefail
@@ -21,6 +21,7 @@ cache_path() {
     coredns) sources=("$tools_dir/dns/go.sum" "$tools_dir/dns/main.go") ;;
     kopia) sources=("$tools_dir/kopia/go.sum") ;;
     minio | versitygw) sources=("$tools_dir/../bench/peers/$1/go.sum") ;;
+    s3rver) sources=("$tools_dir/../bench/peers/s3rver/package-lock.json") ;;
     bench-client) sources=("$tools_dir/../bench/client/go.mod" "$tools_dir/../bench/client/"*.go) ;;
   esac
   key=$(cat "${sources[@]}" | sha256sum | cut -c1-16)
@@ -46,6 +47,7 @@ advice() {
     kopia) echo 'run tools/build.sh kopia: about 4 min, needs Go 1.26 or later' ;;
     kube-apiserver) echo 'KUBEBUILDER_ASSETS is set but has none: put it there, or unset the variable' ;;
     minio | versitygw) echo 'run tools/build.sh '"$1"': about 5 min, needs Go 1.26 or later' ;;
+    s3rver) echo 'run tools/build.sh s3rver: some seconds, needs npm' ;;
     bench-client) echo 'run tools/build.sh bench-client: some seconds, needs Go 1.26 or later' ;;
     etcd) echo 'Debian and Ubuntu: apt-get install etcd-server; elsewhere put etcd 3.4 or later on the PATH' ;;
     kubectl) echo 'put kubectl 1.31 to 1.35 on the PATH, or into the folder of KUBEBUILDER_ASSETS' ;;
@@ -90,7 +92,7 @@ print_chart_tools() {
 print_paths() {
   case "${1:-control-plane}" in
     control-plane) print_cluster_paths ;;
-    helm | kopia | minio | versitygw | bench-client) print_path "$1" "$(cache_path "$1")" ;;
+    helm | kopia | minio | versitygw | s3rver | bench-client) print_path "$1" "$(cache_path "$1")" ;;
     chart-tools) print_chart_tools ;;
     dns) print_path coredns "$(cache_path coredns)" ;;
     *) printf 'tools: unknown tool %s; tools/build.sh says which there are\n' "$1" >&2; return 1 ;;

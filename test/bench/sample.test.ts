@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { sample } from '../../bench/measure.ts'
-import type { RunningServer } from '../../bench/servers.ts'
+import { credentials, type RunningServer } from '../../bench/servers.ts'
 import { workloads } from '../../bench/workloads.ts'
 
 /** Answers each method with what a server that has Object Lock says. */
@@ -33,7 +33,10 @@ async function standIn(deleteStatus: 204 | 403): Promise<{ server: RunningServer
   const endpoint = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
   const cpuSeconds = () => counts.PUT + counts.other
   const rest = { anonymousBytes: () => 0, stop: async () => {} }
-  return { server: { name: 'holdfast', endpoint, directory, cpuSeconds, ...rest }, puts: () => counts.PUT }
+  return {
+    server: { name: 'holdfast', endpoint, credentials, directory, cpuSeconds, ...rest },
+    puts: () => counts.PUT,
+  }
 }
 
 it.each([

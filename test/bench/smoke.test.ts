@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { expect, it } from 'vitest'
 import type { Result } from '../../bench/result.ts'
 import type { Verdict } from '../../bench/targets.ts'
-import { workloads } from '../../bench/workloads.ts'
+import { furtherSets, workloads } from '../../bench/workloads.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -25,7 +25,9 @@ it('npm run bench -- --smoke: every workload is answered, and the machine is des
   const result = JSON.parse(readFileSync(join(root, 'bench/results/smoke.json'), 'utf8')) as Result & {
     readonly verdicts: readonly Verdict[]
   }
-  expect(result.samples.map(({ workload }) => workload)).toEqual(workloads.map(({ name }) => name))
+  expect(result.samples.map(({ workload }) => workload)).toEqual(
+    [...workloads, ...furtherSets.flat()].map(({ name }) => name),
+  )
   for (const { workload, requests } of result.samples)
     expect([workload, requests]).toEqual([workload, expect.any(Number)])
   for (const { perPut } of result.flushes) expect(perPut).toBeGreaterThan(0)
