@@ -12,7 +12,7 @@ export function adminCommand(argv: readonly string[]): Promise<number> {
     {
       command: 'holdfast admin',
       summary:
-        'What only the server can say or do. `quarantine`: the versions whose bytes the scrub found damaged, a line each (exit ' +
+        'What only the server can say or do. `quarantine`: the versions whose bytes were found damaged, by the scrub or by a read, a line each (exit ' +
         '3); their reads are refused, and nothing of them is removed. `accept-restore REASON`: a volume that was restored from a backup takes writes from now on, ' +
         'and expires and removes again; it is audited, and REASON says who looked and at what.',
       positionals: ['quarantine|accept-restore', '[REASON]'],

@@ -246,7 +246,7 @@ export interface LockServer {
   auditHash(sequence: number): Promise<string | null>
   /** A bucket that has a locked version, also one of no LockedBucket; null: there is none. */
   findLocked(): Promise<string | null>
-  /** Versions whose bytes the scrub found damaged. */
+  /** Versions whose bytes were found damaged. */
   quarantine(): Promise<QuarantineAnswer>
   /** Root only. Errors: ServerRefusedError where there is nothing to accept. */
   acceptRestore(input: { reason: string }): Promise<void>

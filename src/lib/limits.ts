@@ -353,6 +353,9 @@ export const limits = {
   scrubUnsavedBytesMax: 4 * 1024 ** 3,
   scrubOwnersIntervalMs: 600_000,
   quarantineListMax: 1000,
+  /** Lists whose damage the reads of one process put into quarantine in such a time; a disk that is going is the scrub's. */
+  metDamageMax: 60,
+  metDamageWindowMs: 60_000,
   /** Backup and restore: how long one waits for a garbage collection to end; bodies copied at a time. */
   bodiesHoldMsMax: 600_000,
   bodyCopiesMax: 4,

@@ -5,7 +5,13 @@
  */
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
-import { type Bodies, BodyCorruptError, BodyMissingError, type BodyReader } from './bodies/contract.ts'
+import {
+  type Bodies,
+  BodyCorruptError,
+  BodyMissingError,
+  type BodyReader,
+  type ByteRange,
+} from './bodies/contract.ts'
 import { crc32c } from './bodies/crc32c.ts'
 import { corrupt } from './fields.ts'
 import { putGarbage } from './garbage-rows.ts'
@@ -103,14 +109,20 @@ export async function detach(
   else putGarbage(transaction, content.listId, { kind: 'list', bodyCount: content.bodyCount })
 }
 
+export type ContentSource = {
+  readonly reader: KeyValueReader
+  readonly bodies: Bodies
+  /** Told of an error before the consumer gets it, and where: up to there the bytes were whole. null: nobody is. */
+  readonly met: ((error: unknown, atByte: number) => Promise<void>) | null
+}
+
 /**
  * The bytes of a range, each block verified before it leaves; no transaction is held while a body is read. Errors:
  * BodyMissingError when the content was collected meanwhile (read the version again, once), BodyCorruptError,
  * CorruptRecordError.
  */
 export function openContent(
-  reader: KeyValueReader,
-  bodies: Bodies,
+  source: ContentSource,
   content: ContentRef,
   range: ContentRange | null,
 ): BodyReader {
@@ -119,14 +131,14 @@ export function openContent(
   const open = (): AsyncIterable<Uint8Array> => {
     switch (content.storage) {
       case 'inline':
-        return openInline(reader, content, wanted)
+        return openInline(source, content, wanted)
       case 'files':
-        return openFiles(reader, bodies, content, wanted)
+        return openFiles(source, content, wanted)
     }
   }
   return {
     [Symbol.asyncIterator]: () => open()[Symbol.asyncIterator](),
-    recycle: (chunk) => bodies.recycle(chunk),
+    recycle: (chunk) => source.bodies.recycle(chunk),
   }
 }
 
@@ -165,49 +177,74 @@ export function checkInlineBlocks(listId: string, { bytes, crcs }: InlineBody): 
 }
 
 async function* openInline(
-  reader: KeyValueReader,
+  { reader, met }: ContentSource,
   content: ContentRef,
   { startByte, endByte }: ContentRange,
 ): AsyncIterable<Uint8Array> {
-  // In one round of reads.
-  const [, inline] = await Promise.all([
-    refuseQuarantined(reader, content.listId),
-    readInline(reader, content.listId),
-  ])
-  if (inline === null) throw gone(content)
-  checkInlineBlocks(content.listId, inline)
-  const { bytes } = inline
-  const wanted = bytes.subarray(startByte, Math.min(endByte, bytes.length))
+  let wanted: Uint8Array
+  try {
+    // In one round of reads.
+    const [, inline] = await Promise.all([
+      refuseQuarantined(reader, content.listId),
+      readInline(reader, content.listId),
+    ])
+    if (inline === null) throw gone(content)
+    checkInlineBlocks(content.listId, inline)
+    wanted = inline.bytes.subarray(startByte, Math.min(endByte, inline.bytes.length))
+  } catch (error) {
+    await met?.(error, startByte)
+    throw error
+  }
   if (wanted.length > 0) yield wanted
 }
 
 async function* openFiles(
-  reader: KeyValueReader,
-  bodies: Bodies,
+  { reader, bodies, met }: ContentSource,
   content: ContentRef,
   { startByte, endByte }: ContentRange,
 ): AsyncIterable<Uint8Array> {
   const chunkCount = listChunkCount(content.bodyCount)
-  // In one round of reads.
-  const [, first] = await Promise.all([
-    refuseQuarantined(reader, content.listId),
-    findChunk(reader, content, startByte),
-  ])
-  for (let index = first.index; index < chunkCount; index += 1) {
-    const chunk = index === first.index ? first.chunk : await readChunk(reader, content, index)
-    let bodyStart = chunk.startByte
-    for (const body of chunk.bodies) {
-      if (bodyStart >= endByte) return
-      const from = Math.max(0, startByte - bodyStart)
-      const to = Math.min(body.sizeBytes, endByte - bodyStart)
-      bodyStart += body.sizeBytes
-      if (from >= to) continue
-      const bodyRange = { startByte: from, endByteExclusive: to }
-      const crcs = await readCrcs(reader, body, bodyRange)
-      if (crcs === null) throw gone(content)
-      yield* bodies.open(body, crcs, bodyRange)
+  let atByte = startByte
+  try {
+    // In one round of reads.
+    const [, first] = await Promise.all([
+      refuseQuarantined(reader, content.listId),
+      findChunk(reader, content, startByte),
+    ])
+    for (let index = first.index; index < chunkCount; index += 1) {
+      const chunk = index === first.index ? first.chunk : await readChunk(reader, content, index)
+      for (const { body, range } of wantedOf(chunk, { startByte, endByte })) {
+        const crcs = await readCrcs(reader, body, range)
+        if (crcs === null) throw gone(content)
+        for await (const bytes of bodies.open(body, crcs, range)) {
+          // The consumer may give the bytes back before it asks for more.
+          atByte += bytes.length
+          yield bytes
+        }
+      }
+      if (endByteOf(chunk) >= endByte) return
     }
+  } catch (error) {
+    await met?.(error, atByte)
+    throw error
   }
+}
+
+type WantedBody = { readonly body: FileBody; readonly range: ByteRange }
+
+/** The bodies of a chunk that a range of the object touches, each with its own part of it. */
+function* wantedOf(chunk: ListChunk, { startByte, endByte }: ContentRange): Iterable<WantedBody> {
+  let bodyStart = chunk.startByte
+  for (const body of chunk.bodies) {
+    const from = Math.max(0, startByte - bodyStart)
+    const to = Math.min(body.sizeBytes, endByte - bodyStart)
+    bodyStart += body.sizeBytes
+    if (from < to) yield { body, range: { startByte: from, endByteExclusive: to } }
+  }
+}
+
+function endByteOf({ startByte, bodies }: ListChunk): number {
+  return bodies.reduce((end, { sizeBytes }) => end + sizeBytes, startByte)
 }
 
 /** The last chunk that begins at or before `startByte`. */

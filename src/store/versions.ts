@@ -1,12 +1,14 @@
 /** The interface Versions, put together from its parts. */
 
 import { assert } from '../lib/assert.ts'
+import { limits } from '../lib/limits.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { changeVersion } from './change-version.ts'
 import { openContent, readParts } from './content.ts'
 import type { StoreContext } from './decision.ts'
 import { deleteVersion, deleteVersions } from './delete-version.ts'
 import { listCurrent, listVersions } from './listings.ts'
+import { damageMeeter } from './met-damage.ts'
 import { putVersion } from './put-version.ts'
 import type { ObjectData, VersionRecord } from './records.ts'
 import type { ReadVersionResult, VersionAddress } from './requests.ts'
@@ -17,6 +19,7 @@ import { findVersion, readBucket } from './version-rows.ts'
 export function createVersions(parts: StoreContext & { readonly bodies: Bodies }): Versions {
   const context = { ...parts, places: new BucketPlaces() }
   const { kv, bodies } = context
+  const meet = damageMeeter(context)
   return {
     put: (actor, input) => putVersion(context, actor, input),
     read: (address) => readVersion(context, address),
@@ -30,7 +33,16 @@ export function createVersions(parts: StoreContext & { readonly bodies: Bodies }
       changeVersion(context, actor, address, { kind: 'PutObjectTagging', tags }),
     listCurrent: (input) => listCurrent(kv, input),
     listVersions: (input) => listVersions(kv, input),
-    openBody: (version, range) => openContent(kv, bodies, objectOf(version).content, range),
+    openBody: (version, range) => {
+      const { content } = objectOf(version)
+      const source = { reader: kv, bodies }
+      const again = (atByte: number) => {
+        const endByte = Math.min(range?.endByte ?? Number.MAX_SAFE_INTEGER, atByte + limits.bodyReadBytes)
+        return openContent({ ...source, met: null }, content, { startByte: atByte, endByte })
+      }
+      const met = (error: unknown, atByte: number) => meet({ version, error, again: () => again(atByte) })
+      return openContent({ ...source, met }, content, range)
+    },
     parts: (version, afterIndex, limit) =>
       readParts(kv, objectOf(version).content, { afterCount: afterIndex, limit }),
     stage: (body, sizeBytesMax) => bodies.stage(body, { bytesMax: sizeBytesMax }),

@@ -4,7 +4,7 @@ import type { AdminOperation } from '../operation.ts'
 
 const bucketsPerPage = 100
 
-/** The versions whose bytes the scrub found damaged: their reads are refused, nothing of them is removed. */
+/** The versions whose bytes were found damaged: their reads are refused, nothing of them is removed. */
 export const ListQuarantine: AdminOperation = {
   name: 'ListQuarantine',
   method: 'GET',

@@ -298,15 +298,16 @@ for (const engine of engines) {
       await expectDenied(() => complete(upload, part))
     })
 
-    test('the list or the checksums of a file: the bytes do not leave', async () => {
+    test.each([
+      ['the checksums of a file', fileKey, '\u0001', '\u0002'],
+      ['the list of a file', listKey, '"startByte":0', '"startByte":1'],
+    ] as const)('%s: the bytes do not leave', async (_title, rowOf, from, to) => {
       const { content } = filled.file.object ?? { content: null }
       if (content === null) throw new Error('the file is there')
       const read = async () => {
         for await (const _chunk of rig.versions.openBody(filled.file, null)) throw new Error('bytes left')
       }
-      await damage(fileKey(content.listId, 0), '\u0001', '\u0002')
-      await expect(read()).rejects.toThrow(CorruptRecordError)
-      await damage(listKey(content.listId, 0), '"startByte":0', '"startByte":1')
+      await damage(rowOf(content.listId, 0), from, to)
       await expect(read()).rejects.toThrow(CorruptRecordError)
     })
 
