@@ -15,8 +15,14 @@ type Totals = {
 
 const bucketsPerPage = 100
 
+export type MeasuredVolume = Pick<Store, 'volume' | 'space'> & {
+  readonly clock: Pick<Store['clock'], 'report'>
+  readonly scrub: Pick<Store['scrub'], 'report'>
+  readonly buckets: Pick<Store['buckets'], 'list' | 'facts'>
+}
+
 /** The returned function brings the gauges up to date. Errors: those of the store. */
-export function volumeMetrics(metrics: MetricSet, store: Store, clock: Clock): () => Promise<void> {
+export function volumeMetrics(metrics: MetricSet, store: MeasuredVolume, clock: Clock): () => Promise<void> {
   const clockGauges = {
     trusted: metrics.gauge('holdfast_clock_trusted_seconds', 'Trusted time, by which locks expire'),
     behind: metrics.gauge('holdfast_clock_behind_seconds', 'How far trusted time is behind the wall clock'),
@@ -24,6 +30,8 @@ export function volumeMetrics(metrics: MetricSet, store: Store, clock: Clock): (
   }
   const free = metrics.gauge('holdfast_volume_free_bytes', 'Free space of the volume')
   const size = metrics.gauge('holdfast_volume_size_bytes', 'Size of the volume')
+  const created = metrics.gauge('holdfast_volume_created_seconds', 'When the volume was made')
+  created.set({}, store.volume.createdMs / 1000)
   const totals = totalGauges(metrics)
   const scrub = scrubGauges(metrics)
   let countedMs: number | null = null
@@ -44,10 +52,22 @@ export function volumeMetrics(metrics: MetricSet, store: Store, clock: Clock): (
 }
 
 function scrubGauges(metrics: MetricSet): (report: ScrubReport) => void {
-  const quarantined = metrics.gauge('holdfast_quarantined_lists', 'Damaged bytes whose reads are refused')
-  const unreadable = metrics.gauge('holdfast_scrub_unreadable_versions', 'Versions that cannot be read')
-  const versions = metrics.gauge('holdfast_scrub_versions', 'Versions that the scrub has looked at')
-  const bytes = metrics.gauge('holdfast_scrub_read_bytes', 'Bytes that the scrub has read')
+  const quarantined = metrics.gauge(
+    'holdfast_quarantined_lists',
+    'Damaged bytes whose reads are refused, up to 1000',
+  )
+  const unreadable = metrics.gauge(
+    'holdfast_scrub_unreadable_versions',
+    'Versions whose records cannot be read, as the last scrub or the one that goes on found',
+  )
+  const versions = metrics.gauge(
+    'holdfast_scrub_versions',
+    'Versions that the scrub that goes on has looked at, or the last one',
+  )
+  const bytes = metrics.gauge(
+    'holdfast_scrub_read_bytes',
+    'Bytes that the scrub that goes on has read, or the last one',
+  )
   const ended = metrics.gauge('holdfast_scrub_last_end_seconds', 'When the last scrub ended; 0: never')
   return (report) => {
     quarantined.set({}, report.quarantinedCount)
@@ -73,7 +93,7 @@ function totalGauges(metrics: MetricSet): (totals: Totals) => void {
   }
 }
 
-async function countTotals(store: Store): Promise<Totals> {
+async function countTotals(store: Pick<MeasuredVolume, 'buckets'>): Promise<Totals> {
   const totals: Totals = { buckets: 0, versions: 0, bytes: 0, locked: 0, held: 0 }
   let after: string | null = null
   for (;;) {

@@ -116,6 +116,17 @@ describe('an object with a damaged block', () => {
     expect(await isReady()).toBe(true)
   })
 
+  test('/metrics: count what is in quarantine from then on', async () => {
+    const count = async () => {
+      const answer = await fetch(new URL('/metrics', bench.server().metricsEndpoint))
+      return Number(/^holdfast_quarantined_lists (\d+)$/m.exec(await answer.text())?.[1])
+    }
+    const stored = await storeDamaged()
+    const before = await count()
+    expect(await outcome(get(stored))).toBe('broken off')
+    expect(await count()).toBe(before + 1)
+  })
+
   test('GetObject of a file that is gone: 500, in quarantine', async () => {
     const stored = await store()
     await rm(stored.file)

@@ -72,6 +72,28 @@ const panels: readonly Panel[] = [
       { expression: `max(holdfast_legal_holds{${selector}})`, legend: 'under legal hold' },
     ],
   },
+  {
+    title: 'Damage that was found',
+    unit: 'short',
+    series: [
+      { expression: `max(holdfast_quarantined_lists{${selector}})`, legend: 'in quarantine' },
+      { expression: `max(holdfast_scrub_unreadable_versions{${selector}})`, legend: 'unreadable versions' },
+    ],
+  },
+  {
+    title: 'Scrub: bytes read of this pass',
+    unit: 'bytes',
+    series: [
+      { expression: `max(holdfast_scrub_read_bytes{${selector}})`, legend: 'read' },
+      { expression: `max(holdfast_versions_bytes{${selector}})`, legend: 'versions' },
+    ],
+  },
+  one(
+    'Scrub: since the last one ended',
+    's',
+    `time() - (max(holdfast_scrub_last_end_seconds{${selector}}) > 0)`,
+    'since the last end',
+  ),
   one('Trusted time behind the wall clock', 's', `max(holdfast_clock_behind_seconds{${selector}})`, 'behind'),
   one(
     'Event loop lag, 99th percentile',

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { MetricSet, renderMetrics } from '../../../src/lib/metrics.ts'
+import { epochMs } from '../../../src/lib/units.ts'
+import { volumeMetrics } from '../../../src/server/volume-metrics.ts'
+import type { ScrubReport } from '../../../src/store/store.ts'
+
+const nowMs = epochMs(1_900_000_000_000)
+const none: ScrubReport = {
+  lastEndedMs: null,
+  versionCount: 0,
+  readBytes: 0,
+  unreadableCount: 0,
+  quarantinedCount: 0,
+  quarantined: [],
+}
+
+/** What is told of the scrub, and of the volume's age. */
+async function told(report: ScrubReport): Promise<Readonly<Record<string, number>>> {
+  const metrics = new MetricSet()
+  const clock = { trustedMs: nowMs, wallMs: nowMs, markMs: nowMs, requestMs: nowMs, bootId: 'b' }
+  const renew = volumeMetrics(
+    metrics,
+    {
+      volume: { volumeId: 'v', format: 1, createdMs: epochMs(1_800_000_000_000) },
+      space: async () => ({ availableBytes: 1, totalBytes: 2 }),
+      clock: { report: async () => ({ ...clock, budgetMs: 0, behindMs: 0, suspect: false }) },
+      scrub: { report: async () => report },
+      buckets: { list: async () => [], facts: async () => null },
+    },
+    { wallMs: () => nowMs, uptimeMs: () => 1, bootId: () => 'b' },
+  )
+  await renew()
+  const lines = renderMetrics(metrics.snapshot()).matchAll(
+    /^holdfast_((?:scrub|quarantined|volume_created)\S*) (\S+)$/gm,
+  )
+  return Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]))
+}
+
+test('metrics of the scrub: before the first one, nothing but the age of the volume', async () => {
+  expect(await told(none)).toEqual({
+    volume_created_seconds: 1_800_000_000,
+    quarantined_lists: 0,
+    scrub_unreadable_versions: 0,
+    scrub_versions: 0,
+    scrub_read_bytes: 0,
+    scrub_last_end_seconds: 0,
+  })
+})
+
+test('metrics of the scrub: what it found and how far it is', async () => {
+  const lastEndedMs = epochMs(1_899_000_000_000)
+  const report = {
+    ...none,
+    lastEndedMs,
+    versionCount: 5,
+    readBytes: 700,
+    unreadableCount: 2,
+    quarantinedCount: 3,
+  }
+  expect(await told(report)).toEqual({
+    volume_created_seconds: 1_800_000_000,
+    quarantined_lists: 3,
+    scrub_unreadable_versions: 2,
+    scrub_versions: 5,
+    scrub_read_bytes: 700,
+    scrub_last_end_seconds: 1_899_000_000,
+  })
+})
