@@ -191,6 +191,9 @@ export const limits = {
   /** How often the operator looks at a walk that goes on. */
   existingProgressMs: 30_000,
   existingBucketsPerRunMax: 1000,
+  /** Rows of a format upgrade in one transaction, and after how many written bytes it ends: one row may be an inline body. */
+  upgradeRowsPerTransactionMax: 500,
+  upgradeBytesPerTransaction: 1024 ** 2,
   /** Lifecycle: rows read at once, and removals in one transaction, each of which may read its kept neighbours again. */
   lifecyclePageMax: 250,
   lifecycleDeletesPerTransactionMax: 50,
@@ -372,6 +375,11 @@ export const limits = {
 } as const
 
 assert(limits.commitBatchBytesMax >= limits.transactionBytesMax, 'the largest transaction fits a commit')
+assert(
+  limits.upgradeRowsPerTransactionMax + 2 <= limits.transactionKeysMax &&
+    limits.upgradeBytesPerTransaction + 2 * limits.inlineBodyBytesMax <= limits.transactionBytesMax,
+  'a batch of a format upgrade fits a transaction',
+)
 assert(limits.bodyReadBytes % limits.bodyBlockBytes === 0, 'a read is made of whole blocks')
 assert(limits.bodyWriteBytes >= limits.inlineBodyBytesMax, 'what was kept in memory fits a write buffer')
 assert(limits.inlineBodyBytesMax <= limits.transactionBytesMax / 8, 'an inline body fits a transaction')

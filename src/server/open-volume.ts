@@ -6,12 +6,14 @@ import { VolumeReadOnlyError } from '../lib/read-only.ts'
 import { pathExists } from '../platform/files.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
 import { type BodyInspector, inspectBodies } from '../store/bodies/inspect.ts'
+import { formatSteps } from '../store/format-steps.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import { openLmdb, openServedLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { openStore } from '../store/open-store.ts'
 import { recoverStages } from '../store/recover.ts'
 import type { MasterKey } from '../store/sealed-secret.ts'
 import type { Store } from '../store/store.ts'
+import { type UpgradeOptions, upgradeVolume } from '../store/upgrade-volume.ts'
 import { beginServerEpoch, endServerEpoch, fencedKeyValue, openVolume, readVolume } from '../store/volume.ts'
 import { readVolumeCopy, VolumeIsBackupError } from '../store/volume-copy.ts'
 import type { StoreMeasures } from './measured-store.ts'
@@ -34,23 +36,28 @@ export type VolumeOwner = {
 }
 
 type OwnerVolumeParts = VolumeParts & {
+  /** Of formats; left out: this release's. */
+  readonly upgrade?: Pick<UpgradeOptions, 'steps' | 'rowsPerTransaction'>
   /** The only volume that may be there; null or left out: any, and where there is none a new one is made. */
   readonly volumeId?: string | null
 }
 
 /**
- * Supervisor: identity, a new epoch (from here on no older server commits anything), recovery of stages. Errors: WrongVolumeError,
- * VolumeFormatError, VolumeIsBackupError, UnsupportedFileSystemError.
+ * Supervisor: identity, a new epoch (from here on no older server commits anything), the upgrade of an older volume's rows, recovery
+ * of stages. Errors: WrongVolumeError, VolumeFormatError, VolumeIsBackupError, UnsupportedFileSystemError.
  */
 export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOwner> {
   const { directory, volumeId = null, clock, log, onReadOnly = () => {} } = parts
+  const upgrade = parts.upgrade ?? { steps: formatSteps }
   await demandVolume(directory, volumeId)
   const kv = await openLmdb({ directory: kvDirectory(directory), onReadOnly })
   try {
     if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
-    const volume = await openVolume(kv, clock)
+    const found = await openVolume(kv, clock, upgrade.steps)
     await refuseBackup(kv, directory)
     const { epoch, previous } = await beginServerEpoch(kv)
+    const format = await upgradeVolume(fencedKeyValue(kv, epoch), { ...upgrade, log })
+    const volume = { ...found, format }
     const bodies = await openBodies({ directory, epoch: String(epoch), worker: 'supervisor', clock })
     const recovered = await recoverStages({ kv, bodies, log })
     log.info({ volumeId: volume.volumeId, epoch, previous, ...recovered }, 'volume opened')

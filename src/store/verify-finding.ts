@@ -1,6 +1,7 @@
 /** What a verification tells, and what its parts share. */
 import type { Clock } from '../lib/clock.ts'
 import type { BodyInspector } from './bodies/inspect.ts'
+import type { FormatStep } from './format-steps.ts'
 import type { KeyValueReader } from './kv/contract.ts'
 
 /** `key` and `versionId` are null where the problem is not one version's. */
@@ -24,6 +25,8 @@ export type VerifySource = {
   readonly reader: KeyValueReader
   readonly bodies: BodyInspector
   readonly clock: Clock
+  /** Of formats; left out: this release's. */
+  readonly steps?: readonly FormatStep[]
 }
 
 /** What the parts of a run share. */

@@ -57,9 +57,9 @@ export async function verifyVolume(
   return counts
 }
 
-async function verifyIdentity({ reader, clock, report }: Verification): Promise<void> {
+async function verifyIdentity({ reader, clock, steps, report }: Verification): Promise<void> {
   for (const work of [
-    () => readVolume(reader),
+    async () => reportHalfFormat((await readVolume(reader, steps)).format, report),
     () => readServerEpoch(reader),
     () => readTrustedNow(reader, clock),
   ]) {
@@ -68,6 +68,14 @@ async function verifyIdentity({ reader, clock, report }: Verification): Promise<
     })
     if (problem !== null) report({ problem })
   }
+}
+
+function reportHalfFormat(format: number, report: Verification['report']): void {
+  if (Number.isInteger(format)) return
+  const [from, to] = [Math.floor(format), Math.ceil(format)]
+  report({
+    problem: `its upgrade from format ${from} to ${to} is not finished: a server of this release goes on with it when it starts`,
+  })
 }
 
 /** Every record, and the documents that it promises; fills `buckets`. */

@@ -5,32 +5,30 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import type { EpochMs } from '../lib/units.ts'
-import { CorruptRecordError, count, flag, instant, matching, shape } from './fields.ts'
+import { CorruptRecordError, count, type Decode, flag, instant, matching, shape } from './fields.ts'
+import { type FormatStep, formatSteps, newestFormat, oldestFormat } from './format-steps.ts'
 import { metaKey } from './keys.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
-import { parseRow, rowCodec } from './row-codec.ts'
+import { parseRow, rowCodec, sealRow } from './row-codec.ts'
 import { remembering } from './row-memo.ts'
 import type { VolumeIdentity } from './store.ts'
 import { createClock } from './trusted-clock.ts'
 
-/** The format this release writes. It reads this one; formats before it do not exist yet. */
-export const volumeFormat = 1
+/** The format this release writes. */
+export const volumeFormat = newestFormat(formatSteps)
 
 const volumeKey = metaKey('volume')
 const epochKey = metaKey('server-epoch')
 
 type VolumeRow = { readonly volumeId: string; readonly createdMs: EpochMs }
-const volumeCodec = rowCodec<VolumeRow>(
-  'volume',
-  shape({ volumeId: matching(/^[0-9a-f-]{36}$/), createdMs: instant }),
-)
+const decodeVolume: Decode<VolumeRow> = shape({ volumeId: matching(/^[0-9a-f-]{36}$/), createdMs: instant })
 
 export type ServerEpoch = { readonly epoch: number; readonly cleanlyClosed: boolean }
 const epochCodec = rowCodec<ServerEpoch>('server-epoch', shape({ epoch: count, cleanlyClosed: flag }))
 /** Every transaction reads it. */
 const decodeEpoch = remembering(1, epochCodec.decode)
 
-/** The volume was written by a newer release, which may have rules that this one does not know. */
+/** The volume has a format that this release does not read: a newer one may have rules that this one does not know. */
 export class VolumeFormatError extends Error {
   override readonly name = 'VolumeFormatError'
 }
@@ -44,21 +42,41 @@ export class ServerEpochEndedError extends Error {
  * The volume's identity; an empty store becomes a new volume, with the first mark of its trusted clock. Errors:
  * VolumeFormatError; CorruptRecordError when rows are there but no identity: a damaged volume is not a new one.
  */
-export async function openVolume(kv: KeyValue, clock: Clock): Promise<VolumeIdentity> {
+export async function openVolume(
+  kv: KeyValue,
+  clock: Clock,
+  steps: readonly FormatStep[] = formatSteps,
+): Promise<VolumeIdentity> {
   return kv.transact(async (transaction) => {
     const value = await transaction.get(volumeKey)
-    if (value !== null) return readIdentity(value)
+    if (value !== null) return readIdentity(value, steps)
     await refuseRowsWithoutIdentity(transaction)
-    const volume = { volumeId: randomUUID(), createdMs: clock.wallMs() }
-    transaction.put(volumeKey, volumeCodec.encode(volumeKey, volume))
+    const volume = { volumeId: randomUUID(), createdMs: clock.wallMs(), format: newestFormat(steps) }
+    transaction.put(volumeKey, encodeIdentity(volume))
     createClock(transaction, clock)
-    return { ...volume, format: volumeFormat }
+    return volume
   })
 }
 
-/** The identity of a volume that must exist, for offline tools. Errors: as openVolume. */
-export async function readVolume(reader: KeyValueReader): Promise<VolumeIdentity> {
-  return readIdentity(await reader.get(volumeKey))
+/**
+ * The identity of a volume that must exist, for workers and offline tools. A format between two whole numbers is that of a volume
+ * whose upgrade is not finished. Errors: as openVolume.
+ */
+export async function readVolume(
+  reader: KeyValueReader,
+  steps: readonly FormatStep[] = formatSteps,
+): Promise<VolumeIdentity> {
+  return readIdentity(await reader.get(volumeKey), steps)
+}
+
+/** For the upgrade alone (upgrade-volume.ts). */
+export async function writeFormat(
+  transaction: KeyValueTransaction,
+  format: number,
+  steps: readonly FormatStep[],
+): Promise<void> {
+  const volume = await readVolume(transaction, steps)
+  transaction.put(volumeKey, encodeIdentity({ ...volume, format }))
 }
 
 /** Supervisor, at start and before any worker: from its commit on, no older server commits anything. */
@@ -121,12 +139,28 @@ async function refuseRowsWithoutIdentity(transaction: KeyValueTransaction): Prom
 }
 
 /** The row of the identity is sealed JSON with a `format` in every release, so that each can tell a newer one. */
-function readIdentity(value: Uint8Array | null): VolumeIdentity {
-  const { format } = parseRow('volume', volumeKey, value)
-  if (typeof format === 'number' && format > volumeFormat) {
+function readIdentity(value: Uint8Array | null, steps: readonly FormatStep[]): VolumeIdentity {
+  const { format, ...fields } = parseRow('volume', volumeKey, value)
+  // Halves are those of an unfinished upgrade.
+  if (typeof format !== 'number' || !Number.isInteger(2 * format) || format < 1)
+    throw new CorruptRecordError(`stored record: volume has format ${String(format)}`)
+  const newest = newestFormat(steps)
+  if (format > newest) {
     throw new VolumeFormatError(
-      `this volume has format ${format}; this release reads formats up to ${volumeFormat}: start the release that wrote it or a newer one`,
+      `this volume has format ${format}; this release reads formats up to ${newest}: start the release that wrote it or a newer one`,
     )
   }
-  return { ...volumeCodec.decode(volumeKey, value), format: volumeFormat }
+  const oldest = oldestFormat(steps)
+  if (format < oldest) {
+    throw new VolumeFormatError(
+      `this volume has format ${format}; this release reads formats from ${oldest}: start an older release first, which brings it there`,
+    )
+  }
+  return { ...decodeVolume(fields, 'volume'), format }
+}
+
+/** As a row of rowCodec, but for its number. */
+function encodeIdentity({ format, volumeId, createdMs }: VolumeIdentity): Uint8Array {
+  const fields = decodeVolume({ volumeId, createdMs }, 'volume')
+  return sealRow(volumeKey, new TextEncoder().encode(JSON.stringify({ format, ...fields })))
 }

@@ -7,10 +7,9 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { hasVolume } from '../../src/server/open-volume.ts'
-import type { ChoreOrder } from '../support/crash/chore-main.ts'
+import { choreMain, order } from '../support/crash/chore-process.ts'
 import { type Chore, chores } from '../support/crash/chores.ts'
 import { type Faults, prepareFaults } from '../support/crash/faults.ts'
 import { copyVolume, recoveredState, type Step, type Walk, walkSteps } from '../support/crash/steps.ts'
@@ -18,7 +17,6 @@ import { copyVolume, recoveredState, type Step, type Walk, walkSteps } from '../
 import { offlineFindings } from '../support/crash/volume-state.ts'
 import { type ClockShift, unshifted, writeClockShift } from '../support/file-clock.ts'
 
-const choreMain = fileURLToPath(new URL('../support/crash/chore-main.ts', import.meta.url))
 let faults: Faults
 let folder: string
 let directory: string
@@ -58,19 +56,6 @@ function startOwner(): ChildProcess {
   const env = { ...process.env, ...faults.environment, VITEST: undefined, NODE_OPTIONS: undefined }
   child = fork(choreMain, [directory, clockFile], { env })
   return child
-}
-
-/** Resolves to 200 when it is done: a walk has a status. Errors: the process ended without it. */
-function order(owner: ChildProcess, wanted: ChoreOrder): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const ended = (code: number | null) => reject(new Error(`the owner ended with ${code} in ${wanted.name}`))
-    owner.once('exit', ended)
-    owner.once('message', () => {
-      owner.off('exit', ended)
-      resolve(200)
-    })
-    owner.send(wanted)
-  })
 }
 
 const commit = ['store pages written', 'store pages flushed', 'store root written']

@@ -200,7 +200,7 @@ const upgrade = `## Upgrade
 
 1. CRDs first (\`holdfast print-crds | kubectl apply -f -\`): one version is served, changes only add to it, and stored objects stay valid.
 2. Admission policies (\`holdfast print-admission | kubectl apply -f -\`).
-3. The server. A volume carries a format number: a release refuses to start on one that is newer than its own, and says so. Locks, floors and the trusted clock are in the volume, not in the release.
+3. The server. A volume carries a format number: a release refuses to start on one that is newer than its own, and says so. One that is older it brings to its own before it serves, with lines of progress in the log; killed, it goes on at the next start. From the first changed row on older releases refuse the volume: the way back is a backup. Locks, floors and the trusted clock are in the volume, not in the release.
 4. The operator. A new leader gets the next epoch from the server; from then on the server refuses the old one, so two releases
    never write at the same time. Nothing is enforced by the operator: while it is away every lock and every floor holds, and only
    changes of manifests wait.

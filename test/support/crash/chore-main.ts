@@ -4,6 +4,7 @@ import { openVolumeOwner, type VolumeOwner } from '../../../src/server/open-volu
 import { ensureBallast, releaseBallast } from '../../../src/store/bodies/space.ts'
 import type { Actor, Store } from '../../../src/store/store.ts'
 import { fileClock } from '../file-clock.ts'
+import { madeUpRowsPerTransaction, madeUpSteps } from './made-up-format.ts'
 
 /** `versionId`: of a locked version of the bucket `ledger` with the key `key`, for what is refused. */
 export type ChoreOrder = { readonly name: ChoreName; readonly versionId: string }
@@ -18,6 +19,7 @@ export type ChoreName =
   | 'garbage'
   | 'ballast'
   | 'noBallast'
+  | 'upgrade'
   | 'close'
 
 const [directory = '', clockFile = ''] = process.argv.slice(2)
@@ -35,6 +37,11 @@ let owner: VolumeOwner | null = null
 async function run({ name, versionId }: ChoreOrder): Promise<unknown> {
   if (name === 'open') {
     owner = await openVolumeOwner({ directory, clock: fileClock(clockFile), log: silentLog })
+    return
+  }
+  if (name === 'upgrade') {
+    const upgrade = { steps: madeUpSteps, rowsPerTransaction: madeUpRowsPerTransaction }
+    owner = await openVolumeOwner({ directory, clock: fileClock(clockFile), log: silentLog, upgrade })
     return
   }
   // Without an owner, which would look after the ballast too.
