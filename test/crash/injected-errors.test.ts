@@ -20,7 +20,7 @@ import {
 } from '../support/crash/injected.ts'
 import { Ledger } from '../support/crash/ledger.ts'
 import { until } from '../support/crash/processes.ts'
-import { isTidied, verifyVolume } from '../support/crash/volume-state.ts'
+import { isTidied, offlineFindings, verifyVolume } from '../support/crash/volume-state.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 const body = Buffer.alloc(1024 ** 2, 'whole ')
@@ -174,4 +174,6 @@ it('after all of it: no orphan is left, and rows, counters, log and files agree'
   await server.start()
   await until('garbage is collected', () => isTidied(server.dataDirectory))
   expect(await verifyVolume(server.dataDirectory, new Ledger())).toEqual([])
+  expect(await server.terminate()).toBe(0)
+  expect(await offlineFindings(server.dataDirectory)).toEqual([])
 })

@@ -1,10 +1,11 @@
 /**
- * Errors of the disk where the supervisor removes what is over, at a start and later: the server reads and writes as
- * ever, says what happened, tries nothing again before its next start, and then all of it goes.
+ * Errors of the disk that meet the supervisor. Where it removes what is over, the server reads and writes as ever, says
+ * what happened, tries nothing again before its next start, and then all of it goes. A commit of its own that fails ends it.
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { md5 } from '../support/conformance.ts'
 import { type Fault, type Faults, prepareFaults } from '../support/crash/faults.ts'
+import { storeFile } from '../support/crash/injected.ts'
 import { Ledger } from '../support/crash/ledger.ts'
 import { until, untilReady, workerPids } from '../support/crash/processes.ts'
 import { isTidied, offlineFindings, readVolume, rowsOf, verifyVolume } from '../support/crash/volume-state.ts'
@@ -18,7 +19,8 @@ let server: TestServer
 
 beforeAll(async () => {
   faults = prepareFaults()
-  server = await startTestServer({ environment: faults.environment })
+  // Only the last test has a rule for it.
+  server = await startTestServer({ environment: faults.environment, lifecycleIntervalMs: 500 })
   await send({ method: 'PUT', path: '/bucket' })
   await send({ method: 'PUT', path: '/bucket/stays', body })
 })
@@ -130,6 +132,49 @@ it.each(traces)(
     await expectMended()
   },
 )
+
+/** A start begins its epoch and notes the time. */
+it.each([
+  { name: 'the epoch of a start', passed: 0 },
+  { name: 'the time of a start', passed: 1 },
+])(
+  '$name is not flushed: EIO, once: the server does not start and says why, the next start does',
+  async ({ passed }) => {
+    expect(await server.terminate()).toBe(0)
+    faults.arm({ call: 'sync', place: storeFile, action: eio, passed, faulted: 1 })
+    await expect(server.start()).rejects.toThrow('StoreFailedError')
+    await server.kill9()
+    expect(faults.hits()).toBe(1)
+    faults.disarm()
+    await server.start()
+    expect((await send({ method: 'GET', path: '/bucket/stays' })).body.equals(body)).toBe(true)
+    expect(await removalsFailed()).toBe('0')
+  },
+)
+
+it('A commit of the lifecycle is not flushed: EIO, once: the server ends, to be started again', async () => {
+  const rules =
+    '<LifecycleConfiguration><Rule><ID>a</ID><Filter></Filter><Status>Enabled</Status><Expiration><Days>9</Days>' +
+    '</Expiration></Rule></LifecycleConfiguration>'
+  const headers = { 'content-md5': md5(rules) }
+  await send({ method: 'PUT', path: '/bucket', query: { lifecycle: '' }, body: rules, headers })
+  // The workers have nothing to do: what commits now is the supervisor.
+  faults.arm({ call: 'sync', place: storeFile, action: eio, faulted: 1 })
+  await until('the server has ended', async () => {
+    try {
+      await fetch(new URL('/healthz', server.metricsEndpoint))
+      return false
+    } catch {
+      return true
+    }
+  })
+  expect(await server.terminate()).toBe(1)
+  expect(faults.hits()).toBe(1)
+  faults.disarm()
+  await server.start()
+  expect((await send({ method: 'GET', path: '/bucket/stays' })).body.equals(body)).toBe(true)
+  await send({ method: 'DELETE', path: '/bucket', query: { lifecycle: '' } })
+})
 
 it('after all of it: rows, counters, log and files agree', async () => {
   expect(await server.terminate()).toBe(0)
