@@ -33,8 +33,13 @@ export function createHttp2Listener(
     // Nobody reads a body that is not there, and until it has ended node does not tell that the client reset the stream.
     if (request.stream.endAfterHeaders) request.resume()
     // What a refused upload still sends is not wanted: its stream ends, its connection goes on.
-    response.once('finish', () => {
-      if (!request.complete) request.stream.close(constants.NGHTTP2_NO_ERROR)
+    // The response itself says 'finish' only when its stream is closed, and node closes by itself only what was read to its end.
+    request.stream.once('finish', () => {
+      // After the frame that ends the answer is out.
+      setImmediate(() => {
+        if (!request.complete) request.stream.close(constants.NGHTTP2_NO_ERROR)
+        request.resume()
+      })
     })
   }
   server.on('request', answer)

@@ -201,6 +201,13 @@ describe('S3 over HTTP/2', () => {
 })
 
 describe('what is refused', () => {
+  /** Requests that some worker still answers. */
+  async function inFlight(): Promise<number> {
+    const metrics = await (await fetch(new URL('/metrics', server.metricsEndpoint))).text()
+    const series = [...metrics.matchAll(/^holdfast_s3_requests_in_flight\{.*\} (\d+)$/gm)]
+    return series.reduce((sum, [, count]) => sum + Number(count), 0)
+  }
+
   async function versions(): Promise<string> {
     const listed = await client.send({ method: 'GET', path: '/multiplexed', query: { versions: '' } })
     return listed.text
@@ -281,6 +288,39 @@ describe('what is refused', () => {
     expect(await closed).toBe(constants.NGHTTP2_NO_ERROR)
     expect((await over(session, { method: 'GET', path: '/multiplexed' })).status).toBe(200)
   })
+
+  test.each([10, 700_000])(
+    'A body that is refused at byte %i, once some of it was read: answered, and its stream ends',
+    async (at) => {
+      const before = await versions()
+      // Node counts what its client never sent of a stream that ended, until its own limit refuses new ones.
+      const other = connect(server.tlsEndpoint ?? '', { ca: authority.caPem, maxSessionMemory: 1000 })
+      const forged = client.wire({
+        method: 'PUT',
+        path: '/multiplexed/half-read',
+        body: randomBytes(2_500_000),
+        sign: 'chunked',
+        chunkBytes: 65_536,
+      })
+      const body = Buffer.from(forged.body)
+      body[at] = (body[at] ?? 0) ^ 1
+      const { host, connection: _connection, ...headers } = forged.headers
+      const target = { ':method': 'PUT', ':path': forged.target, ':authority': String(host) }
+      for (let count = 0; count < 4; count += 1) {
+        const stream = other.request({ ...target, ...headers })
+        stream.on('error', () => {})
+        const head = once(stream, 'response')
+        const closed = once(stream.resume(), 'close')
+        stream.end(body)
+        const [{ ':status': status }] = await head
+        await closed
+        expect([[400, 403].includes(status), stream.rstCode]).toEqual([true, constants.NGHTTP2_NO_ERROR])
+      }
+      other.close()
+      await expect.poll(inFlight, { timeout: 60_000 }).toBe(0)
+      expect(await versions()).toBe(before)
+    },
+  )
 
   test('A client that leaves in the middle of its body: nothing is stored', async () => {
     const before = await versions()

@@ -182,7 +182,7 @@ export function prepareWrites(buffer: WriteBuffer, view: View): Write[] {
   }
   const heads = new Map<string, ChainHead>()
   for (const { log, record } of buffer.appends) {
-    const head = heads.get(log) ?? parseChainHead(view.get(logHeadKey(log)))
+    const head = heads.get(log) ?? provenHead(log, view)
     const sequence = head.sequence + 1
     const value = chainValue(sequence, head.hash, record)
     writes.push({ key: logKey(log, sequence), value })
@@ -190,6 +190,24 @@ export function prepareWrites(buffer: WriteBuffer, view: View): Write[] {
   }
   for (const [log, head] of heads) writes.push({ key: logHeadKey(log), value: chainHeadValue(head) })
   return writes
+}
+
+/**
+ * The head of a log, held to the records themselves: one that lies would number the next record over another, or past a gap.
+ * Throws AssertionError.
+ */
+function provenHead(log: string, view: View): ChainHead {
+  const head = parseChainHead(view.get(logHeadKey(log)))
+  if (head.sequence > 0) {
+    const last = view.get(logKey(log, head.sequence))
+    const isLast = last !== null && equalBytes(chainHash(last), head.hash)
+    assert(isLast, `the head of the ${log} log names its last record`)
+  }
+  assert(
+    view.get(logKey(log, head.sequence + 1)) === null,
+    `no record of the ${log} log lies beyond its head`,
+  )
+  return head
 }
 
 export function applyWrites(writes: readonly Write[], view: WritableView): void {

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import {
+  chainHash,
+  chainHeadValue,
+  chainValue,
+  emptyChainHead,
+  logHeadKey,
+  logKey,
+} from '../../../src/store/kv/chain.ts'
+import type { View } from '../../../src/store/kv/engine.ts'
+import { prepareWrites } from '../../../src/store/kv/transaction.ts'
+import { WriteBuffer } from '../../../src/store/kv/write-buffer.ts'
+import { bytes } from './suite-store.ts'
+
+const first = chainValue(1, emptyChainHead.hash, bytes('first'))
+const second = chainValue(2, chainHash(first), bytes('second'))
+
+function log(head: { sequence: number; hash: Uint8Array } | null, records: readonly Uint8Array[]): View {
+  const rows = new Map(records.map((value, index) => [nameOf(logKey('log', index + 1)), value]))
+  if (head !== null) rows.set(nameOf(logHeadKey('log')), chainHeadValue(head))
+  return { get: (key) => rows.get(nameOf(key)) ?? null, range: () => [] }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key).toString('hex')
+}
+
+function append(view: View): readonly string[] {
+  const buffer = new WriteBuffer()
+  buffer.append('log', bytes('third'))
+  return prepareWrites(buffer, view).map(({ key }) => nameOf(key))
+}
+
+test('append: after the last record, where the head is whole', () => {
+  const view = log({ sequence: 2, hash: chainHash(second) }, [first, second])
+  expect(append(view)).toEqual([nameOf(logKey('log', 3)), nameOf(logHeadKey('log'))])
+})
+
+test.each([
+  ['an earlier record', { sequence: 1, hash: chainHash(second) }, [first, second]],
+  ['an earlier record, with its hash', { sequence: 1, hash: chainHash(first) }, [first, second]],
+  ['a record that never was', { sequence: 3, hash: chainHash(second) }, [first, second]],
+  ['another hash', { sequence: 2, hash: chainHash(first) }, [first, second]],
+  ['nothing, where records are', null, [first, second]],
+  ['a record that is gone', { sequence: 2, hash: chainHash(second) }, [first]],
+] as const)('append: to a head that names %s, is refused and writes nothing', (_name, head, records) => {
+  expect(() => append(log(head, records))).toThrow(/the log log/)
+})
