@@ -60,6 +60,21 @@ export async function lockVolume(directory: string): Promise<VolumeLock> {
   }
 }
 
+/**
+ * As lockVolume, for somebody who only reads: what is mounted for reading only is shared, and nothing is written there. Errors:
+ * VolumeLockedError.
+ */
+export async function lockVolumeForReading(directory: string): Promise<FileLock> {
+  try {
+    return await lockVolume(directory)
+  } catch (error) {
+    if (errorCode(error) !== 'EROFS') throw error
+  }
+  const shared = await tryShareVolume(directory)
+  if (shared !== null) return shared
+  throw new VolumeLockedError(`${directory} is in use by another holdfast server: stop it first`)
+}
+
 async function opensForWriting(path: string): Promise<boolean> {
   try {
     await (await open(path, 'r+')).close()

@@ -8,6 +8,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
 import { lockVolume, type VolumeLock } from '../platform/volume-lock.ts'
+import { CorruptRecordError } from '../store/fields.ts'
 import type { Store } from '../store/store.ts'
 import { startChores } from './chores.ts'
 import { type Health, listenHealth } from './health.ts'
@@ -77,7 +78,7 @@ async function startOnVolume(
   closers.push(async () => watch.stop())
   const owner = await openVolumeOwner({ directory, volumeId, clock, log, onReadOnly: watch.note })
   closers.push(() => owner.close())
-  await owner.store.clock.tick()
+  await tickAtStart(owner.store, log)
   const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock, watch })
   closers.push(() => serving.stop())
   const chores = startChores(owner.store, log, options)
@@ -88,6 +89,16 @@ async function startOnVolume(
     volumeId: owner.store.volume.volumeId,
     failed: Promise.race([chores.failed.then(watch.dueAfter), watch.ended]),
     stop: closeAll,
+  }
+}
+
+/** Of a damaged clock nothing is believed: what depends on it is denied, /readyz says so, and all else is served. */
+async function tickAtStart(store: Store, log: Log): Promise<void> {
+  try {
+    await store.clock.tick()
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error
+    log.error({ error }, 'the record of the trusted time cannot be read: reads go on')
   }
 }
 

@@ -3,7 +3,8 @@ import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { MetricSet } from '../lib/metrics.ts'
 import { isSystemBucket } from '../lib/system-buckets.ts'
-import type { ScrubReport, Store } from '../store/store.ts'
+import { CorruptRecordError } from '../store/fields.ts'
+import type { ClockReport, ScrubReport, Store } from '../store/store.ts'
 
 type Totals = {
   buckets: number
@@ -23,11 +24,7 @@ export type MeasuredVolume = Pick<Store, 'volume' | 'space'> & {
 
 /** The returned function brings the gauges up to date. Errors: those of the store. */
 export function volumeMetrics(metrics: MetricSet, store: MeasuredVolume, clock: Clock): () => Promise<void> {
-  const clockGauges = {
-    trusted: metrics.gauge('holdfast_clock_trusted_seconds', 'Trusted time, by which locks expire'),
-    behind: metrics.gauge('holdfast_clock_behind_seconds', 'How far trusted time is behind the wall clock'),
-    suspect: metrics.gauge('holdfast_clock_suspect', '1: the wall clock jumped and is not believed'),
-  }
+  const clockRead = clockGauges(metrics)
   const free = metrics.gauge('holdfast_volume_free_bytes', 'Free space of the volume')
   const size = metrics.gauge('holdfast_volume_size_bytes', 'Size of the volume')
   const created = metrics.gauge('holdfast_volume_created_seconds', 'When the volume was made')
@@ -36,18 +33,38 @@ export function volumeMetrics(metrics: MetricSet, store: MeasuredVolume, clock: 
   const scrub = scrubGauges(metrics)
   let countedMs: number | null = null
   return async () => {
-    const report = await store.clock.report()
-    clockGauges.trusted.set({}, report.trustedMs / 1000)
-    clockGauges.behind.set({}, report.behindMs / 1000)
-    clockGauges.suspect.set({}, report.suspect ? 1 : 0)
+    await unlessDamaged(async () => clockRead(await store.clock.report()))
     const space = await store.space()
     free.set({}, space.availableBytes)
     size.set({}, space.totalBytes)
     scrub(await store.scrub.report())
     // Reads every bucket's counters: not with each scrape.
     if (countedMs !== null && clock.uptimeMs() - countedMs < limits.bucketTotalsMs) return
-    totals(await countTotals(store))
+    await unlessDamaged(async () => totals(await countTotals(store)))
     countedMs = clock.uptimeMs()
+  }
+}
+
+function clockGauges(metrics: MetricSet): (report: ClockReport) => void {
+  const trusted = metrics.gauge('holdfast_clock_trusted_seconds', 'Trusted time, by which locks expire')
+  const behind = metrics.gauge(
+    'holdfast_clock_behind_seconds',
+    'How far trusted time is behind the wall clock',
+  )
+  const suspect = metrics.gauge('holdfast_clock_suspect', '1: the wall clock jumped and is not believed')
+  return (report) => {
+    trusted.set({}, report.trustedMs / 1000)
+    behind.set({}, report.behindMs / 1000)
+    suspect.set({}, report.suspect ? 1 : 0)
+  }
+}
+
+/** What depends on a damaged record has no series, and no other metric waits for it: `holdfast_ready` is 0 then. */
+async function unlessDamaged(renew: () => Promise<void>): Promise<void> {
+  try {
+    await renew()
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error
   }
 }
 

@@ -10,7 +10,9 @@ import type { Bodies } from './bodies/contract.ts'
 import { createBucketDocuments } from './bucket-documents.ts'
 import { createBuckets } from './buckets.ts'
 import { collectGarbage } from './collect-garbage.ts'
+import type { StoreContext } from './decision.ts'
 import { createDenialRecorder } from './denials.ts'
+import { CorruptRecordError } from './fields.ts'
 import { createFreeSpaceGuard } from './free-space.ts'
 import { type KeyValue, StoreFailedError } from './kv/contract.ts'
 import { createLeadership } from './leadership.ts'
@@ -19,7 +21,7 @@ import { BucketPlaces } from './scenes.ts'
 import { createScrub } from './scrub.ts'
 import type { MasterKey } from './sealed-secret.ts'
 import type { Store, VolumeIdentity } from './store.ts'
-import { createClockStore } from './trusted-clock.ts'
+import { createClockStore, readTrustedNow } from './trusted-clock.ts'
 import { createUploads } from './uploads.ts'
 import { createVersions } from './versions.ts'
 import { createRestoreStore, createWriteGuard, guardedKeyValue, type WriteGuard } from './volume-copy.ts'
@@ -83,7 +85,7 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey 
     collectGarbage: async (signal) =>
       (await isReadOnly(guard)) ? 0 : collectGarbage({ kv, clock, bodies, log }, signal),
     space: () => bodies.freeSpace(),
-    writeRefusal: () => writeRefusal(kv, guard, space.refusal),
+    writeRefusal: () => writeRefusal({ kv, clock, guard, spaceRefusal: space.refusal }),
     close: async () => {
       clearInterval(tending)
       await denials.close()
@@ -103,16 +105,19 @@ async function isReadOnly(guard: WriteGuard): Promise<boolean> {
   }
 }
 
-/** A failed store refuses its reads too: one is tried. */
-async function writeRefusal(
-  kv: KeyValue,
-  guard: WriteGuard,
-  spaceRefusal: () => Promise<string | null>,
-): Promise<string | null> {
+type Refusing = Pick<StoreContext, 'kv' | 'clock'> & {
+  readonly guard: WriteGuard
+  readonly spaceRefusal: () => Promise<string | null>
+}
+
+/** A failed store refuses its reads too: that of the clock is one, and what every decision needs. */
+async function writeRefusal({ kv, clock, guard, spaceRefusal }: Refusing): Promise<string | null> {
   try {
-    await kv.get(Uint8Array.of(1))
+    await readTrustedNow(kv, clock)
     await guard()
   } catch (error) {
+    if (error instanceof CorruptRecordError)
+      return `no lock can be judged, nothing is written: the trusted time cannot be read (${error.message})`
     if (error instanceof StoreFailedError || error instanceof VolumeReadOnlyError) return error.message
     throw error
   }

@@ -43,3 +43,22 @@ it('backup: of a served volume, is refused and makes no backup; of one at rest, 
     stdout: expect.stringContaining(': nothing found\n'),
   })
 })
+
+it('verify, audit verify and restore: read what is mounted for reading only, but not beside its server', async () => {
+  expect(await holdfast('verify', '--data', mounted)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`${mounted} is in use by another holdfast server`),
+  })
+  expect(await server.terminate()).toBe(0)
+  for (const command of [['verify'], ['audit', 'verify']])
+    expect(await holdfast(...command, '--data', mounted)).toMatchObject({ code: 0, stderr: '' })
+  const [backup, restored] = [join(mounted, 'backup'), join(folder, 'restored')]
+  expect(await holdfast('backup', '--data', mounted, '--to', join(folder, 'own', 'backup'))).toMatchObject({
+    code: 0,
+  })
+  expect(await holdfast('restore', '--from', backup, '--data', restored)).toMatchObject({ code: 0 })
+  expect(await holdfast('verify', '--data', restored)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(': nothing found\n'),
+  })
+})

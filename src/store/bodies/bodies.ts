@@ -216,7 +216,7 @@ class FileBodies implements Bodies {
   }
 
   ensureBallast(): Promise<boolean> {
-    return ensureBallast(this.#directory, `${this.#options.epoch}-${this.#options.worker}`)
+    return ensureBallast(this.#directory, this.#options)
   }
 
   releaseBallast(): Promise<void> {

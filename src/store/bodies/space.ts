@@ -1,6 +1,6 @@
 /** Free space of the volume, and a file that can be given up when there is none. */
 import { randomBytes } from 'node:crypto'
-import { open, rename, stat, statfs } from 'node:fs/promises'
+import { open, readdir, rename, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { limits } from '../../lib/limits.ts'
 import { errorCode, isVolumeFull, syncDirectory, unlinkIfThere } from '../../platform/files.ts'
@@ -17,13 +17,17 @@ export async function freeSpace(directory: string): Promise<Space> {
   }
 }
 
+/** Whose ballast is being written: a part bears its name. */
+export type BallastOwner = { readonly epoch: string; readonly worker: string }
+
 /** True when the ballast is there. It is made only where it leaves at least as much free as it takes. */
-export async function ensureBallast(directory: string, owner: string): Promise<boolean> {
+export async function ensureBallast(directory: string, { epoch, worker }: BallastOwner): Promise<boolean> {
   const path = join(directory, 'ballast')
+  await dropAbandonedParts(directory, epoch)
   if (await hasBallast(path)) return true
   const { availableBytes } = await freeSpace(directory)
   if (availableBytes < 2 * limits.ballastBytes) return false
-  const part = `${path}.${owner}`
+  const part = `${path}.${epoch}-${worker}`
   try {
     await writeRandom(part)
     await rename(part, path)
@@ -40,6 +44,14 @@ export async function ensureBallast(directory: string, owner: string): Promise<b
 export async function releaseBallast(directory: string): Promise<void> {
   await unlinkIfThere(join(directory, 'ballast'))
   await syncDirectory(directory)
+}
+
+/** What a server that was killed had begun. */
+async function dropAbandonedParts(directory: string, epoch: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const isPart = name.startsWith('ballast.')
+    if (isPart && !name.startsWith(`ballast.${epoch}-`)) await unlinkIfThere(join(directory, name))
+  }
 }
 
 async function hasBallast(path: string): Promise<boolean> {

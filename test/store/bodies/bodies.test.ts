@@ -368,6 +368,16 @@ describe('folders', () => {
     expect(await names()).toEqual([])
   })
 
+  test('ballast: what a killed server had begun of one, goes; what this one writes, stays', async () => {
+    const names = async () =>
+      (await readdir(underTest.directory)).filter((name) => name.startsWith('ballast')).toSorted()
+    expect(await bodies.ensureBallast()).toBe(true)
+    const own = 'ballast.e1-other'
+    for (const name of ['ballast.killed-w0', own]) await writeFile(join(underTest.directory, name), 'part')
+    expect(await bodies.ensureBallast()).toBe(true)
+    expect(await names()).toEqual(['ballast', own])
+  })
+
   test('freeSpace: of the volume, is part of the whole', async () => {
     const { availableBytes, totalBytes } = await bodies.freeSpace()
     expect(availableBytes).toBeGreaterThan(0)

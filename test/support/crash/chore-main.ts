@@ -45,7 +45,7 @@ async function run({ name, versionId }: ChoreOrder): Promise<unknown> {
     return
   }
   // Without an owner, which would look after the ballast too.
-  if (name === 'ballast') return ensureBallast(directory, 'chore')
+  if (name === 'ballast') return ensureBallast(directory, { epoch: 'chore', worker: 'w0' })
   if (name === 'noBallast') return releaseBallast(directory)
   if (owner === null) throw new Error('the volume is opened first')
   const { store } = owner
