@@ -3,7 +3,7 @@
  * moment is copied. A copy is what a kill -9 of all processes would leave: what they wrote is in it, whether flushed or not.
  */
 import { createHash } from 'node:crypto'
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -68,6 +68,18 @@ export async function walkSteps(
 export function copyVolume(from: string, to: string): void {
   const isLeft = (name: string) => name.startsWith('ballast') || name === 'lock.mdb'
   cpSync(from, to, { recursive: true, filter: (path) => !isLeft(basename(path)) })
+}
+
+/** Every folder and file with its bytes, as one text: a flush changes nothing of it, so a kill after it is the one before. */
+export function treeOf(directory: string): string {
+  const hash = createHash('sha256')
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true })
+  const paths = entries.map((entry) => ({ path: join(entry.parentPath, entry.name), isFile: entry.isFile() }))
+  for (const { path, isFile } of paths.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
+    hash.update(`${path.slice(directory.length)}\n`)
+    if (isFile) hash.update(readFileSync(path))
+  }
+  return hash.digest('hex')
 }
 
 function nameOf({ call, place }: Held, dataDirectory: string): string {
