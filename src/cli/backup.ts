@@ -1,20 +1,25 @@
 import { systemClock } from '../platform/clock.ts'
-import { backupVolume } from '../server/copy-volume.ts'
+import { backupVolume, type MadeBackup } from '../server/copy-volume.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
 
 /**
- * `holdfast backup --data DIR --to DIR`: exit 0 the backup is whole, 1 the volume is damaged or the copy failed, 2 refused.
+ * `holdfast backup --data DIR --to DIR [--verify on]`: exit 0 the backup is whole, 1 the volume is damaged or the copy failed, 2
+ * refused.
  * Beside a running server or at rest; run again, it goes on.
  */
 export async function backupCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast backup'
   const summary =
     'Copies a volume, also while a server serves it, to a folder. Run again with the same folder, only new bodies are ' +
-    'copied. The volume is not changed; exit 1: something in it is damaged, a line each.'
-  const settings = commandSettings({ command, summary, names: ['data', 'backupTo'] as const }, argv)
+    'copied, and bodies that are there are taken for whole; with `--verify on` all are read, on both sides. The volume is not changed; exit 1: something in it ' +
+    'is damaged, a line each.'
+  const settings = commandSettings(
+    { command, summary, names: ['data', 'backupTo', 'backupVerify'] as const },
+    argv,
+  )
   if (settings.kind === 'exit') return settings.code
-  const { data: from, backupTo: to } = settings.values
+  const { data: from, backupTo: to, backupVerify } = settings.values
   if (to === null) {
     process.stderr.write(`${command}: --to names the folder of the backup\n`)
     return 2
@@ -22,17 +27,28 @@ export async function backupCommand(argv: readonly string[]): Promise<number> {
   const onProblem = (sentence: string): void => {
     process.stdout.write(`damaged: ${sentence}\n`)
   }
+  const onMended = (sentence: string): void => {
+    process.stdout.write(`replaced in the backup: ${sentence}\n`)
+  }
+  const check = backupVerify ? 'checksums' : 'sizes'
   try {
-    const made = await backupVolume({ from, to, onProblem }, systemClock())
-    const { volumeId, copy, copiedCount, copiedBytes, keptCount, droppedCount, problemCount } = made
-    process.stdout.write(
-      `volume ${volumeId} up to audit record ${copy.auditSequence}: copied ${copiedCount} bodies with ${copiedBytes} bytes, ` +
-        `${keptCount} were there, ${droppedCount} are gone; ${problemCount === 0 ? 'whole' : `${problemCount} damaged`}\n`,
-    )
+    const made = await backupVolume({ from, to, check, onProblem, onMended }, systemClock())
+    const { problemCount } = made
+    process.stdout.write(summaryOf(made))
     if (made.keptMetadata !== null)
       process.stdout.write(`the metadata of the last whole backup stay in ${made.keptMetadata}\n`)
     return problemCount === 0 ? 0 : 1
   } catch (error) {
     return copyFailure(command, error)
   }
+}
+
+function summaryOf(made: MadeBackup): string {
+  const { volumeId, copy, copiedCount, copiedBytes, keptCount, mendedCount, droppedCount, problemCount } =
+    made
+  const mended = mendedCount === 0 ? '' : `${mendedCount} were damaged there and are replaced, `
+  return (
+    `volume ${volumeId} up to audit record ${copy.auditSequence}: copied ${copiedCount} bodies with ${copiedBytes} bytes, ` +
+    `${keptCount} were there, ${mended}${droppedCount} are gone; ${problemCount === 0 ? 'whole' : `${problemCount} damaged`}\n`
+  )
 }

@@ -1,6 +1,6 @@
 /** Settings of the commands that copy a volume, or hold it against what is kept elsewhere. Part of the table in settings.ts. */
 import { setting } from './setting.ts'
-import { parsePath } from './values.ts'
+import { parsePath, parseSwitch } from './values.ts'
 
 export const copySettings = {
   backupTo: setting({
@@ -9,6 +9,13 @@ export const copySettings = {
     initial: null,
     parse: parsePath,
     help: 'folder of the backup: empty, or an older backup of the same volume',
+  }),
+  backupVerify: setting({
+    flag: '--verify',
+    env: 'HOLDFAST_BACKUP_VERIFY',
+    initial: 'off',
+    parse: parseSwitch,
+    help: 'on: read all bytes of the volume and of the backup, and replace what is damaged in the backup',
   }),
   restoreFrom: setting({
     flag: '--from',

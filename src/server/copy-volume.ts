@@ -10,7 +10,7 @@ import { createFileWhole, makeDirectory, pathExists, removeFolder, syncNameOf } 
 import { lockVolume, lockVolumeForReading } from '../platform/volume-lock.ts'
 import { openBodyFolder } from '../store/bodies/body-folder.ts'
 import { inspectBodies } from '../store/bodies/inspect.ts'
-import { type CopiedBodies, copyBodies, dropUnnamed } from '../store/copy-bodies.ts'
+import { type CopiedBodies, copyBodies, dropUnnamed, type HeldCheck } from '../store/copy-bodies.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import { copyLmdb, keepLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts'
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
@@ -29,24 +29,35 @@ export type Folders = {
   readonly onProblem: (sentence: string) => void
 }
 
+export type BackupParts = Folders & {
+  /** What is done to bodies that the backup has already. */
+  readonly check: 'sizes' | 'checksums'
+  /** Told of what was damaged in the backup, and is replaced by what the volume has. */
+  readonly onMended: (sentence: string) => void
+}
+
 export type MadeCopy = CopiedBodies & Backup
+export type MadeBackup = MadeCopy & { readonly droppedCount: number; readonly keptMetadata: string | null }
 
 /**
  * Copies the volume in `from`, which a server may be writing to, to `to`: an empty folder, or an older backup of the same
- * volume, of which only new bodies are copied. Until the metadata are replaced the older backup stays whole; where the volume
+ * volume, of which only new bodies are copied; with `checksums` all bytes of both are read, and what is damaged in the backup is
+ * replaced where the volume has it whole. Until the metadata are replaced the older backup stays whole; where the volume
  * is damaged, what is replaced stays beside it, in `keptMetadata`, until a whole backup is made. Errors:
  * CopyRefusedError, VolumeLockedError, VolumeFormatError, CorruptRecordError, those of the file systems.
  */
 export async function backupVolume(
-  { from, to, onProblem }: Folders,
+  { from, to, check, onProblem, onMended }: BackupParts,
   clock: Clock,
-): Promise<MadeCopy & { readonly droppedCount: number; readonly keptMetadata: string | null }> {
+): Promise<MadeBackup> {
   if (!(await hasVolume(from))) throw new CopyRefusedError(`there is no volume in ${from}`)
   return inFolder({ from, to }, async (scratch) => {
     const previous = await readBackup(to)
     const source = inspectBodies(from)
     const target = openBodyFolder(to, scratch)
     const scratchKv = join(scratch, 'kv')
+    const heldCheck: HeldCheck =
+      check === 'sizes' ? { kind: check } : { kind: check, held: inspectBodies(to), onMended }
     const hold = await source.hold()
     if (hold === null)
       throw new CopyRefusedError(
@@ -59,7 +70,8 @@ export async function backupVolume(
         await admit(kv, { from, to, previous })
         const { volumeId } = await readVolume(kv)
         const copy = await markBackup(kv, clock.wallMs())
-        return { ...(await copyBodies({ reader: kv, source, target, onProblem })), volumeId, copy }
+        const counts = await copyBodies({ reader: kv, source, target, check: heldCheck, onProblem })
+        return { ...counts, volumeId, copy }
       })
     } finally {
       await hold.release()
@@ -102,7 +114,8 @@ export async function restoreVolume({ from, to, prepare, onProblem }: RestorePar
       const made = await withStore({ directory: scratchKv, readOnly: false }, async (kv) => {
         const target = openBodyFolder(to, scratch)
         await prepare(kv, backup)
-        const counts = await copyBodies({ reader: kv, source: inspectBodies(from), target, onProblem })
+        const source = inspectBodies(from)
+        const counts = await copyBodies({ reader: kv, source, target, check: { kind: 'sizes' }, onProblem })
         return { ...counts, ...backup }
       })
       await moveLmdb(scratchKv, kvDirectory(to))

@@ -9,36 +9,52 @@ import { garbageKey } from './keys.ts'
 import type { KeyValueReader } from './kv/contract.ts'
 import { readCrcs } from './list-rows.ts'
 import type { VersionRecord } from './records.ts'
-import { contentProblem, problemOf } from './verify-content.ts'
+import { bodyProblem, contentProblem, problemOf } from './verify-content.ts'
 import { strays } from './verify-references.ts'
 
 export type CopiedBodies = {
   copiedCount: number
   copiedBytes: number
   keptCount: number
+  /** Bodies that were there, damaged: what they were is there again. */
+  mendedCount: number
   problemCount: number
 }
+
+/** What is asked of a body that the target has already. */
+export type HeldCheck =
+  | { readonly kind: 'sizes' }
+  /** All bytes of both sides are read. */
+  | {
+      readonly kind: 'checksums'
+      readonly held: Pick<BodyInspector, 'open'>
+      readonly onMended: (sentence: string) => void
+    }
 
 export type CopyBodies = {
   /** The copy whose rows say which bodies there are. */
   readonly reader: KeyValueReader
   readonly source: Pick<BodyInspector, 'open'>
   readonly target: BodyFolder
+  readonly check: HeldCheck
   /** Told of what is damaged in the source; everything else is copied all the same. */
   readonly onProblem: (sentence: string) => void
 }
 
 /**
  * Every body of a version or a part is in the target when this resolves, each checked by block and as a whole, or told to
- * `onProblem`, as are locks and inline bytes that the copy has damaged; what was there with its size is kept. Errors: those of the file systems, StoreFailedError.
+ * `onProblem`, as are locks and inline bytes that the copy has damaged; what was there is kept as `check`
+ * says: a damaged body replaces nothing, and is replaced by a whole one alone. Errors: those of the file systems, StoreFailedError.
  */
 export async function copyBodies(copy: CopyBodies): Promise<CopiedBodies> {
-  const counts = { copiedCount: 0, copiedBytes: 0, keptCount: 0, problemCount: 0 }
+  const counts = { copiedCount: 0, copiedBytes: 0, keptCount: 0, mendedCount: 0, problemCount: 0 }
   const onProblem = (sentence: string): void => {
     counts.problemCount += 1
     copy.onProblem(sentence)
   }
   const running = new Map<string, Promise<void>>()
+  // Copies share bodies: one that was read is not read again. Forgotten when they are too many, which costs time alone.
+  const read = new Set<string>()
   const failures: unknown[] = []
   const begin = (body: OwnedBody): void => {
     const done = copyBody({ ...copy, onProblem }, body, counts)
@@ -49,8 +65,9 @@ export async function copyBodies(copy: CopyBodies): Promise<CopiedBodies> {
     running.set(body.bodyId, done)
   }
   for await (const body of heldBodies({ ...copy, onProblem })) {
-    // Copies share bodies: the one that is under way is the other's too.
-    if (running.has(body.bodyId)) continue
+    if (running.has(body.bodyId) || read.has(body.bodyId)) continue
+    if (read.size >= limits.verifyNamesMax) read.clear()
+    if (copy.check.kind === 'checksums') read.add(body.bodyId)
     begin(body)
     if (running.size >= limits.bodyCopiesMax) await Promise.race(running.values())
     if (failures.length > 0) break
@@ -93,14 +110,15 @@ async function* bodyIds(backup: Pick<BodyInspector, 'files'>): AsyncGenerator<st
   for await (const file of backup.files()) if (file.kind === 'body') yield file.bodyId
 }
 
-async function copyBody(
-  { reader, source, target, onProblem }: CopyBodies,
-  body: OwnedBody,
-  counts: CopiedBodies,
-): Promise<void> {
-  if (await target.has(body)) {
+async function copyBody(copy: CopyBodies, body: OwnedBody, counts: CopiedBodies): Promise<void> {
+  const { reader, source, target, check, onProblem } = copy
+  const isHeld = await target.has(body)
+  const damage = isHeld ? await heldProblem(reader, check, body) : null
+  if (isHeld && damage === null) {
     counts.keptCount += 1
-    return
+    // Whole where it is, whatever it is where it came from.
+    const problem = check.kind === 'checksums' ? await problemIn(reader, source, body) : null
+    return problem === null ? undefined : onProblem(problem)
   }
   const problem = await problemOf(async () => {
     const range = { startByte: 0, endByteExclusive: body.sizeBytes }
@@ -109,8 +127,30 @@ async function copyBody(
     await target.write(body, source.open(body, crcs, range))
   })
   if (problem !== null) return onProblem(problem)
+  if (damage !== null && check.kind === 'checksums') {
+    check.onMended(damage)
+    counts.mendedCount += 1
+    return
+  }
   counts.copiedCount += 1
   counts.copiedBytes += body.sizeBytes
+}
+
+/** null: whole, as far as it is looked at. */
+async function heldProblem(
+  reader: KeyValueReader,
+  check: HeldCheck,
+  body: OwnedBody,
+): Promise<string | null> {
+  return check.kind === 'sizes' ? null : problemIn(reader, check.held, body)
+}
+
+function problemIn(
+  reader: KeyValueReader,
+  bodies: Pick<BodyInspector, 'open'>,
+  body: OwnedBody,
+): Promise<string | null> {
+  return bodyProblem({ reader, bodies, onRead: atOnce }, body)
 }
 
 /** What versions and running uploads hold; of what waits to be removed nothing. Bodies that are shared come again. */
@@ -147,7 +187,7 @@ async function versionProblem(
   return problem ?? (lock.kind === 'unknown' ? lock.cause : null)
 }
 
-/** It is in the copy already: there is no disk whose pace counts. */
+/** Copying has no pace either. */
 const atOnce = () => Promise.resolve()
 
 /** Of an upload that is over the parts that it keeps are a version's, and the others wait to be removed. */

@@ -23,6 +23,7 @@ export const backup = `## Backup and restore
 
 \`\`\`
 holdfast backup --data /data --to /backup                                 # beside the running server, or at rest
+holdfast backup --data /data --to /backup --verify on                     # the same, and what the backup has is read too
 holdfast verify --data /backup                                            # reads all of it
 holdfast restore --from /backup --data /new \\
     [--audit audit.jsonl [--checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub]]      # and what was locked later
@@ -33,9 +34,11 @@ holdfast admin accept-restore "compared with the inventory, J. Doe"       # root
 its checksums while it is copied. Run it again with the same folder: the metadata are copied whole, bodies only when they are new, and
 those that the volume removed go. Until the new metadata take their place, in one step, the backup before it is whole; one that was broken
 off goes on. It refuses a folder that holds anything but an older backup of this very volume: the last audit record of that backup must be in the volume's
-chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever is damaged, a row, a lock
-or a body: the rest is copied, a good copy from before is kept (of bodies where they were, of the metadata in \`kept/\`, until a backup is whole again: its
-\`data.mdb\` put in \`kv/\` is the backup before), nothing is dropped. Object Lock does not protect the folder: keep it where the people of docs/SECURITY.md's
+chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever it meets that is damaged, a row, a lock
+or a body that is new: the rest is copied, a good copy from before is kept (of bodies where they were, of the metadata in \`kept/\`, until a backup is whole again: its
+\`data.mdb\` put in \`kv/\` is the backup before), nothing is dropped. A body that the backup has with its size is taken for whole, and neither it nor the
+volume's is read: what rots later, on either side, is found with \`--verify on\`. That reads both sides, all of them: a damaged copy is replaced by a whole original (a line, exit 0), a
+damaged original is a line and exit 1, and replaces nothing. Run it as often as the disk of the backup deserves; \`holdfast verify\` reads the backup alone and mends nothing. Object Lock does not protect the folder: keep it where the people of docs/SECURITY.md's
 last column do not reach, for example on a filesystem that only the backup's user may write, and copy that to another place.
 
 While bodies are copied the server serves, but removes none: what is deleted meanwhile frees its space after the backup. The metadata file may grow

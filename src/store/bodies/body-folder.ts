@@ -15,7 +15,7 @@ import { StageFile } from './stage-file.ts'
 
 /** Errors: those of the file system, e.g. ENOSPC. */
 export type BodyFolder = {
-  /** Whether the body is there, with its size. When it is, its name is durable, whoever gave it. */
+  /** Whether the body is there, with its size: its bytes are not looked at. When it is, its name is durable, whoever gave it. */
   has(reference: BodyReference): Promise<boolean>
   /** Durable, under its name, when it resolves. Errors: BodyCorruptError for another SHA-256; those of reading. */
   write(body: BodyReference & { readonly sha256: string }, bytes: BodyReader): Promise<void>

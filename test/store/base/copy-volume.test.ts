@@ -24,10 +24,12 @@ describe('copies of a volume', () => {
   const clock = new TestClock()
   let directory: string
   let problems: string[]
+  let mended: string[]
   const at = (name: string) => join(directory, name)
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'holdfast-copy-'))
     problems = []
+    mended = []
     await onVolume('data', async (store) => {
       await store.buckets.create(actor, {
         name: 'ledger',
@@ -53,7 +55,9 @@ describe('copies of a volume', () => {
     return putBytes(store.versions, key, new Uint8Array(large).fill(key.length))
   }
   const onProblem = (sentence: string) => problems.push(sentence)
-  const backup = (from: string, to: string) => backupVolume({ from: at(from), to: at(to), onProblem }, clock)
+  const onMended = (sentence: string) => mended.push(sentence)
+  const backup = (from: string, to: string, check: 'sizes' | 'checksums' = 'sizes') =>
+    backupVolume({ from: at(from), to: at(to), check, onProblem, onMended }, clock)
   const restore = (from: string, to: string) =>
     restoreVolume({
       from: at(from),
@@ -292,6 +296,73 @@ describe('copies of a volume', () => {
     expect(problems).toEqual([expect.stringMatching(/^body [0-9a-f]{32} has 10 bytes, not 65537$/)])
     expect((await readFile(join(at('backup'), path))).length).toBe(large)
     expect(await bodyFiles('fresh')).toEqual([])
+  })
+
+  /** Another byte in a body, of the same size. */
+  async function rot(name: string, path: string): Promise<void> {
+    const whole = join(at(name), path)
+    const bytes = await readFile(whole)
+    bytes.writeUInt8(bytes.readUInt8(9) ^ 1, 9)
+    await chmod(whole, 0o600)
+    await writeFile(whole, bytes)
+  }
+  const bytesOf = (name: string, path: string) => readFile(join(at(name), path))
+
+  test('a body that rotted in the backup: kept by size, found by its checksums and replaced by the whole one', async () => {
+    await backup('data', 'backup')
+    const [path = ''] = await bodyFiles('data')
+    await rot('backup', path)
+    expect(await backup('data', 'backup')).toMatchObject({ keptCount: 1, mendedCount: 0, problemCount: 0 })
+    expect(await bytesOf('backup', path)).not.toEqual(await bytesOf('data', path))
+    const made = await backup('data', 'backup', 'checksums')
+    expect(made).toMatchObject({ copiedCount: 0, keptCount: 0, mendedCount: 1, problemCount: 0 })
+    expect(mended).toEqual([expect.stringMatching(/^body [0-9a-f]{32} block 0 is damaged$/)])
+    expect(await bytesOf('backup', path)).toEqual(await bytesOf('data', path))
+    expect(await backup('data', 'backup', 'checksums')).toMatchObject({ keptCount: 1, mendedCount: 0 })
+  })
+
+  test('a body that rotted in the volume: is told, and what is whole in the backup stays', async () => {
+    await backup('data', 'backup')
+    const [path = ''] = await bodyFiles('data')
+    const whole = await bytesOf('data', path)
+    await rot('data', path)
+    expect(await backup('data', 'backup')).toMatchObject({ keptCount: 1, problemCount: 0 })
+    expect(await backup('data', 'backup', 'checksums')).toMatchObject({
+      ...{ copiedCount: 0, keptCount: 1, mendedCount: 0, problemCount: 1 },
+      keptMetadata: at('backup/kept'),
+    })
+    expect(problems).toEqual([expect.stringContaining('block 0 is damaged')])
+    expect(await bytesOf('backup', path)).toEqual(whole)
+  })
+
+  test('a body that rotted in both: is told, and neither replaces the other', async () => {
+    await backup('data', 'backup')
+    const [path = ''] = await bodyFiles('data')
+    await rot('data', path)
+    await writeFile(join(at('backup'), path), new Uint8Array(large).fill(200))
+    expect(await backup('data', 'backup', 'checksums')).toMatchObject({
+      ...{ copiedCount: 0, keptCount: 0, mendedCount: 0, problemCount: 1 },
+    })
+    expect((await bytesOf('backup', path)).every((byte) => byte === 200)).toBe(true)
+    expect(await bodyFiles('backup')).toEqual([path])
+  })
+
+  test('a body that many copies share: is read once', async () => {
+    await onVolume('data', async (store) => {
+      const found = await store.versions.read({ bucket: 'ledger', key: 'first', versionId: null })
+      if (found.kind !== 'found') throw new Error(found.kind)
+      for (const key of ['second', 'third']) {
+        const copied = await store.versions.put(actor, {
+          ...{ bucket: 'ledger', key, content: { kind: 'shared', source: found.version } },
+          description: { headers: {}, userMetadata: {}, tags: {}, checksum: null },
+          lock: { retention: null, legalHold: null },
+          precondition: { ifMatch: null, ifNoneMatch: null },
+        })
+        expect(copied.kind).toBe('put')
+      }
+    })
+    await backup('data', 'backup')
+    expect(await backup('data', 'backup', 'checksums')).toMatchObject({ keptCount: 1, copiedCount: 0 })
   })
 })
 
