@@ -16,7 +16,8 @@ export type Measured = {
 
 export type ClientParameters = Readonly<Record<string, string | number>>
 
-const bucket = 'bench'
+/** That of every run. */
+export const bucketName = 'bench'
 let program: string | null = null
 
 /** Errors: the client cannot prepare the workload, or one of its requests was answered in another way than it must be. */
@@ -26,7 +27,13 @@ export async function runClient(
 ): Promise<Measured> {
   program ??= builtProgram('bench-client')
   const { accessKeyId, secretAccessKey } = credentials
-  const given = { endpoint, bucket, 'access-key': accessKeyId, 'secret-key': secretAccessKey, ...parameters }
+  const given = {
+    endpoint,
+    bucket: bucketName,
+    'access-key': accessKeyId,
+    'secret-key': secretAccessKey,
+    ...parameters,
+  }
   const flags = Object.entries(given).map(([name, value]) => `--${name}=${value}`)
   const { stdout } = await promisify(execFile)(program, flags, { maxBuffer: 1024 ** 2 })
   const measured = JSON.parse(stdout) as Measured

@@ -1,7 +1,16 @@
 /** The servers that are compared: each as its own documentation starts it, on a folder of its own on the same disk. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -109,7 +118,7 @@ async function launchOf(name: ServerName, directory: string, port: number): Prom
       const listen = ['--admin-listen', `127.0.0.1:${ports[0]}`, '--metrics-listen', `127.0.0.1:${ports[1]}`]
       const options = ['--data', join(directory, 'data'), '--s3-listen', address, ...listen]
       return {
-        command: [process.execPath, shipped(join(directory, 'application')), 'server', ...options],
+        command: [process.execPath, shipped(), 'server', ...options],
         environment: {
           HOLDFAST_ACCESS_KEY_ID: accessKeyId,
           HOLDFAST_SECRET_ACCESS_KEY: secretAccessKey,
@@ -149,15 +158,36 @@ async function launchOf(name: ServerName, directory: string, port: number): Prom
   }
 }
 
-/** Holdfast as its image has it: compiled, for a checkout has Node strip the types at every start. Returns its program. */
-function shipped(folder: string): string {
-  mkdirSync(join(folder, 'bin'), { recursive: true })
+let application: string | null = null
+
+/**
+ * Holdfast as its image has it: compiled, for a checkout has Node strip the types at every start. Returns its program, the same for
+ * all servers of this process, which removes it when it ends.
+ */
+function shipped(): string {
+  if (application !== null) return programIn(application)
+  const results = join(import.meta.dirname, 'results')
+  mkdirSync(results, { recursive: true })
+  const folder = mkdtempSync(join(results, 'application-'))
+  application = folder
+  process.once('exit', removeApplication)
+  mkdirSync(join(folder, 'bin'))
   const compiler = join(root, 'node_modules/typescript/bin/tsc')
   const flags = ['-p', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')]
   execFileSync(process.execPath, [compiler, ...flags], { stdio: 'inherit' })
   for (const file of ['bin/holdfast', 'package.json']) copyFileSync(join(root, file), join(folder, file))
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  return programIn(folder)
+}
+
+function programIn(folder: string): string {
   return join(folder, 'bin/holdfast')
+}
+
+/** What was compiled for this process, when no server is left; at its end by itself, if that is an orderly one. */
+export function removeApplication(): void {
+  if (application !== null) rmSync(application, { recursive: true, force: true })
+  application = null
 }
 
 async function freePort(): Promise<number> {

@@ -1,27 +1,34 @@
 /**
  * `npm run bench:stored`: what a request costs in a store that holds a million objects, beside one that holds twenty thousand:
- * two servers of Holdfast on one disk, in turns. All objects come by the S3 API. README.md says how to read it.
+ * two servers of Holdfast on one disk, in turns. All objects come by the S3 API, or with `--load` by load.ts. README.md says
+ * how to read it.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { runClient } from './client.ts'
+import { bucketName, runClient } from './client.ts'
+import { small } from './fill.ts'
+import { loadObjects } from './load.ts'
 import { describeMachine, loadNow, measureMachine } from './machine.ts'
 import { sample, say, startAll, warmUpSeconds } from './measure.ts'
 import { lines, spanText } from './report.ts'
 import { dated, median, type Ratio, type Sample, spanOf } from './result.ts'
-import type { RunningServer } from './servers.ts'
+import { type RunningServer, startServer } from './servers.ts'
 import { type Judgement, judge, wordsOf } from './targets.ts'
 import { type Workload, workloads } from './workloads.ts'
 
 type Options = {
   readonly fewKeys: number
   readonly manyKeys: number
+  /** Objects are written into the volumes while no server serves them. */
+  readonly isLoaded: boolean
   readonly rounds: number
   readonly seconds: number
   /** Exit code 1 when a cost is missed. */
   readonly isGate: boolean
+  /** Two stores that are hardly different, some requests of each workload: whether it works. */
+  readonly isSmoke: boolean
 }
 
 /** One request may cost so many times what it costs in the small store. */
@@ -56,15 +63,21 @@ function readOptions(): Options {
     options: {
       few: { type: 'string', default: '20000' },
       many: { type: 'string', default: '1000000' },
+      load: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '1.5' },
       gate: { type: 'boolean', default: false },
+      smoke: { type: 'boolean', default: false },
     },
   })
-  const [fewKeys, manyKeys] = [Number(values.few), Number(values.many)]
-  if (!(fewKeys > 1000) || !(manyKeys > fewKeys)) throw new Error('--few is above 1000, and --many above it')
-  const { rounds, seconds, gate: isGate } = values
-  return { fewKeys, manyKeys, rounds: Number(rounds), seconds: Number(seconds), isGate }
+  const { gate: isGate, smoke: isSmoke } = values
+  const isLoaded = values.load !== undefined
+  if (isSmoke) return { fewKeys: 1100, manyKeys: 1300, isLoaded, rounds: 1, seconds: 0.1, isGate, isSmoke }
+  const [fewKeys, manyKeys] = [Number(values.few), Number(values.load ?? values.many)]
+  if (!(fewKeys > 1000) || !(manyKeys > fewKeys))
+    throw new Error('--few is above 1000, and --many or --load above it')
+  const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
+  return { fewKeys, manyKeys, isLoaded, rounds, seconds, isGate, isSmoke }
 }
 
 async function main(): Promise<void> {
@@ -76,16 +89,20 @@ async function main(): Promise<void> {
   const running: RunningServer[] = []
   try {
     const begun = await measureMachine(directory, Math.min(0.5, options.seconds))
-    for (const folder of ['few', 'many'])
-      running.push(...(await startAll(['holdfast'], join(directory, folder), () => [])))
-    const [few, many] = running
-    if (few === undefined || many === undefined) throw new Error('two servers were started')
+    const start = async (folder: keyof Pair, keys: number): Promise<RunningServer> => {
+      const server = await filled(join(directory, folder), keys, options)
+      running.push(server)
+      return server
+    }
+    const few = await start('few', options.fewKeys)
+    const many = await start('many', options.manyKeys)
     const rows = await measure({ few, many }, options, directory)
     const machine = { ...begun, loadAtEnd: loadNow() }
     const result = { ...dated(), machine, ...options, rows }
     say(describeMachine(machine))
     say(table(rows, options))
-    const path = join(results, `stored-${result.date.replaceAll(':', '')}.json`)
+    const name = options.isSmoke ? 'smoke' : result.date.replaceAll(':', '')
+    const path = join(results, `stored-${name}.json`)
     writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`)
     say(`all samples: ${path}`)
     const missed = rows.filter(({ judgement }) => judgement === 'must missed')
@@ -100,8 +117,6 @@ async function main(): Promise<void> {
 
 async function measure(pair: Pair, options: Options, directory: string): Promise<readonly Row[]> {
   const { fewKeys, manyKeys } = options
-  await fill(pair.few, fewKeys)
-  await fill(pair.many, manyKeys)
   // What a volume has besides objects is the same in both.
   const bytes = bytesOf(join(directory, 'many')) - bytesOf(join(directory, 'few'))
   say(`an object of ${sizeBytes} bytes takes ${Math.round(bytes / (manyKeys - fewKeys))} on the disk`)
@@ -111,14 +126,34 @@ async function measure(pair: Pair, options: Options, directory: string): Promise
 }
 
 function bytesOf(directory: string): number {
-  const folder = join(directory, 'holdfast', 'data')
-  return Number.parseInt(execFileSync('du', ['-s', '--block-size=1', folder]).toString(), 10)
+  return Number.parseInt(
+    execFileSync('du', ['-s', '--block-size=1', dataOf(join(directory, 'holdfast'))]).toString(),
+    10,
+  )
 }
 
-async function fill(server: RunningServer, keys: number): Promise<void> {
-  const client = { workload: 'fill', prefix, keys, size: sizeBytes, concurrency: 64, seconds: 86_400 }
-  const { perSecond, seconds } = await runClient(server, client)
-  say(`${keys} objects written in ${Math.round(seconds)} s, ${Math.round(perSecond)} a second`)
+function dataOf(directory: string): string {
+  return join(directory, 'data')
+}
+
+/** A server on a folder of its own, with so many objects. */
+async function filled(directory: string, keys: number, { isLoaded }: Options): Promise<RunningServer> {
+  const [server] = await startAll(['holdfast'], directory, () => [])
+  if (server === undefined) throw new Error('a server was started')
+  if (!isLoaded) {
+    const client = { workload: 'fill', prefix, keys, size: sizeBytes, concurrency: 64, seconds: 86_400 }
+    const { seconds } = await runClient(server, client)
+    sayFilled(keys, seconds)
+    return server
+  }
+  await server.stop()
+  const load = { bucket: bucketName, prefix, keys, sizeBytes }
+  sayFilled(keys, await loadObjects({ ...load, directory: dataOf(server.directory) }))
+  return startServer({ name: 'holdfast', directory: server.directory })
+}
+
+function sayFilled(keys: number, seconds: number): void {
+  say(`${keys} objects written in ${Math.round(seconds)} s, ${Math.round(keys / seconds)} a second`)
 }
 
 function workloadsOf(keys: number): readonly Workload[] {
@@ -142,16 +177,18 @@ function workloadsOf(keys: number): readonly Workload[] {
 
 /** In turns, the first of a round changing. */
 async function measurePair(name: string, pair: Pair, options: Options): Promise<Row> {
-  const { rounds, seconds } = options
+  const { rounds, seconds, isSmoke } = options
   const keys = { few: options.fewKeys, many: options.manyKeys }
   const take = (side: keyof Pair, round: number, sampleSeconds: number): Promise<Sample> => {
     const chosen = workloadsOf(keys[side]).find((workload) => workload.name === name)
     if (chosen === undefined) throw new Error(`there is no workload ${name}`)
+    if (isSmoke)
+      return sample(chosen.fill === undefined ? small(chosen) : chosen, pair[side], round, sampleSeconds)
     if (chosen.writes) execFileSync('sync')
     return sample(chosen, pair[side], round, sampleSeconds)
   }
   const samples: { few: Sample[]; many: Sample[] } = { few: [], many: [] }
-  for (const side of ['few', 'many'] as const) await take(side, -1, Math.min(warmUpSeconds, 4 * seconds))
+  if (!isSmoke) for (const side of ['few', 'many'] as const) await take(side, -1, warmUpSeconds)
   for (let round = 0; round < rounds; round += 1) {
     const order = round % 2 === 0 ? (['few', 'many'] as const) : (['many', 'few'] as const)
     for (const side of order) samples[side].push(await take(side, round, seconds))

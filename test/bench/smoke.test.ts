@@ -54,8 +54,7 @@ it('npm run bench -- --smoke: every workload is answered, and the machine is des
 })
 
 it('npm run bench:stored: two stores of different sizes are filled and compared', async () => {
-  const small = ['--few', '1100', '--many', '1300', '--rounds', '1', '--seconds', '0.1', '--gate']
-  const { stdout, code } = await run(['bench/stored.ts', ...small])
+  const { stdout, code } = await run(['bench/stored.ts', '--smoke', '--gate'])
   expect(stdout).toMatch(/an object of 64 bytes takes -?\d+ on the disk/)
   expect(stdout).toMatch(
     /^\d+ cores .* load [0-9.]+ at the beginning and [0-9.]+ at the end, .*CRC64-NVME \d+/m,
