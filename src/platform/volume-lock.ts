@@ -7,7 +7,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 // @ts-expect-error The package has no types; the one function used gets its own below.
 import { tryLock } from 'fs-native-extensions'
-import { errorCode, makeDirectory } from './files.ts'
+import { errorCode, makeDirectory, pathExists } from './files.ts'
 
 type LockOptions = { readonly shared: boolean }
 /** Takes a lock of the open file description on the whole file; false when another description is in the way. */
@@ -23,6 +23,8 @@ export type FileLock = {
 }
 
 export type VolumeLock = FileLock & {
+  /** `readOnly`: the file system took no writes when the lock was taken, and whoever has it must write nothing. */
+  readonly access: 'readWrite' | 'readOnly'
   /** False: another file, or none, is now at the lock's path, so the directory is another volume's or is gone. */
   isInPlace(): Promise<boolean>
   /** False: the file system of what is in the lock's place takes no writes (EROFS). Writes nothing. */
@@ -39,13 +41,7 @@ export async function lockVolume(directory: string): Promise<VolumeLock> {
   await makeDirectory(directory)
   const path = join(directory, 'lock')
   const handle = await openForLock(path)
-  if (!(await tryLockHandle(handle, { shared: false }))) {
-    const holder = await readHolder(handle)
-    await handle.close()
-    throw new VolumeLockedError(
-      `${directory} is in use by another holdfast server (${holder}): stop it first`,
-    )
-  }
+  await demandLock(handle, directory, { shared: false })
   try {
     await handle.truncate(0)
     await handle.writeFile(`process ${process.pid}\n`)
@@ -53,7 +49,28 @@ export async function lockVolume(directory: string): Promise<VolumeLock> {
     await handle.close()
     throw error
   }
+  return volumeLock(handle, path, 'readWrite')
+}
+
+/**
+ * As lockVolume; on a file system that takes no writes the lock is shared with others that only read. As long as it is held no
+ * server that writes begins, also when the file system takes writes again. Errors: also EROFS where no server ever was.
+ */
+export async function lockServedVolume(directory: string): Promise<VolumeLock> {
+  try {
+    return await lockVolume(directory)
+  } catch (error) {
+    const path = join(directory, 'lock')
+    if (errorCode(error) !== 'EROFS' || !(await pathExists(path))) throw error
+    const handle = await open(path, 'r')
+    await demandLock(handle, directory, { shared: true })
+    return volumeLock(handle, path, 'readOnly')
+  }
+}
+
+function volumeLock(handle: FileHandle, path: string, access: VolumeLock['access']): VolumeLock {
   return {
+    access,
     release: () => handle.close(),
     isInPlace: () => isSameFile(handle, path),
     takesWrites: () => opensForWriting(path),
@@ -73,6 +90,14 @@ export async function lockVolumeForReading(directory: string): Promise<FileLock>
   const shared = await tryShareVolume(directory)
   if (shared !== null) return shared
   throw new VolumeLockedError(`${directory} is in use by another holdfast server: stop it first`)
+}
+
+/** Closes the handle when it throws. */
+async function demandLock(handle: FileHandle, directory: string, options: LockOptions): Promise<void> {
+  if (await tryLockHandle(handle, options)) return
+  const holder = await readHolder(handle)
+  await handle.close()
+  throw new VolumeLockedError(`${directory} is in use by another holdfast server (${holder}): stop it first`)
 }
 
 async function opensForWriting(path: string): Promise<boolean> {

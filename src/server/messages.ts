@@ -3,6 +3,7 @@ import type { ListenAddress, LogLevel } from '../config/values.ts'
 import type { MetricSnapshot } from '../lib/metrics.ts'
 import type { ProfileName } from '../lib/profile.ts'
 import type { CertificateFiles } from './certificate.ts'
+import type { VolumeAccess } from './open-volume.ts'
 
 export type ServerCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
 
@@ -45,6 +46,8 @@ export type ServerOptions = {
 export type WorkerStart = {
   readonly options: ServerOptions
   readonly epoch: number
+  /** `readOnly`: the server was started on a file system that takes no writes, and writes nothing for as long as it lives. */
+  readonly access: VolumeAccess
   /** No worker serves another. */
   readonly volumeId: string
   readonly workerName: string

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { VolumeReadOnlyError } from '../lib/read-only.ts'
+import { fileSystemReadOnly, VolumeReadOnlyError } from '../lib/read-only.ts'
 import { pathExists } from '../platform/files.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
 import { type BodyInspector, inspectBodies } from '../store/bodies/inspect.ts'
@@ -14,7 +14,14 @@ import { recoverStages } from '../store/recover.ts'
 import type { MasterKey } from '../store/sealed-secret.ts'
 import type { Store } from '../store/store.ts'
 import { type UpgradeOptions, upgradeVolume } from '../store/upgrade-volume.ts'
-import { beginServerEpoch, endServerEpoch, fencedKeyValue, openVolume, readVolume } from '../store/volume.ts'
+import {
+  beginServerEpoch,
+  endServerEpoch,
+  fencedKeyValue,
+  openVolume,
+  readServerEpoch,
+  readVolume,
+} from '../store/volume.ts'
 import { readVolumeCopy, VolumeIsBackupError } from '../store/volume-copy.ts'
 import type { StoreMeasures } from './measured-store.ts'
 
@@ -25,6 +32,8 @@ export type VolumeParts = {
   /** Told once, when the file system is found to take no writes; reads go on. */
   readonly onReadOnly?: () => void
 }
+
+export type VolumeAccess = 'readWrite' | 'readOnly'
 
 export type VolumeOwner = {
   readonly store: Store
@@ -40,6 +49,31 @@ type OwnerVolumeParts = VolumeParts & {
   readonly upgrade?: Pick<UpgradeOptions, 'steps' | 'rowsPerTransaction'>
   /** The only volume that may be there; null or left out: any, and where there is none a new one is made. */
   readonly volumeId?: string | null
+}
+
+/**
+ * Supervisor on a file system that takes no writes: what is there is read as it lies, under the epoch of the last server that
+ * wrote; whoever has the volume's lock keeps others from beginning one. Nothing is recovered, and nothing written. Errors: as
+ * openVolumeOwner.
+ */
+export async function openReadOnlyOwner(parts: OwnerVolumeParts): Promise<VolumeOwner> {
+  const { directory, volumeId = null, clock, log } = parts
+  await demandVolume(directory, volumeId)
+  const kv = await openReadOnlyKeyValue(directory)
+  try {
+    if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
+    const volume = await readVolume(kv)
+    await refuseBackup(kv, directory)
+    const epoch = (await readServerEpoch(kv))?.epoch ?? 0
+    const own = { epoch: String(epoch), worker: 'supervisor', access: 'readOnly' } as const
+    const bodies = await openBodies({ directory, clock, ...own })
+    log.info({ volumeId: volume.volumeId, epoch }, 'volume opened for reading only')
+    const store = openStore({ kv, bodies, clock, log, volume, masterKey: null })
+    return { store, epoch, hasFailedRemoval: () => false, close: () => store.close() }
+  } catch (error) {
+    await kv.close()
+    throw error
+  }
 }
 
 /**
@@ -112,6 +146,7 @@ class WrongVolumeError extends Error {
 
 type WorkerVolumeParts = VolumeParts & {
   readonly epoch: number
+  readonly access: VolumeAccess
   /** The supervisor's. */
   readonly volumeId: string
   readonly worker: string
@@ -123,6 +158,7 @@ type WorkerVolumeParts = VolumeParts & {
 export async function openWorkerStore({
   directory,
   epoch,
+  access,
   volumeId,
   worker,
   clock,
@@ -133,17 +169,33 @@ export async function openWorkerStore({
 }: WorkerVolumeParts): Promise<Store> {
   // To open it would make an empty one.
   if (!(await hasVolume(directory))) throw new WrongVolumeError(`there is no volume in ${directory}`)
-  const kv = await openServedLmdb({ directory: kvDirectory(directory), onReadOnly })
+  const kv =
+    access === 'readOnly'
+      ? await openReadOnlyKeyValue(directory)
+      : await openServedLmdb({ directory: kvDirectory(directory), onReadOnly })
   try {
     const volume = await readVolume(kv)
     if (volume.volumeId !== volumeId)
       throw new WrongVolumeError(`${directory} has volume ${volume.volumeId}, this server serves ${volumeId}`)
-    const bodies = await openBodies({ directory, epoch: String(epoch), worker, clock })
+    const bodies = await openBodies({ directory, epoch: String(epoch), worker, clock, access })
     const fenced = measures.keyValue(fencedKeyValue(kv, epoch))
     return openStore({ kv: fenced, bodies, clock, log, volume, onDenied: measures.denied, masterKey })
   } catch (error) {
     await kv.close()
     throw error
+  }
+}
+
+/** Refuses every transaction, also once the file system takes writes: a fence that no epoch has to be written for. */
+async function openReadOnlyKeyValue(directory: string): Promise<KeyValue> {
+  const kv = await openLmdb({ directory: kvDirectory(directory), readOnly: true })
+  return {
+    get: (key) => kv.get(key),
+    getMany: (keys) => kv.getMany(keys),
+    range: (options) => kv.range(options),
+    snapshot: (read) => kv.snapshot(read),
+    close: () => kv.close(),
+    transact: () => Promise.reject(new VolumeReadOnlyError(fileSystemReadOnly)),
   }
 }
 

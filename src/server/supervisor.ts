@@ -7,13 +7,13 @@ import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
-import { lockVolume, type VolumeLock } from '../platform/volume-lock.ts'
+import { lockServedVolume, type VolumeLock } from '../platform/volume-lock.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import type { Store } from '../store/store.ts'
 import { startChores } from './chores.ts'
 import { type Health, listenHealth } from './health.ts'
 import type { ServerOptions, WorkerStart } from './messages.ts'
-import { demandVolume, openVolumeOwner, type VolumeOwner } from './open-volume.ts'
+import { demandVolume, openReadOnlyOwner, openVolumeOwner, type VolumeOwner } from './open-volume.ts'
 import { endpointOf, settlePort } from './ports.ts'
 import { processMetrics } from './process-metrics.ts'
 import { type ReadOnlyWatch, watchReadOnly } from './read-only-watch.ts'
@@ -50,7 +50,7 @@ const drawTriesMax = 4
 export async function startServer(options: ServerOptions, parts: SupervisorParts): Promise<RunningServer> {
   // The lock is a file: it is not to be made beside a mount that is missing.
   await demandVolume(options.dataDirectory, options.volumeId)
-  const volumeLock = await lockVolume(options.dataDirectory)
+  const volumeLock = await lockServedVolume(options.dataDirectory)
   const closers: (() => Promise<void>)[] = [() => volumeLock.release()]
   const closeAll = async () => {
     for (const close of closers.reverse().splice(0)) await close()
@@ -76,18 +76,26 @@ async function startOnVolume(
     log.error({ directory }, 'the volume is read-only: reads go on'),
   )
   closers.push(async () => watch.stop())
-  const owner = await openVolumeOwner({ directory, volumeId, clock, log, onReadOnly: watch.note })
+  const { access } = volumeLock
+  const open = access === 'readOnly' ? openReadOnlyOwner : openVolumeOwner
+  const owner = await open({ directory, volumeId, clock, log, onReadOnly: watch.note })
   closers.push(() => owner.close())
-  await tickAtStart(owner.store, log)
+  if (access === 'readOnly') watch.note()
+  else await tickAtStart(owner.store, log)
   const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock, watch })
   closers.push(() => serving.stop())
-  const chores = startChores(owner.store, log, options)
-  closers.push(() => chores.stop())
+  const failures = [watch.ended]
+  // All that the owner does by itself is to write.
+  if (access === 'readWrite') {
+    const chores = startChores(owner.store, log, options)
+    closers.push(() => chores.stop())
+    failures.push(chores.failed.then(watch.dueAfter))
+  }
   return {
     ...endpointsOf({ ...options, ...serving.listen }),
     metricsEndpoint: endpointOf(serving.listen.metricsListen, 'http'),
     volumeId: owner.store.volume.volumeId,
-    failed: Promise.race([chores.failed.then(watch.dueAfter), watch.ended]),
+    failed: Promise.race(failures),
     stop: closeAll,
   }
 }
@@ -154,6 +162,7 @@ async function listenAndServe(
     startOf: (workerName): WorkerStart => ({
       options: { ...options, ...listen },
       epoch: owner.epoch,
+      access: volumeLock.access,
       volumeId: owner.store.volume.volumeId,
       workerName,
       publicEndpoint,

@@ -99,13 +99,14 @@ async function startWorker(
   { clock }: WorkerParts,
   fail: (error: unknown) => void,
 ): Promise<RunningWorker> {
-  const { options, epoch, volumeId, workerName } = start
+  const { options, epoch, access, volumeId, workerName } = start
   const log = createLog({ level: options.logLevel, component: workerName })
   const metrics = new MetricSet()
   const renewProcessMetrics = processMetrics(metrics, workerName)
   const store = await openWorkerStore({
     directory: options.dataDirectory,
     epoch,
+    access,
     volumeId,
     worker: workerName,
     clock,

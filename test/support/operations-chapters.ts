@@ -99,7 +99,7 @@ const disasters: readonly (readonly [string, string, string])[] = [
   [
     'The file system of the volume turned read-only',
     'Reads. Writes are 503 and say so, as does `/readyz`.',
-    'Look after the disk. Stop the server, repair the file system (`e2fsck -f`), start it again; a server whose volume takes writes again by itself ends, to be started. Then `holdfast verify`.',
+    'Look after the disk. Stop the server, repair the file system (`e2fsck -f`), start it again; a server whose volume takes writes again by itself ends, to be started. One that is started before that reads too, and refuses the rest. Then `holdfast verify`.',
   ],
   [
     'The clock was wrong, or the machine off for long',

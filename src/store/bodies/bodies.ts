@@ -41,6 +41,8 @@ export type BodiesOptions = {
   /** Differs among the workers of one epoch; letters and digits. */
   readonly worker: string
   readonly clock: Clock
+  /** `readOnly`: makes nothing, and refuses whatever would write, with VolumeReadOnlyError. `readWrite` if left out. */
+  readonly access?: 'readWrite' | 'readOnly'
 }
 
 const namePattern = /^[A-Za-z0-9]+$/
@@ -49,8 +51,10 @@ export async function openBodies(options: BodiesOptions): Promise<Bodies> {
   assert(namePattern.test(options.epoch), 'an epoch is letters and digits')
   assert(namePattern.test(options.worker), 'a worker is letters and digits')
   const stage = join(options.directory, 'stage', `${options.epoch}-${options.worker}`)
-  await makeDirectory(stage)
-  await makeDirectory(join(options.directory, 'bodies'))
+  if (options.access !== 'readOnly') {
+    await makeDirectory(stage)
+    await makeDirectory(join(options.directory, 'bodies'))
+  }
   return new FileBodies(options, stage)
 }
 
@@ -225,7 +229,7 @@ class FileBodies implements Bodies {
 
   async close(): Promise<void> {
     // A failed store, or one with bodies still staged, leaves its folder: the next start looks closer.
-    if (this.#failure !== null || this.#staged.size > 0) return
+    if (this.#options.access === 'readOnly' || this.#failure !== null || this.#staged.size > 0) return
     this.#failure = new BodyStoreFailedError('the store of bodies is closed')
     // Traces of a worker of the same name that died in this epoch: they are for the next start, too.
     for await (const name of namesIn(this.#stage)) if (isBodyId(name)) return
@@ -283,6 +287,7 @@ class FileBodies implements Bodies {
   }
 
   #assertWorking(): void {
+    if (this.#options.access === 'readOnly') throw new VolumeReadOnlyError(fileSystemReadOnly)
     if (this.#failure !== null) throw this.#failure
   }
 
