@@ -8,6 +8,8 @@ const tickIntervalMs = 60_000
 const garbageIntervalMs = 300_000
 /** How soon a scrub that is due begins, or goes on after a start. */
 const scrubLookMs = 600_000
+/** How often what is in quarantine is read once more: it is as large as what was damaged. */
+const lookAgainIntervalMs = 3_600_000
 /** How soon what a policy asks for existing versions begins; a look at one empty range when there is nothing. */
 const applyIntervalMs = 2_000
 
@@ -22,7 +24,7 @@ export type ChoresPace = { readonly lifecycleIntervalMs: number; readonly scrubB
 type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
   readonly clock: Pick<Store['clock'], 'tick'>
   readonly lifecycle: Store['lifecycle']
-  readonly scrub: Pick<Store['scrub'], 'run'>
+  readonly scrub: Pick<Store['scrub'], 'run' | 'lookAgain'>
 }
 
 /**
@@ -75,6 +77,9 @@ export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Cho
     if (ended.kind === 'done' && ended.bucketCount > 0) await collectGarbage()
   })
   const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal, pace.scrubBytesPerSecond))
+  const lookAgain = oneAtATime('lookAgain', () =>
+    store.scrub.lookAgain(stopping.signal, pace.scrubBytesPerSecond),
+  )
   const collect = () => run('collectGarbage', collectGarbage)
   const timers = [
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
@@ -82,10 +87,12 @@ export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Cho
     setInterval(expire, pace.lifecycleIntervalMs),
     setInterval(applyPolicies, applyIntervalMs),
     setInterval(scrub, scrubLookMs),
+    setInterval(lookAgain, lookAgainIntervalMs),
   ]
   collect()
   expire()
   applyPolicies()
+  lookAgain()
   return {
     failed,
     stop: async () => {

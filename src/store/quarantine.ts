@@ -150,6 +150,31 @@ export async function endQuarantine(kv: KeyValue, listId: string): Promise<void>
   }
 }
 
+/** A list in quarantine, and one of the versions that have it; null: none can be named. */
+export type QuarantinedList = {
+  readonly row: Uint8Array
+  readonly listId: string
+  readonly owner: Owner | null
+}
+
+/** At most limits.quarantineListMax, from a row on; null: from the first. */
+export async function pageOfQuarantine(
+  reader: KeyValueReader,
+  from: Uint8Array | null,
+): Promise<readonly QuarantinedList[]> {
+  const all = rangeOf(allLists)
+  const rows = await reader.range({ ...all, from: from ?? all.from, limit: limits.quarantineListMax })
+  const lists: QuarantinedList[] = []
+  for (const { key: row } of rows) {
+    const [, listId = ''] = parseMetaKey(row)
+    const [owner] = await reader.range({ ...rangeOf(metaKey(allOwners, listId)), limit: 1 })
+    const key = owner === undefined ? undefined : decoded(ownerCodec, owner)?.key
+    const isNamed = owner !== undefined && key !== undefined
+    lists.push({ row, listId, owner: isNamed ? { ...partsOf(owner.key), key } : null })
+  }
+  return lists
+}
+
 export type QuarantineReport = {
   readonly listCount: number
   readonly versions: readonly QuarantinedVersion[]

@@ -21,7 +21,9 @@ import {
   readQuarantine,
   readQuarantineOf,
 } from './quarantine.ts'
+import { lookAgain } from './quarantine-again.ts'
 import { findOwners } from './quarantine-owners.ts'
+import { ReadPace } from './read-pace.ts'
 import type { BucketRecord, ObjectData, VersionRecord } from './records.ts'
 import type { BucketIntegrity } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
@@ -98,6 +100,13 @@ export function createScrub(options: ScrubOptions): Scrub {
         running = null
       }
     },
+    async lookAgain(signal, bytesPerSecond) {
+      try {
+        await lookAgain(options, new ReadPace(signal, bytesPerSecond), signal)
+      } catch (error) {
+        if (!signal.aborted) throw error
+      }
+    },
     async report() {
       // The row is as old as the last page.
       const record = running?.record ?? (await readScrub(kv))
@@ -158,12 +167,10 @@ type Pace = { readonly signal: AbortSignal; readonly bytesPerSecond: number }
 class Pass {
   readonly #options: ScrubOptions
   readonly #signal: AbortSignal
-  readonly #bytesPerSecond: number
+  readonly #readPace: ReadPace
   #record: ScrubRecord
   #savedBytes: number
   #ownersSoughtMs: number
-  /** Bytes that are read, but not yet waited for. */
-  #owedBytes = 0
 
   constructor(options: ScrubOptions, record: ScrubRecord, pace: Pace) {
     this.#options = options
@@ -171,7 +178,7 @@ class Pass {
     this.#savedBytes = record.readBytes
     this.#ownersSoughtMs = options.clock.uptimeMs()
     this.#signal = pace.signal
-    this.#bytesPerSecond = pace.bytesPerSecond
+    this.#readPace = new ReadPace(pace.signal, pace.bytesPerSecond)
   }
 
   /** As far as it has come; `readBytes` also of what is being read. */
@@ -262,11 +269,7 @@ class Pass {
   /** Throws the signal's reason once it is aborted. */
   async #pace(byteCount: number): Promise<void> {
     this.#record = { ...this.#record, readBytes: this.#record.readBytes + byteCount }
-    this.#owedBytes += byteCount
-    if (this.#owedBytes < this.#bytesPerSecond / 20) return
-    const waitMs = (this.#owedBytes / this.#bytesPerSecond) * 1000
-    this.#owedBytes = 0
-    await pause(waitMs, undefined, { signal: this.#signal })
+    await this.#readPace.wait(byteCount)
   }
 
   async #write(record: ScrubRecord): Promise<void> {

@@ -287,6 +287,8 @@ export interface Scrub {
    * limits.scrubIntervalMs ago. False: by the signal, or not due.
    */
   run(signal: AbortSignal, bytesPerSecond: number): Promise<boolean>
+  /** Reads what is in quarantine once more; what is whole again is served again. The signal ends it. */
+  lookAgain(signal: AbortSignal, bytesPerSecond: number): Promise<void>
   report(): Promise<ScrubReport>
 }
 

@@ -98,13 +98,15 @@ async function readStep<Value>(bodyId: string, step: Promise<Value>): Promise<Va
     switch (errorCode(error)) {
       case 'ENOENT':
         throw new BodyMissingError(`body ${bodyId} is not on the volume`, { cause: error })
-      case 'EIO':
-        throw new BodyCorruptError(`body ${bodyId} cannot be read from the disk`, { cause: error })
       case 'EMFILE':
       case 'ENFILE':
+      case 'ENOMEM':
         throw new BodyUnavailableError(`body ${bodyId} cannot be opened now`, { cause: error })
-      default:
+      case null:
         throw error
+      default:
+        // EIO of a bad sector; EBADMSG, EUCLEAN, ELOOP or EACCES of a bad inode.
+        throw new BodyCorruptError(`body ${bodyId} cannot be read from the disk`, { cause: error })
     }
   }
 }

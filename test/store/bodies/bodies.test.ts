@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -274,6 +274,18 @@ describe('damage', () => {
     await truncate(path, 200_000 + difference)
     const read = readAll(openStaged(bodies, staged, { start: 0, end: 10 }))
     await expect(read).rejects.toBeInstanceOf(BodyCorruptError)
+  })
+
+  test('open: an inode that the file system does not read, is damage of this body alone', async () => {
+    const staged = await published(patternBytes(200_000))
+    const path = bodyPath(underTest.directory, staged.bodyId)
+    await unlink(path)
+    // ELOOP, which nobody injects; a bad inode is EBADMSG or EUCLEAN.
+    await symlink(path, path)
+    const read = readAll(openStaged(bodies, staged, { start: 0, end: 10 }))
+    await expect(read).rejects.toThrow(
+      new BodyCorruptError(`body ${staged.bodyId} cannot be read from the disk`),
+    )
   })
 
   test('remove: a body and again, is gone and reading it says so', async () => {

@@ -16,7 +16,7 @@ function choresWith(error: Error) {
     collectGarbage: () => Promise.reject(error),
     clock: { tick: () => Promise.reject(new Error('the clock is not asked within a minute')) },
     lifecycle: { run: async () => ({ kind: 'done', bucketCount: 0 }) as const },
-    scrub: { run: async () => false },
+    scrub: { run: async () => false, lookAgain: async () => {} },
   }
   return {
     chores: startChores(store, log, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 }),
@@ -50,7 +50,7 @@ describe('chores', () => {
         clock: { tick: () => Promise.reject(new Error('the clock is not asked within a minute')) },
         // Ends after the first collection, and asks for another one.
         lifecycle: { run: () => asked.promise.then(() => ({ kind: 'done', bucketCount: 1 }) as const) },
-        scrub: { run: async () => false },
+        scrub: { run: async () => false, lookAgain: async () => {} },
       }
       const chores = startChores(store, silentLog, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 })
       await new Promise((resolve) => setImmediate(resolve))
@@ -78,7 +78,7 @@ describe('chores', () => {
         },
         clock: { tick: () => Promise.reject(new Error('the clock is not asked within a minute')) },
         lifecycle: { run: () => expired },
-        scrub: { run: async () => false },
+        scrub: { run: async () => false, lookAgain: async () => {} },
       }
       const chores = startChores(store, silentLog, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 })
       await chores.stop()
