@@ -5,7 +5,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
-import { errorCode } from '../platform/files.ts'
 import { BodyCorruptError, BodyMissingError, type BodyReader } from './bodies/contract.ts'
 import { CorruptRecordError } from './fields.ts'
 import type { KeyValue } from './kv/contract.ts'
@@ -76,7 +75,7 @@ function isNews(error: unknown): error is Error {
 
 function isFailedRead(error: unknown): boolean {
   if (!(error instanceof BodyCorruptError) || !(error.cause instanceof Error)) return false
-  return errorCode(error.cause) !== null
+  return 'code' in error.cause
 }
 
 /** null: whole. Throws what is no damage. */
