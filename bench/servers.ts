@@ -79,8 +79,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     stdio: ['ignore', log, log],
     env: { ...process.env, ...environment, ...options.environment },
   })
-  // Nobody else would end it.
-  process.once('exit', () => child.kill('SIGKILL'))
+  endWithThis(child)
   const endpoint = `http://127.0.0.1:${port}`
   await untilAnswers(child, endpoint, name)
   const pids = (): readonly number[] => treeOf(child.pid ?? 0)
@@ -93,6 +92,22 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     anonymousBytes: () => sum(pids().map(anonymousBytesOf)),
     stop: () => stop(child, pids()),
   }
+}
+
+const running = new Set<ChildProcess>()
+
+/** Nobody else would end it. */
+function endWithThis(child: ChildProcess): void {
+  if (running.size === 0) process.once('exit', endAll)
+  running.add(child)
+  child.once('exit', () => {
+    running.delete(child)
+    if (running.size === 0) process.off('exit', endAll)
+  })
+}
+
+function endAll(): void {
+  for (const child of running) child.kill('SIGKILL')
 }
 
 /** The program that tools/build.sh made. Errors: it has not. */
