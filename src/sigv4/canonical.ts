@@ -3,7 +3,7 @@
  * normalised). Source: "Signature Calculations for the Authorization Header", Amazon S3 API reference. Texts
  * are latin1: header values are the bytes of the wire, one character each.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { uriEncode, uriEncodePath } from './encode.ts'
 
 /** Decoded names and values; a name without `=` has the value ''. */
@@ -76,6 +76,5 @@ export function stringToSign(amzDate: string, scope: Scope, canonical: string): 
 
 /** Hex SHA-256 of bytes, or of a text whose characters are bytes. */
 export function sha256Hex(data: Uint8Array | string): string {
-  const hash = createHash('sha256')
-  return (typeof data === 'string' ? hash.update(data, 'latin1') : hash.update(data)).digest('hex')
+  return hash('sha256', typeof data === 'string' ? Buffer.from(data, 'latin1') : data, 'hex')
 }

@@ -83,8 +83,8 @@ type RequestTime = { readonly timeMs: EpochMs; readonly amzDate: string }
 function requestTime(head: RequestHead, signedHeaders: readonly string[]): RequestTime {
   const amzDate = head.headers['x-amz-date']
   const text = amzDate ?? head.headers['date']
-  const timeMs =
-    text === undefined ? null : (parseAmzDate(text) ?? (amzDate === undefined ? parseHttpDate(text) : null))
+  const amzMs = text === undefined ? null : parseAmzDate(text)
+  const timeMs = amzMs ?? (text === undefined || amzDate !== undefined ? null : parseHttpDate(text))
   if (text === undefined || timeMs === null) {
     throw new S3Error('AccessDenied', {
       message: 'AWS authentication requires a valid Date or x-amz-date header',
@@ -94,7 +94,7 @@ function requestTime(head: RequestHead, signedHeaders: readonly string[]): Reque
   if (amzDate === undefined && !signedHeaders.includes('date')) {
     throw headersNotSigned(['date'])
   }
-  return { timeMs, amzDate: amzDateOf(timeMs) }
+  return { timeMs, amzDate: amzMs === null ? amzDateOf(timeMs) : text }
 }
 
 /**
