@@ -194,6 +194,8 @@ export const limits = {
   /** Rows of a format upgrade in one transaction, and after how many written bytes it ends: one row may be an inline body. */
   upgradeRowsPerTransactionMax: 500,
   upgradeBytesPerTransaction: 1024 ** 2,
+  /** Read at once: the largest row is a bucket's document of 1 MiB. */
+  upgradeRowsPerPage: 20,
   /** Lifecycle: rows read at once, and removals in one transaction, each of which may read its kept neighbours again. */
   lifecyclePageMax: 250,
   lifecycleDeletesPerTransactionMax: 50,
@@ -356,6 +358,8 @@ export const limits = {
   scrubUnsavedBytesMax: 4 * 1024 ** 3,
   scrubOwnersIntervalMs: 600_000,
   quarantineListMax: 1000,
+  /** Two rows each, of keys that may be six times as long in JSON. */
+  quarantineOwnersPerTransactionMax: 100,
   /** Lists whose damage the reads of one process put into quarantine in such a time; a disk that is going is the scrub's. */
   metDamageMax: 60,
   metDamageWindowMs: 60_000,
@@ -377,8 +381,12 @@ export const limits = {
 assert(limits.commitBatchBytesMax >= limits.transactionBytesMax, 'the largest transaction fits a commit')
 assert(
   limits.upgradeRowsPerTransactionMax + 2 <= limits.transactionKeysMax &&
-    limits.upgradeBytesPerTransaction + 2 * limits.inlineBodyBytesMax <= limits.transactionBytesMax,
+    limits.upgradeBytesPerTransaction + 2 * limits.bucketDocumentBytesMax <= limits.transactionBytesMax,
   'a batch of a format upgrade fits a transaction',
+)
+assert(
+  (limits.upgradeRowsPerPage + 2) * limits.bucketDocumentBytesMax <= limits.transactionReadBytesMax,
+  'a page of the largest rows fits what a transaction reads',
 )
 assert(limits.bodyReadBytes % limits.bodyBlockBytes === 0, 'a read is made of whole blocks')
 assert(limits.bodyWriteBytes >= limits.inlineBodyBytesMax, 'what was kept in memory fits a write buffer')

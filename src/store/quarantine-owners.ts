@@ -37,9 +37,13 @@ async function walkVersions(kv: KeyValue, signal: AbortSignal): Promise<boolean>
 async function writeOwners(kv: KeyValue, page: readonly Entry[]): Promise<void> {
   const versions = page.flatMap(readable)
   const found = await ownersOf(kv, versions)
-  if (found.length === 0) return
+  for (let start = 0; start < found.length; start += limits.quarantineOwnersPerTransactionMax)
+    await putOwners(kv, found.slice(start, start + limits.quarantineOwnersPerTransactionMax))
+}
+
+async function putOwners(kv: KeyValue, owners: readonly VersionRecord[]): Promise<void> {
   await kv.transact(async (transaction) => {
-    for (const version of found) {
+    for (const version of owners) {
       const listId = version.object?.content.listId ?? ''
       // Removed meanwhile, or whole again.
       if ((await transaction.get(listRefKey(listId, version.versionId))) === null) continue

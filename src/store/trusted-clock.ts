@@ -2,7 +2,7 @@
  * The trusted clock of a volume: one record in the KV, advanced by the supervisor, read by everybody in the
  * transaction that judges expiry. There is no setter but `accept`.
  */
-import { assert } from '../lib/assert.ts'
+import { AssertionError, assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import { type EpochMs, epochMsMax, laterOf } from '../lib/units.ts'
@@ -19,6 +19,7 @@ import {
 } from './clock-record.ts'
 import { corrupt, count, type Decode, instant, shape, text } from './fields.ts'
 import { metaKey } from './keys.ts'
+import type { ChainHead } from './kv/chain.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import { rowCodec } from './row-codec.ts'
 import { remembering } from './row-memo.ts'
@@ -126,13 +127,25 @@ function acceptAudit(
 async function readMark(transaction: KeyValueTransaction, clock: Clock): Promise<ClockRecord> {
   const record = await readClock(transaction)
   if (record.bootId === clock.bootId()) return record
-  const { sequence } = await readAuditHead(transaction)
+  const head = await readableHead(transaction)
+  if (head === null) return record
+  const { sequence } = head
   const fromSequence = Math.max(1, sequence - limits.auditPageMax + 1)
   const { kind } = await verifyChain(transaction, { fromSequence, to: 'head' })
   if (kind === 'broken') return record
   const decisions = await readLastAudit(transaction, limits.auditPageMax)
   const times = decisions.map((decision) => decision['trustedMs']).filter((time) => isInstant(time))
   return { ...record, markMs: times.reduce(laterOf, record.markMs) }
+}
+
+/** null: the head of the audit log is damaged. Whatever appends to it tells. */
+async function readableHead(reader: KeyValueReader): Promise<ChainHead | null> {
+  try {
+    return await readAuditHead(reader)
+  } catch (error) {
+    if (error instanceof AssertionError) return null
+    throw error
+  }
 }
 
 function isInstant(value: unknown): value is EpochMs {

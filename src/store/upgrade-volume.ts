@@ -87,29 +87,50 @@ async function upgradeBatch(
 
 type Work = { readonly step: FormatStep; readonly before: Progress; readonly rowsPerTransaction: number }
 
+/** A batch ends with so many rows, or bytes read and written; a page of the largest rows fits the transaction. */
 async function changeRows(
   transaction: KeyValueTransaction,
   { step, before, rowsPerTransaction }: Work,
 ): Promise<{ readonly progress: Progress; readonly isTableDone: boolean }> {
+  let progress = before
+  let bytesLeft: number = limits.upgradeBytesPerTransaction
+  for (;;) {
+    const rowsLeft = rowsPerTransaction - (progress.rowCount - before.rowCount)
+    if (rowsLeft === 0 || bytesLeft <= 0) return { progress, isTableDone: false }
+    const limit = Math.min(limits.upgradeRowsPerPage, rowsLeft)
+    const page = await changePage(transaction, { step, before: progress, limit, bytesLeft })
+    progress = page.progress
+    bytesLeft = page.bytesLeft
+    if (page.isLast) return { progress, isTableDone: true }
+  }
+}
+
+type PageWork = Pick<Work, 'step' | 'before'> & { readonly limit: number; readonly bytesLeft: number }
+type Page = { readonly progress: Progress; readonly isLast: boolean; readonly bytesLeft: number }
+
+async function changePage(transaction: KeyValueTransaction, work: PageWork): Promise<Page> {
+  const { step, before, limit } = work
   const range = rangeOf(tablePrefix(before.table))
   const from = before.after === null ? range.from : keyAfter(Buffer.from(before.after, 'hex'))
-  const page = await transaction.range({ from, to: range.to, limit: rowsPerTransaction })
+  const page = await transaction.range({ from, to: range.to, limit })
   let { after, rowCount, changedCount, unreadableCount } = before
-  let writtenBytes = 0
+  let { bytesLeft } = work
   for (const { key, value } of page) {
-    if (writtenBytes >= limits.upgradeBytesPerTransaction) break
+    if (bytesLeft <= 0) break
     const changed = changedRow(step, key, value)
     if (changed === null) unreadableCount += 1
     else if (Buffer.compare(changed, value) !== 0) {
       transaction.put(key, changed)
       changedCount += 1
-      writtenBytes += changed.length
+      bytesLeft -= changed.length
     }
+    bytesLeft -= value.length
     rowCount += 1
     after = Buffer.from(key).toString('hex')
   }
-  const isTableDone = page.length < rowsPerTransaction && rowCount === before.rowCount + page.length
-  return { progress: { table: before.table, after, rowCount, changedCount, unreadableCount }, isTableDone }
+  const isLast = page.length < limit && rowCount === before.rowCount + page.length
+  const progress = { table: before.table, after, rowCount, changedCount, unreadableCount }
+  return { progress, isLast, bytesLeft }
 }
 
 /** null: it cannot be read. */

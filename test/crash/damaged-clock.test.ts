@@ -1,8 +1,11 @@
-/** A server whose record of the trusted time was damaged while it was off. */
+/** A server whose record of the trusted time, or what leads to it, was damaged while it was off. */
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { metaKey } from '../../src/store/keys.ts'
+import { logHeadKey } from '../../src/store/kv/chain.ts'
+import { openEnvironment } from '../../src/store/kv/lmdb/environment.ts'
 import { openLmdb } from '../../src/store/kv/lmdb/lmdb.ts'
+import { sealRow, unsealRow } from '../../src/store/row-codec.ts'
 import { md5 } from '../support/conformance.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -69,5 +72,28 @@ it('reads go on, nothing is unlocked, written or removed, /readyz says why and m
   const metrics = await page('/metrics')
   expect(metrics).toMatch(/^200 /)
   expect(metrics).toContain('\nholdfast_ready 0\n')
+  expect(await server.terminate()).toBe(0)
+})
+
+it('a damaged head of the audit log, after a reboot: the server starts and reads', async () => {
+  const { client } = server
+  expect((await client.send({ method: 'PUT', path: '/bucket' })).status).toBe(200)
+  expect((await client.send({ method: 'PUT', path: '/bucket/key', body: 'bytes' })).status).toBe(200)
+  expect(await server.terminate()).toBe(0)
+  const environment = openEnvironment({ directory: join(server.dataDirectory, 'kv'), access: 'readWrite' })
+  await environment.write((view) => {
+    const clock = metaKey('clock')
+    const record = JSON.parse(Buffer.from(unsealRow('clock', clock, view.get(clock))).toString('utf8'))
+    const rebooted = JSON.stringify({ ...record, bootId: 'the boot before' })
+    view.put(clock, sealRow(clock, new Uint8Array(Buffer.from(rebooted))))
+    const head = Uint8Array.from(view.get(logHeadKey('audit')) ?? [])
+    head[0] = (head[0] ?? 0) ^ 0x80
+    view.put(logHeadKey('audit'), head)
+  })
+  await environment.close()
+  await server.start()
+  expect((await client.send({ method: 'GET', path: '/bucket/key' })).text).toBe('bytes')
+  expect((await client.send({ method: 'PUT', path: '/bucket/other', body: 'bytes' })).status).toBe(500)
+  expect((await client.send({ method: 'GET', path: '/bucket/other' })).status).toBe(404)
   expect(await server.terminate()).toBe(0)
 })

@@ -57,15 +57,41 @@ async function killWorker(reason: string): Promise<void> {
 }
 
 const gone = 'is not the volume that this server opened'
+const large = Buffer.alloc(1024 ** 2, 'in a file ')
+
+async function putLarge(): Promise<void> {
+  const answer = await server.client.send({ method: 'PUT', path: '/bucket/large', body: large })
+  expect(answer.status).toBe(200)
+}
+
+/** Nobody can say what a file holds that is not there to be read: refused for now, and no damage. */
+async function expectLargeAway(): Promise<void> {
+  for (let round = 0; round < 4; round += 1) {
+    const got = await server.client.send({ method: 'GET', path: '/bucket/large' })
+    expect([got.status, got.code]).toEqual([503, 'SlowDown'])
+  }
+}
+
+async function expectLargeBack(): Promise<void> {
+  for (let round = 0; round < 4; round += 1) {
+    const got = await server.client.send({ method: 'GET', path: '/bucket/large' })
+    expect([got.status, got.body.equals(large)]).toEqual([200, true])
+  }
+  const metrics = await (await fetch(new URL('/metrics', server.metricsEndpoint))).text()
+  expect(metrics).toContain('\nholdfast_quarantined_lists 0\n')
+}
 
 it('a volume that goes missing: told, read on from what is open, no new one is made; back, all is well', async () => {
+  await putLarge()
   uncover()
   expect(await readyText()).toContain(gone)
   expect(await read('known')).toBe('known')
+  await expectLargeAway()
   await killWorker('there is no volume in')
   expect(readdirSync(mounted)).toEqual([])
   bind('own')
   await untilReady(server)
+  await expectLargeBack()
   expect((await put('later')).status).toBe(200)
   await expectSound(server)
 })
@@ -96,12 +122,15 @@ it('another volume in its place: told, not served, not written to; away, all is 
   const other = await startTestServer({ dataDirectory: join(folder, 'other', 'data') })
   expect((await other.client.send({ method: 'PUT', path: '/theirs' })).status).toBe(200)
   expect(await other.terminate()).toBe(0)
+  await putLarge()
   bind('other')
   expect(await readyText()).toContain(gone)
+  await expectLargeAway()
   await killWorker(`this server serves ${server.volumeId}`)
   expect((await server.client.send({ method: 'HEAD', path: '/theirs' })).status).toBe(404)
   uncover()
   await untilReady(server)
+  await expectLargeBack()
   expect((await put('later')).status).toBe(200)
   await other.start()
   expect((await other.client.send({ method: 'HEAD', path: '/theirs' })).status).toBe(200)

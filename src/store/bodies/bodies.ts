@@ -29,6 +29,7 @@ import {
 } from './contract.ts'
 import { BodyDigest } from './digest.ts'
 import { DirectorySyncs } from './directory-syncs.ts'
+import { placeOf } from './place.ts'
 import { readBody } from './read-body.ts'
 import { beginRemovals } from './removals.ts'
 import { ensureBallast, freeSpace, releaseBallast } from './space.ts'
@@ -55,7 +56,7 @@ export async function openBodies(options: BodiesOptions): Promise<Bodies> {
     await makeDirectory(stage)
     await makeDirectory(join(options.directory, 'bodies'))
   }
-  return new FileBodies(options, stage)
+  return new FileBodies(options, stage, await placeOf(join(options.directory, 'bodies')))
 }
 
 class FileBodies implements Bodies {
@@ -71,10 +72,13 @@ class FileBodies implements Bodies {
     sizeBytes: limits.bodyWriteBytes,
     keptMax: limits.bodyBuffersKeptMax,
   })
+  /** False: the volume was unmounted, or another covers it. */
+  readonly #isInPlace: () => Promise<boolean>
   #failure: BodyStoreFailedError | null = null
 
-  constructor(options: BodiesOptions, stage: string) {
+  constructor(options: BodiesOptions, stage: string, isInPlace: () => Promise<boolean>) {
     this.#options = options
+    this.#isInPlace = isInPlace
     this.#directory = options.directory
     this.#stage = stage
   }
@@ -144,7 +148,8 @@ class FileBodies implements Bodies {
   }
 
   open(reference: BodyReference, crcs: BlockCrcs, range: ByteRange): BodyReader {
-    return readBody({ path: this.#pathOf(reference.bodyId), reference, crcs, range, pool: this.#readPool })
+    const path = this.#pathOf(reference.bodyId)
+    return readBody({ path, reference, crcs, range, pool: this.#readPool, isInPlace: this.#isInPlace })
   }
 
   recycle(chunk: Uint8Array): void {
@@ -219,12 +224,12 @@ class FileBodies implements Bodies {
     return freeSpace(this.#directory)
   }
 
-  ensureBallast(): Promise<boolean> {
-    return ensureBallast(this.#directory, this.#options)
+  async ensureBallast(): Promise<boolean> {
+    return this.#options.access !== 'readOnly' && ensureBallast(this.#directory, this.#options)
   }
 
-  releaseBallast(): Promise<void> {
-    return releaseBallast(this.#directory)
+  async releaseBallast(): Promise<void> {
+    if (this.#options.access !== 'readOnly') await releaseBallast(this.#directory)
   }
 
   async close(): Promise<void> {

@@ -24,6 +24,8 @@ export type ReadBody = {
   readonly crcs: BlockCrcs
   readonly range: ByteRange
   readonly pool: BufferPool
+  /** False: the folder of bodies is gone, or another, so no file says anything. */
+  readonly isInPlace: () => Promise<boolean>
 }
 
 const blockBytes = limits.bodyBlockBytes
@@ -78,10 +80,10 @@ async function* chunks(read: ReadBody): AsyncGenerator<Uint8Array, void, undefin
 }
 
 async function openBody(read: ReadBody): Promise<FileHandle> {
-  const { bodyId, sizeBytes } = read.reference
-  const handle = await readStep(bodyId, open(read.path, 'r'))
+  const { sizeBytes, bodyId } = read.reference
+  const handle = await readStep(read, open(read.path, 'r'))
   try {
-    const { size } = await readStep(bodyId, handle.stat())
+    const { size } = await readStep(read, handle.stat())
     if (size !== sizeBytes) throw corrupt(bodyId, `has ${size} bytes, not ${sizeBytes}`)
     return handle
   } catch (error) {
@@ -90,12 +92,16 @@ async function openBody(read: ReadBody): Promise<FileHandle> {
   }
 }
 
-/** Of a body of that id: a disk that fails concerns this body alone, too many open files none at all. */
-async function readStep<Value>(bodyId: string, step: Promise<Value>): Promise<Value> {
+/** A disk that fails concerns this body alone; too many open files, or a volume that is away, none at all. */
+async function readStep<Value>(read: ReadBody, step: Promise<Value>): Promise<Value> {
+  const { bodyId } = read.reference
   try {
     return await step
   } catch (error) {
-    switch (errorCode(error)) {
+    const code = errorCode(error)
+    if (code !== null && !(await read.isInPlace()))
+      throw new BodyUnavailableError(`body ${bodyId} cannot be opened: its volume is away`, { cause: error })
+    switch (code) {
       case 'ENOENT':
         throw new BodyMissingError(`body ${bodyId} is not on the volume`, { cause: error })
       case 'EMFILE':
@@ -121,7 +127,7 @@ async function readBlocks(handle: FileHandle, read: ReadBody, offset: number): P
   const bytes = (pooled ?? Buffer.allocUnsafeSlow(length)).subarray(0, length)
   for (let filled = 0; filled < length; ) {
     const reading = handle.read(bytes, filled, length - filled, offset + filled)
-    const { bytesRead } = await readStep(bodyId, reading)
+    const { bytesRead } = await readStep(read, reading)
     if (bytesRead === 0) throw corrupt(bodyId, `ends at byte ${offset + filled}`)
     filled += bytesRead
   }
