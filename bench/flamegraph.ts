@@ -94,7 +94,7 @@ function labelOf({ functionName, url }: CpuProfile['nodes'][number]['callFrame']
 } {
   const name = functionName === '' ? '(anonymous)' : functionName
   if (name === '(garbage collector)') return { name, room: 'garbage collector' }
-  const file = /\/(?:dist|src)\/([^?]+)\.[jt]s$/.exec(url)?.[1]
+  const file = /.*\/(?:dist|src)\/([^?]+)\.[jt]s$/.exec(url)?.[1]
   const module = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1]
   if (module !== undefined) return { name: `${name} ${module}`, room: 'packages' }
   if (file === undefined) return { name: url === '' ? name : `${name} ${url}`, room: 'node' }

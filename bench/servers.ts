@@ -231,7 +231,7 @@ async function untilAnswers(child: ChildProcess, endpoint: string, name: string)
 }
 
 async function stop(child: ChildProcess, pids: readonly number[]): Promise<void> {
-  if (child.exitCode !== null) return
+  if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
   // A tracer would let its server go: the signal is for all of them.
   for (const pid of pids) signal(pid)

@@ -174,7 +174,7 @@ build_package() {
     cp "$2/package.json" "$2/package-lock.json" "$target.packages/"
     npm ci --prefix "$target.packages" --ignore-scripts --no-audit --no-fund >&2 || fail "npm ci of $1 failed, see above"
     # It gets its name only when it is complete.
-    ln -s "$1.packages/node_modules/.bin/$1" "$target"
+    ln -sfn "$1.packages/node_modules/.bin/$1" "$target"
   fi
   exec 9>&-
   printf '%s\n' "$target"

@@ -50,7 +50,11 @@ it('loadObjects: verify finds nothing in what it wrote, and a server serves it',
 
 it('npm run bench:stored -- --load: both stores are loaded and compared', () => {
   const command = ['bench/stored.ts', '--load', '1300', '--smoke']
-  const { status, stdout } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8' })
+  const { status, stdout } = spawnSync(process.execPath, command, {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 500_000,
+  })
   expect(status).toBe(0)
   expect(stdout).toMatch(/^1300 objects written in \d+ s, \d+ a second$/m)
   expect(stdout).toMatch(/\| LIST 1,000 of all c8 \| \d+ \| \d+ \| [0-9.]+, [0-9.]+ \|/)

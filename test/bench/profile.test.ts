@@ -65,7 +65,11 @@ it('npm run bench:profile: the workload by its name, drawn into a file of that n
   const out = mkdtempSync(join(tmpdir(), 'holdfast-flamegraphs-'))
   try {
     const command = ['bench/profile.ts', 'PUT 4 KiB c32', '--seconds', '1', '--out', out]
-    const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8' })
+    const { status, stdout, stderr } = spawnSync(process.execPath, command, {
+      cwd: root,
+      encoding: 'utf8',
+      timeout: 500_000,
+    })
     expect([status, stderr]).toEqual([0, ''])
     expect(stdout).toContain('put-4-kib-c32.svg')
     expect(readdirSync(out)).toEqual(['put-4-kib-c32.svg'])
@@ -78,7 +82,11 @@ it('npm run bench:profile: the workload by its name, drawn into a file of that n
 
 it('npm run bench:profile: a workload that there is not ends with the names of all', () => {
   const command = ['bench/profile.ts', 'PUT 5 KiB']
-  const { status, stderr } = spawnSync(process.execPath, command, { cwd: root, encoding: 'utf8' })
+  const { status, stderr } = spawnSync(process.execPath, command, {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: 500_000,
+  })
   expect(status).toBe(1)
   expect(stderr).toMatch(/no workload is called PUT 5 KiB: PUT 4 KiB c1; /)
 })

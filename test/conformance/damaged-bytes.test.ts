@@ -1,9 +1,9 @@
 /** An object whose bytes were damaged on the disk, as its clients and the operator see it. */
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { chmod, open, rm } from 'node:fs/promises'
+import { chmod, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { sendAdmin } from '../support/admin.ts'
 import { conformance } from '../support/conformance.ts'
 import { mebibyte } from '../support/multipart.ts'
@@ -14,6 +14,14 @@ const body = randomBytes(4 * mebibyte)
 /** The only damaged block. */
 const badStart = 2 * mebibyte
 const badEnd = badStart + blockBytes
+
+/** Files that are not as the server left them. */
+const spoiled = new Set<string>()
+
+// Before the server stops: whoever watches its removals (removals/watch.ts) then reads every version again.
+afterAll(async () => {
+  for (const file of spoiled) await writeFile(file, body)
+})
 
 type Stored = { readonly bucket: string; readonly file: string; readonly versionId: string }
 
@@ -35,6 +43,7 @@ async function store(): Promise<Stored> {
 
 /** One bit in the middle of the block. */
 async function damage({ file }: Stored): Promise<void> {
+  spoiled.add(file)
   await chmod(file, 0o600)
   const handle = await open(file, 'r+')
   const at = badStart + blockBytes / 2
@@ -129,6 +138,7 @@ describe('an object with a damaged block', () => {
 
   test('GetObject of a file that is gone: 500, in quarantine', async () => {
     const stored = await store()
+    spoiled.add(stored.file)
     await rm(stored.file)
     expect(await outcome(get(stored))).toBe(refused)
     expect(await integrity(stored.bucket)).toMatchObject({ quarantinedCount: 1 })
@@ -145,6 +155,7 @@ describe('an object with a damaged block', () => {
     expect((await bench.send(removal)).status).toBe(403)
     expect((await bench.hold(target, 'OFF')).status).toBe(200)
     expect((await bench.send(removal)).status).toBe(204)
+    spoiled.delete(stored.file)
     expect(await integrity(bucket)).toMatchObject({ quarantinedCount: 0 })
   })
 

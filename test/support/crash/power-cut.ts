@@ -27,7 +27,7 @@ export type CutFileSystem = 'ext4' | 'xfs'
  * ext4: names reach the disk by flushes alone, not because it commits its journal every few seconds; but the flush of any folder
  * takes along the names in all others. xfs: a flush of a folder is one of that folder; its log is written every half minute.
  */
-const mountOptions: Readonly<Record<CutFileSystem, string>> = { ext4: 'loop,commit=600', xfs: 'loop' }
+const mountOptions: Readonly<Record<CutFileSystem, string>> = { ext4: 'loop,commit=600', xfs: 'loop,nouuid' }
 const makeFileSystem: Readonly<Record<CutFileSystem, readonly [string, readonly string[]]>> = {
   ext4: ['mkfs.ext4', ['-q', '-E', 'lazy_itable_init=1,lazy_journal_init=1']],
   xfs: ['mkfs.xfs', ['-q']],
