@@ -381,12 +381,9 @@ export const limits = {
 assert(limits.commitBatchBytesMax >= limits.transactionBytesMax, 'the largest transaction fits a commit')
 assert(
   limits.upgradeRowsPerTransactionMax + 2 <= limits.transactionKeysMax &&
-    limits.upgradeBytesPerTransaction + 2 * limits.bucketDocumentBytesMax <= limits.transactionBytesMax,
+    limits.upgradeBytesPerTransaction + 2 * limits.bucketDocumentBytesMax <= limits.transactionBytesMax &&
+    (limits.upgradeRowsPerPage + 2) * limits.bucketDocumentBytesMax <= limits.transactionReadBytesMax,
   'a batch of a format upgrade fits a transaction',
-)
-assert(
-  (limits.upgradeRowsPerPage + 2) * limits.bucketDocumentBytesMax <= limits.transactionReadBytesMax,
-  'a page of the largest rows fits what a transaction reads',
 )
 assert(limits.bodyReadBytes % limits.bodyBlockBytes === 0, 'a read is made of whole blocks')
 assert(limits.bodyWriteBytes >= limits.inlineBodyBytesMax, 'what was kept in memory fits a write buffer')

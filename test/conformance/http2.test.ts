@@ -312,8 +312,7 @@ describe('what is refused', () => {
         const head = once(stream, 'response')
         const closed = once(stream.resume(), 'close')
         stream.end(body)
-        const [{ ':status': status }] = await head
-        await closed
+        const [[{ ':status': status }]] = await Promise.all([head, closed])
         expect([[400, 403].includes(status), stream.rstCode]).toEqual([true, constants.NGHTTP2_NO_ERROR])
       }
       other.close()
