@@ -1,6 +1,6 @@
 /** What the commands share that read a volume while no server serves it. */
 import type { SettingValues } from '../config/settings.ts'
-import { lockVolumeForReading, VolumeLockedError } from '../platform/volume-lock.ts'
+import { lockServedVolume, VolumeLockedError } from '../platform/volume-lock.ts'
 import { hasVolume, type OfflineVolume, openOfflineVolume } from '../server/open-volume.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { readVolume, VolumeFormatError } from '../store/volume.ts'
@@ -37,7 +37,7 @@ async function readLocked(
   read: (volume: OfflineVolume) => Promise<number>,
 ): Promise<number> {
   if (!(await hasVolume(directory))) throw new VolumeLockedError(`there is no volume in ${directory}`)
-  const lock = await lockVolumeForReading(directory)
+  const lock = await lockServedVolume(directory)
   try {
     const volume = await openOfflineVolume(directory)
     try {

@@ -77,21 +77,6 @@ function volumeLock(handle: FileHandle, path: string, access: VolumeLock['access
   }
 }
 
-/**
- * As lockVolume, for somebody who only reads: what is mounted for reading only is shared, and nothing is written there. Errors:
- * VolumeLockedError.
- */
-export async function lockVolumeForReading(directory: string): Promise<FileLock> {
-  try {
-    return await lockVolume(directory)
-  } catch (error) {
-    if (errorCode(error) !== 'EROFS') throw error
-  }
-  const shared = await tryShareVolume(directory)
-  if (shared !== null) return shared
-  throw new VolumeLockedError(`${directory} is in use by another holdfast server: stop it first`)
-}
-
 /** Closes the handle when it throws. */
 async function demandLock(handle: FileHandle, directory: string, options: LockOptions): Promise<void> {
   if (await tryLockHandle(handle, options)) return

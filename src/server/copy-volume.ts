@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { createFileWhole, makeDirectory, pathExists, removeFolder, syncNameOf } from '../platform/files.ts'
-import { lockVolume, lockVolumeForReading } from '../platform/volume-lock.ts'
+import { lockServedVolume, lockVolume } from '../platform/volume-lock.ts'
 import { openBodyFolder } from '../store/bodies/body-folder.ts'
 import { inspectBodies } from '../store/bodies/inspect.ts'
 import { type CopiedBodies, copyBodies, dropUnnamed, type HeldCheck } from '../store/copy-bodies.ts'
@@ -101,7 +101,7 @@ export type RestoreParts = Folders & {
  */
 export async function restoreVolume({ from, to, prepare, onProblem }: RestoreParts): Promise<MadeCopy> {
   if (!(await hasVolume(from))) throw new CopyRefusedError(`there is no finished backup in ${from}`)
-  const lock = await lockVolumeForReading(from)
+  const lock = await lockServedVolume(from)
   try {
     return await inFolder({ from, to }, async (scratch) => {
       const backup = await readBackup(from)
