@@ -51,6 +51,7 @@ async function record(status: number, request: MutationRequest): Promise<readonl
     expect(await sendMutation(server, request)).toBe(status)
     // On the same connection: what the worker does late for the first request is recorded too.
     if (request.kind === 's3') await answered(200, { method: 'HEAD', path: '/bucket' })
+    else await recording.until(({ name, text }) => name.startsWith('write') && text.startsWith('HTTP/1.1'))
   } catch (error) {
     await recording.stop()
     throw error

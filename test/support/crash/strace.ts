@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 
 export type SystemCall = {
   readonly process: number
@@ -26,6 +27,8 @@ export type SystemCall = {
 }
 
 export type Recording = {
+  /** Resolves when such a call has ended and is written down: one that still runs at the detach is left out. */
+  readonly until: (isMeant: (call: SystemCall) => boolean) => Promise<void>
   /** Detaches; the processes go on. In the order of their beginning. */
   readonly stop: () => Promise<readonly SystemCall[]>
   /** After the processes were killed: a strace that holds a dead process up does not end by itself. */
@@ -67,19 +70,24 @@ export async function recordSystemCalls(
     throw error
   }
   const synchronous = new Map(processes.map((pid) => [pid, synchronousDescriptors(pid)]))
+  const read = (owners: ReadonlyMap<number, number>): readonly SystemCall[] =>
+    readdirSync(directory).flatMap((name) => {
+      const thread = Number(name.slice(name.lastIndexOf('.') + 1))
+      const process = owners.get(thread) ?? thread
+      const text = readFileSync(join(directory, name), 'utf8')
+      return parseThread(text, process, synchronous.get(process) ?? new Set())
+    })
   return {
+    until: async (isMeant) => {
+      while (!read(new Map()).some(isMeant)) await delay(10)
+    },
     stop: async () => {
       // Before the end: threads that are gone by then have nothing recorded of interest.
       const owners = new Map(processes.flatMap((pid) => threadsOf(pid).map((thread) => [thread, pid])))
       await end(child, 'SIGINT')
-      const calls = readdirSync(directory).flatMap((name) => {
-        const thread = Number(name.slice(name.lastIndexOf('.') + 1))
-        const process = owners.get(thread) ?? thread
-        const text = readFileSync(join(directory, name), 'utf8')
-        return parseThread(text, process, synchronous.get(process) ?? new Set())
-      })
+      const calls = read(owners)
       rmSync(directory, { recursive: true })
-      return calls.sort((a, b) => a.start - b.start)
+      return calls.toSorted((a, b) => a.start - b.start)
     },
     abandon: async () => {
       await end(child, 'SIGKILL')
