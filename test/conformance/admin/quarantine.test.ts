@@ -44,9 +44,8 @@ describe('quarantine', () => {
     const key = 'a\nkey'
     const versionId = await bench.put(bucket, 'a\nkey')
     await bench.put(bucket, 'whole')
-    await bench.server().terminate()
+    // While it runs: what is whole is taken back by the second look at a start.
     await quarantineAll(key, Date.UTC(2031, 0, 2))
-    await bench.server().start()
 
     const answer = await sendAdmin(bench.server(), list)
     const version = { bucket, bucketId: expect.stringMatching(/^[0-9a-f]{16}$/), key, versionId }
