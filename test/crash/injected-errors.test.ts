@@ -19,7 +19,7 @@ import {
   storeFile,
 } from '../support/crash/injected.ts'
 import { Ledger } from '../support/crash/ledger.ts'
-import { until } from '../support/crash/processes.ts'
+import { until, untilEnded } from '../support/crash/processes.ts'
 import { isTidied, offlineFindings, verifyVolume } from '../support/crash/volume-state.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -154,14 +154,7 @@ it('PutObject: where the file system takes no writes for a moment, the reason is
   expect([refused.status, refused.element('Message')]).toEqual([503, fileSystemReadOnly])
   expect(faults.hits()).toBe(1)
   faults.disarm()
-  await until('the server has ended', async () => {
-    try {
-      await fetch(new URL('/healthz', server.metricsEndpoint))
-      return false
-    } catch {
-      return true
-    }
-  })
+  await untilEnded(server)
   expect(await server.terminate()).toBe(1)
   await server.start()
   expect((await server.client.send(put)).status).toBe(200)

@@ -7,7 +7,7 @@ import { md5 } from '../support/conformance.ts'
 import { type Fault, type Faults, prepareFaults } from '../support/crash/faults.ts'
 import { storeFile } from '../support/crash/injected.ts'
 import { Ledger } from '../support/crash/ledger.ts'
-import { until, untilReady, workerPids } from '../support/crash/processes.ts'
+import { until, untilEnded, untilReady, workerPids } from '../support/crash/processes.ts'
 import { isTidied, offlineFindings, readVolume, rowsOf, verifyVolume } from '../support/crash/volume-state.ts'
 import type { Answer, SendOptions } from '../support/s3-client.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -160,14 +160,7 @@ it('A commit of the lifecycle is not flushed: EIO, once: the server ends, to be 
   await send({ method: 'PUT', path: '/bucket', query: { lifecycle: '' }, body: rules, headers })
   // The workers have nothing to do: what commits now is the supervisor.
   faults.arm({ call: 'sync', place: storeFile, action: eio, faulted: 1 })
-  await until('the server has ended', async () => {
-    try {
-      await fetch(new URL('/healthz', server.metricsEndpoint))
-      return false
-    } catch {
-      return true
-    }
-  })
+  await untilEnded(server)
   expect(await server.terminate()).toBe(1)
   expect(faults.hits()).toBe(1)
   faults.disarm()

@@ -48,3 +48,15 @@ export async function untilReady(server: TestServer): Promise<void> {
     }
   })
 }
+
+/** Resolves when nobody answers any more: the server ended by itself. */
+export async function untilEnded(server: TestServer): Promise<void> {
+  await until('the server has ended', async () => {
+    try {
+      await fetch(new URL('/healthz', server.metricsEndpoint))
+      return false
+    } catch {
+      return true
+    }
+  })
+}
