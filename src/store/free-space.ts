@@ -21,7 +21,7 @@ export interface FreeSpaceGuard {
   refusal(): Promise<string | null>
   /** Before new data of `sizeBytes` (0 when not known) is staged. Errors: StorageFullError. */
   admit(sizeBytes: number): Promise<void>
-  /** Looks at the disk now, and gives up or restores the ballast. Call it every few seconds. */
+  /** Looks at the disk now, and gives up or restores the ballast. Call it every few seconds; while one is under way it is joined. */
   tend(): Promise<void>
 }
 
@@ -42,6 +42,20 @@ export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeS
     })
     return probing
   }
+  const tendOnce = async (): Promise<void> => {
+    const space = await probe()
+    switch (ballastFate(space)) {
+      case 'release':
+        return bodies.releaseBallast()
+      case 'restore':
+        await bodies.ensureBallast()
+        return
+      case 'leave':
+        return
+    }
+  }
+  // On a slow disk the ballast takes longer to write than the next call waits: two would write one part.
+  let tending: Promise<void> | null = null
   return {
     async refusal() {
       const space = await recent()
@@ -53,18 +67,11 @@ export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeS
       if (space.availableBytes - sizeBytes < reserveBytes(space))
         throw new StorageFullError(refusalText(space))
     },
-    async tend() {
-      const space = await probe()
-      switch (ballastFate(space)) {
-        case 'release':
-          await bodies.releaseBallast()
-          break
-        case 'restore':
-          await bodies.ensureBallast()
-          break
-        case 'leave':
-          break
-      }
+    tend() {
+      tending ??= tendOnce().finally(() => {
+        tending = null
+      })
+      return tending
     },
   }
 }

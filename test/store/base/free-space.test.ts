@@ -92,6 +92,14 @@ test('tend: acts on the disk as it is now', async () => {
   expect(disk.ballast).toEqual(['ensure', 'release'])
 })
 
+test('tend: while the ballast is being written nobody else begins', async () => {
+  const { disk, guard } = open(50 * gibibyte)
+  await Promise.all([guard.tend(), guard.tend()])
+  expect(disk.ballast).toEqual(['ensure'])
+  await guard.tend()
+  expect(disk.ballast).toEqual(['ensure', 'ensure'])
+})
+
 test('refusal: fewer files than the least fit, are named; bytes are still admitted', async () => {
   const { disk, guard, clock } = open(50 * gibibyte)
   disk.space = { ...disk.space, availableFiles: limits.freeFilesMin }
