@@ -89,9 +89,26 @@ async function send(agents: Agents, request: Request): Promise<Answer> {
     const reason = error instanceof Error ? error.message : 'no reason'
     throw new ServerUnreachableError(`${origin} did not answer: ${reason}`, { cause: error })
   }
-  if (answer.status >= 500)
-    throw new ServerUnreachableError(`${origin} answered ${answer.status}: ${answer.text}`)
+  if (answer.status >= 500) {
+    const told = toldIn(answer)
+    throw new ServerUnreachableError(`${origin} answered ${answer.status}: ${answer.text}`, { told })
+  }
   return answer
+}
+
+/** Other codes come with numbers or request ids that differ from answer to answer. */
+function toldIn({ status, text: body }: Answer): string | null {
+  const { code, message } = documentOf(body)
+  return code === 'VolumeReadOnly' ? `The lock server answers ${status} ${code}: ${String(message)}` : null
+}
+
+/** Between operator and server may stand what answers in HTML. */
+function documentOf(body: string): { readonly code?: unknown; readonly message?: unknown } {
+  try {
+    return Object(JSON.parse(body)) as { readonly code?: unknown }
+  } catch {
+    return {}
+  }
 }
 
 /** One request and its whole answer, within the time. */

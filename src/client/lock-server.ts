@@ -256,6 +256,17 @@ export interface LockServer {
 /** No answer, a broken connection or a 5xx: try again later. */
 export class ServerUnreachableError extends Error {
   override readonly name = 'ServerUnreachableError'
+  /** What the server itself says about it, in words that are the same from try to try, for a status; null: nothing. */
+  readonly told: string | null
+  constructor(message: string, { told = null, ...options }: ErrorOptions & { told?: string | null } = {}) {
+    super(message, options)
+    this.told = told
+  }
+}
+
+/** For a status, which must not flap: the text of a connection error differs from try to try. */
+export function toldBy(error: Error): string | null {
+  return error instanceof ServerUnreachableError ? error.told : null
 }
 
 /** The server answered and refused: trying the same again does not help. */

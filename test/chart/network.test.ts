@@ -32,6 +32,14 @@ describe('Services', () => {
     },
   )
 
+  test.each(valueSets)(
+    'Services: with the values %s, what a pod that is not ready serves can be reached',
+    (name) => {
+      for (const service of ['-s3', '-admin'])
+        expect(at(renderSet(name).one('Service', service), 'spec', 'publishNotReadyAddresses')).toBe(true)
+    },
+  )
+
   test('Services: HTTP and HTTPS each by its switch; the admin port is never one of S3', () => {
     const ports = (name: string) =>
       portsOf(renderSet(name).one('Service', '-s3')).map(({ name: port }) => port)

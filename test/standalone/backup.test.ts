@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { openAdminClient } from '../../src/client/admin-client.ts'
+import { systemClock } from '../../src/platform/clock.ts'
 import { type AdminSend, applyDocument, sendAdmin } from '../support/admin.ts'
 import { conformance, md5, refused, snapshot } from '../support/conformance.ts'
 import { type Ended, holdfast, startHoldfast } from '../support/holdfast.ts'
@@ -183,6 +185,20 @@ describe('backup and restore', () => {
       epoch,
     })
     expect(applied).toEqual({ status: 503, document: { code: 'VolumeReadOnly', message: readOnly } })
+    const client = openAdminClient({
+      ...{ endpoint: server.adminEndpoint, region: server.region, ...server.operator, timeoutMs: 60_000 },
+      ...{ trust: { kind: 'system' }, clock: systemClock() },
+    })
+    const asOperator = {
+      method: 'PUT',
+      path: '/v1/buckets/managed',
+      document: applyDocument(),
+      epoch,
+    } as const
+    await expect(client.call(asOperator)).rejects.toMatchObject({
+      ...{ name: 'ServerUnreachableError', told: `The lock server answers 503 VolumeReadOnly: ${readOnly}` },
+    })
+    client.close()
     const reason = 'compared with the inventory'
     const accept = { method: 'POST', path: '/v1/restore/accept', document: { reason } }
     expect(await admin(accept)).toMatchObject({ status: 403, document: { code: 'AccessDenied' } })

@@ -98,7 +98,7 @@ const disasters: readonly (readonly [string, string, string])[] = [
   ],
   [
     'The file system of the volume turned read-only',
-    'Reads. Writes are 503 and say so, as does `/readyz`; in a cluster the Services leave such a pod out, and it is read by its own address (`kubectl port-forward`).',
+    'Reads. Writes are 503 and say so, as does `/readyz`; the pod is not ready, and its Services lead to it all the same.',
     'Look after the disk. Stop the server, repair the file system (`e2fsck -f`), start it again; a server whose volume takes writes again by itself ends, to be started. One that is started before that reads too, and refuses the rest. Then `holdfast verify`.',
   ],
   [

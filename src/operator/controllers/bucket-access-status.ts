@@ -5,7 +5,7 @@ import { type BucketAccessStatus, validateBucketAccess } from '../../api/BucketA
 import { type ConditionReason, type EventReason, eventReasons } from '../../api/conditions.ts'
 import { toDuration } from '../../api/durations.ts'
 import { formatViolations } from '../../api/manifest.ts'
-import { ServerRefusedError } from '../../client/lock-server.ts'
+import { ServerRefusedError, toldBy } from '../../client/lock-server.ts'
 import { unreachable } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'
 import { addMs, type DurationMs, durationMs, type EpochMs, epochMs } from '../../lib/units.ts'
@@ -163,7 +163,8 @@ function dates({ object }: BucketAccessSnapshot, { created, previousId }: Grante
 }
 
 function assessFailure(error: Error): Assessment {
-  if (!(error instanceof ServerRefusedError)) return waiting('ServerUnreachable', null, retryOf(error))
+  if (!(error instanceof ServerRefusedError))
+    return waiting('ServerUnreachable', toldBy(error), retryOf(error))
   const message = `The lock server answered ${error.status} ${error.code}: ${error.message}`
   const refused = stalled('ServerRefused', message)
   // A wrong or missing key is cured at the server, where no generation of ours changes.

@@ -12,6 +12,7 @@ import {
   type CanaryOutcome,
   type ObservedObjectLock,
   ServerRefusedError,
+  toldBy,
 } from '../../client/lock-server.ts'
 import { unreachable } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'
@@ -173,10 +174,9 @@ function assessFailure(error: Error, answer: ApplyBucketAnswer | null, view: Own
     const next: Next = error.status === 401 || error.status === 403 ? retry : { kind: 'terminal', error }
     return { ...stalled('ServerRefused', message, view), next }
   }
-  // Applied and then silent: the change is there, its evidence is not. The sentence of the table only: the
-  // text of a connection error differs from try to try, and a status must not flap.
+  // Applied and then silent: the change is there, its evidence is not.
   const reason = answer?.kind === 'applied' ? 'NotVerified' : 'ServerUnreachable'
-  return { ...unsettled(reason, null, view), next: retry }
+  return { ...unsettled(reason, toldBy(error), view), next: retry }
 }
 
 /** A change waits for somebody to end the pause. */

@@ -7,7 +7,7 @@ import type { BucketAccessSnapshot } from '../../../src/operator/controllers/buc
 import { bucketAccessReport } from '../../../src/operator/controllers/bucket-access-status.ts'
 import { KubeStatusError, KubeUnreachableError } from '../../../src/operator/kube.ts'
 import { accessOf, first, heldOf, hourMs, inSync, snapshotOf } from './bucket-access-fixtures.ts'
-import { nowMs, shown, silent } from './locked-bucket-fixtures.ts'
+import { nowMs, readOnly, readOnlySentence, shown, silent } from './locked-bucket-fixtures.ts'
 
 const none = { kind: 'none' } as const
 const granted: Granted = {
@@ -161,6 +161,11 @@ test('Secret: written for the authority alone, that is told as what it is', () =
   const written = { ...granted, written: 'authority' } as const
   expect(reasons({ ...inSync, object }, written)).toEqual(['AuthorityReplaced'])
   expect(reasons({ ...inSync, object }, { ...written, made: 'rotation' })).toEqual(['CredentialsRotated'])
+})
+
+test('BucketAccess: the server says why it takes nothing, the status says it too', () => {
+  const ready = report({ ...inSync, server: readOnly }, none).status?.conditions?.[0]
+  expect(ready).toMatchObject({ status: 'False', reason: 'ServerUnreachable', message: readOnlySentence })
 })
 
 test('BucketAccess: the server is silent after it was granted, the last answer stays and a problem is told once', () => {

@@ -14,6 +14,8 @@ import {
   nowMs,
   outcomeOf,
   policyOf,
+  readOnly,
+  readOnlySentence,
   seen,
   settled,
   shown,
@@ -127,6 +129,13 @@ test('LockedBucket: the server falls silent, the last answer stays with its time
   })
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')
   expect(ready).toMatchObject({ status: 'False', lastTransitionTime: '2026-11-21T12:01:00Z' })
+})
+
+test('LockedBucket: the server says why it takes nothing, the status says it too', () => {
+  const snapshot = snapshotOf(readOnly)
+  const { status } = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null, readOnly))
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')
+  expect(ready).toMatchObject({ status: 'False', reason: 'ServerUnreachable', message: readOnlySentence })
 })
 
 test('LockedBucket: still silent with another error text, nothing is written and nothing is told again', () => {

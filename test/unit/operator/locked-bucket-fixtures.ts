@@ -134,6 +134,12 @@ export function outcomeOf(
 }
 
 export const silent = { kind: 'failed', error: new ServerUnreachableError('connect ECONNREFUSED') } as const
+/** A server that reads only, as the operator's client tells it. */
+export const readOnlySentence = 'The lock server answers 503 VolumeReadOnly: The volume was restored.'
+export const readOnly = {
+  kind: 'failed',
+  error: new ServerUnreachableError('http://lock answered 503', { told: readOnlySentence }),
+} as const
 export const stronger = factsOf(governance30, {
   objectLock: {
     status: 'Enabled',
