@@ -1,7 +1,16 @@
 /** Root's key: from the environment, else from DATA/credentials.json, which standalone makes once. */
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import {
+  createFileWhole,
+  errorCode,
+  isVolumeFull,
+  makeDirectory,
+  replaceFileWhole,
+  syncFileAndName,
+  syncNameOf,
+} from '../platform/files.ts'
 
 export type Credentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
 
@@ -39,14 +48,20 @@ export async function readCredentials(dataDirectory: string): Promise<Credential
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    if (errorCode(error) === 'ENOENT') return null
     throw new CredentialsError(
       `${path} cannot be read: ${error instanceof Error ? error.message : 'no reason'}`,
     )
   }
   const credentials = parseCredentials(text)
-  if (credentials === null)
-    throw new CredentialsError(`${path} is damaged: it must hold accessKeyId and secretAccessKey`)
+  if (credentials === null) {
+    // Releases that did not flush it left an empty one after a power cut.
+    const what = text === '' ? 'is empty' : 'is damaged'
+    throw new CredentialsError(
+      `${path} ${what}: it must hold accessKeyId and secretAccessKey of root. Put a copy of it back, or remove it: ` +
+        'then the next start of the server makes a new key, and what is stored stays, with its locks',
+    )
+  }
   return credentials
 }
 
@@ -62,18 +77,72 @@ function parseCredentials(text: string): Credentials | null {
   }
 }
 
-/** Writes a file only its owner may read, whatever the umask and whether it was there before. */
-export async function writePrivateFile(path: string, text: string): Promise<void> {
-  await writeFile(path, text, { mode: 0o600 })
-  await chmod(path, 0o600)
+/**
+ * Standalone: the key of this data directory, made at the first start. It is durable when this resolves, so that nothing is stored
+ * that only a lost key reaches. Errors: CredentialsError.
+ */
+export async function ensureCredentials(
+  dataDirectory: string,
+): Promise<{ readonly credentials: Credentials; readonly isNew: boolean }> {
+  const path = credentialsPath(dataDirectory)
+  const isNew = (await readCredentials(dataDirectory)) === null
+  if (isNew) await makeCredentials(dataDirectory, path)
+  // Who made it may have been ended before it was flushed.
+  await syncFileAndName(path)
+  await syncNameOf(dataDirectory)
+  // Of two first starts one made it.
+  const credentials = await readCredentials(dataDirectory)
+  if (credentials === null) throw new CredentialsError(`${path} was removed while the server started`)
+  return { credentials, isNew }
 }
 
-/** Standalone: the key of this data directory, made at the first start. */
-export async function ensureCredentials(dataDirectory: string): Promise<Credentials> {
-  const found = await readCredentials(dataDirectory)
-  if (found !== null) return found
-  const made = generateCredentials()
-  await mkdir(dataDirectory, { recursive: true })
-  await writePrivateFile(credentialsPath(dataDirectory), `${JSON.stringify(made, null, 2)}\n`)
-  return made
+async function makeCredentials(dataDirectory: string, path: string): Promise<void> {
+  try {
+    await makeDirectory(dataDirectory)
+    await createFileWhole(
+      path,
+      Buffer.from(`${JSON.stringify(generateCredentials(), null, 2)}\n`),
+      privateMode,
+    )
+  } catch (error) {
+    if (errorCode(error) !== 'EROFS') throw error
+    throw new CredentialsError(
+      `there is no ${path}, and its file system is read-only: to read what is stored there, set ` +
+        'HOLDFAST_ACCESS_KEY_ID and HOLDFAST_SECRET_ACCESS_KEY',
+    )
+  }
+}
+
+const privateMode = 0o600
+
+/**
+ * The same key in the AWS CLI's own format, so that commands can be pasted without showing a secret. Resolves to its path; null
+ * where the volume takes no writes or is full, and has no such file of this key: it is a convenience, and what is stored is served.
+ */
+export async function writeAwsCredentials(dataDirectory: string, root: Credentials): Promise<string | null> {
+  const path = join(dataDirectory, 'aws-credentials')
+  const lines = [
+    '[default]',
+    `aws_access_key_id = ${root.accessKeyId}`,
+    `aws_secret_access_key = ${root.secretAccessKey}`,
+    '',
+  ]
+  const text = lines.join('\n')
+  try {
+    if (!(await isPrivateFile(path, text))) await replaceFileWhole(path, Buffer.from(text), privateMode)
+    return path
+  } catch (error) {
+    if (errorCode(error) !== 'EROFS' && !isVolumeFull(error)) throw error
+    return null
+  }
+}
+
+async function isPrivateFile(path: string, text: string): Promise<boolean> {
+  try {
+    const { mode } = await stat(path)
+    return (mode & 0o777) === privateMode && (await readFile(path, 'utf8')) === text
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+    return false
+  }
 }

@@ -1,19 +1,25 @@
 /** What standalone tells a person: where everything is, each bucket's status as it changes, what was refused and why. */
 import { eventReasons } from '../api/conditions.ts'
 import type { LockedBucket, LockedBucketStatus } from '../api/LockedBucket.ts'
+import { fileSystemReadOnly } from '../lib/read-only.ts'
 import type { StatusChange } from '../operator/controller.ts'
 import { displayName } from '../operator/objects.ts'
 import type { ManifestProblem } from '../operator/sources/desired.ts'
 import type { EventRecord, Source } from '../operator/sources/source.ts'
+
+type CredentialsOrigin =
+  | { readonly kind: 'environment' }
+  /** `isNewForVolume`: made now, though the volume was there before. */
+  | { readonly kind: 'file'; readonly path: string; readonly isNewForVolume: boolean }
 
 export type ReportOptions = {
   readonly endpoint: string
   readonly adminEndpoint: string
   readonly region: string
   readonly manifests: string
-  /** null: they came from the environment. */
-  readonly credentials: string | null
-  readonly awsCredentials: string
+  readonly credentials: CredentialsOrigin
+  /** null: there is none, because the volume took no write. */
+  readonly awsCredentials: string | null
   readonly write: (text: string) => void
 }
 
@@ -28,12 +34,20 @@ export class StandaloneReport {
 
   started(): void {
     const { endpoint, adminEndpoint, region, manifests, credentials, awsCredentials } = this.#options
-    const key = credentials === null ? 'from the environment' : credentials
+    const key = credentials.kind === 'environment' ? 'from the environment' : credentials.path
+    const isNew = credentials.kind === 'file' && credentials.isNewForVolume
     this.#options.write(
       `S3 endpoint   ${endpoint}  (region ${region})\n` +
-        `Credentials   ${key}, and for the AWS CLI ${awsCredentials}\n` +
+        `Credentials   ${key}${awsCredentials === null ? '' : `, and for the AWS CLI ${awsCredentials}`}\n` +
+        (isNew ? '              a new key of root: the volume was there without one\n' : '') +
         `Admin API     ${adminEndpoint}  (holdfast status, why, clock)\n` +
         `Manifests     ${manifests} (edit them while this runs)\n\n`,
+    )
+  }
+
+  readOnly(): void {
+    this.#options.write(
+      `WARNING the manifests are not applied and no status is written. ${fileSystemReadOnly}\n`,
     )
   }
 
@@ -79,7 +93,9 @@ export class StandaloneReport {
     if (compliance === undefined || !buckets.every((bucket) => this.#isShown(bucket) && isReady(bucket)))
       return
     this.#hasShownCommands = true
-    this.#options.write(commands(this.#options, compliance.spec.bucketName))
+    const { awsCredentials } = this.#options
+    if (awsCredentials === null) return
+    this.#options.write(commands({ ...this.#options, awsCredentials }, compliance.spec.bucketName))
   }
 
   /** After a restart a bucket has its old status until it is looked at again. */
@@ -109,7 +125,9 @@ function bucketSentence(change: Extract<StatusChange, { kind: 'status' }>): stri
   return ` Bucket ${bucket.name}, ${objectLock.mode ?? 'no default'} ${objectLock.retention ?? ''}.`
 }
 
-function commands({ endpoint, region, awsCredentials }: ReportOptions, bucket: string): string {
+type CommandParts = Pick<ReportOptions, 'endpoint' | 'region'> & { readonly awsCredentials: string }
+
+function commands({ endpoint, region, awsCredentials }: CommandParts, bucket: string): string {
   const s3 = `aws --endpoint-url ${endpoint} s3api`
   return [
     '',

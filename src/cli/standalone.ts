@@ -1,4 +1,5 @@
 /** `holdfast standalone`: a server, and the same controllers as on Kubernetes fed from a folder of manifests. */
+import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connectLockServer } from '../client/connect.ts'
@@ -9,6 +10,7 @@ import { DirectorySource } from '../operator/sources/directory.ts'
 import { systemTimers } from '../operator/timers.ts'
 import { systemClock } from '../platform/clock.ts'
 import { createLog } from '../platform/log.ts'
+import { demandVolume, hasVolume } from '../server/open-volume.ts'
 import { type RunningServer, startServer } from '../server/supervisor.ts'
 import { commandSettings } from './command-settings.ts'
 import {
@@ -17,10 +19,10 @@ import {
   credentialsPath,
   ensureCredentials,
   generateCredentials,
-  writePrivateFile,
+  writeAwsCredentials,
 } from './credentials.ts'
 import { serverFailure, serverOptions, serverSettingNames, workerModule } from './server-options.ts'
-import { StandaloneReport } from './standalone-report.ts'
+import { type ReportOptions, StandaloneReport } from './standalone-report.ts'
 
 const names = [...serverSettingNames, 'manifests', 'verifyIntervalMs'] as const
 type StandaloneSettings = SettingValues<(typeof names)[number]>
@@ -56,8 +58,9 @@ export async function standaloneCommand(argv: readonly string[]): Promise<number
 
 async function run(values: StandaloneSettings, log: Log, stop: AbortController): Promise<number> {
   await assertFolder(values.manifests)
-  const given = credentialsOf(values.accessKeyId, values.secretAccessKey)
-  const root = given ?? (await ensureCredentials(values.data))
+  // The key is a file: it is not to be made beside a mount that is missing.
+  await demandVolume(values.data, values.volumeId)
+  const { root, origin } = await rootKey(values)
   // Nobody else needs the operator's key here: a new one for every start, in memory only.
   const operator = generateCredentials()
   const server = await startServer(serverOptions(values, { root, operator }), {
@@ -77,7 +80,7 @@ async function run(values: StandaloneSettings, log: Log, stop: AbortController):
       adminEndpoint: server.adminEndpoint,
       region: values.region,
       manifests: values.manifests,
-      credentials: given === null ? credentialsPath(values.data) : null,
+      credentials: origin,
       awsCredentials: await writeAwsCredentials(values.data, root),
       write: (text) => process.stdout.write(text),
     })
@@ -86,7 +89,8 @@ async function run(values: StandaloneSettings, log: Log, stop: AbortController):
       stop.abort(error)
       return error
     })
-    await control(values, { server, operator, report, log, signal: stop.signal })
+    if (server.access === 'readOnly') await readOnlyUntil(stop.signal, report)
+    else await control(values, { server, operator, report, log, signal: stop.signal })
     const failed = await Promise.race([failure, Promise.resolve(null)])
     if (failed !== null) throw failed
     report.stopping()
@@ -94,6 +98,23 @@ async function run(values: StandaloneSettings, log: Log, stop: AbortController):
   } finally {
     await server.stop()
   }
+}
+
+type RootKey = { readonly root: Credentials; readonly origin: ReportOptions['credentials'] }
+
+async function rootKey({ accessKeyId, secretAccessKey, data }: StandaloneSettings): Promise<RootKey> {
+  const given = credentialsOf(accessKeyId, secretAccessKey)
+  if (given !== null) return { root: given, origin: { kind: 'environment' } }
+  const isOlderVolume = await hasVolume(data)
+  const { credentials, isNew } = await ensureCredentials(data)
+  const path = credentialsPath(data)
+  return { root: credentials, origin: { kind: 'file', path, isNewForVolume: isNew && isOlderVolume } }
+}
+
+/** Controllers write: leadership into the volume, what they accepted beside it. The server ends itself once it takes writes again. */
+async function readOnlyUntil(stopped: AbortSignal, report: StandaloneReport): Promise<void> {
+  report.readOnly()
+  if (!stopped.aborted) await once(stopped, 'abort')
 }
 
 type ControlParts = {
@@ -145,17 +166,4 @@ async function assertFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => null)
   if (found?.isDirectory() !== true)
     throw new Error(`--manifests: ${path} is not a directory; examples/quickstart shows what belongs there`)
-}
-
-/** The same key in the AWS CLI's own format, so that commands can be pasted without showing a secret. */
-async function writeAwsCredentials(dataDirectory: string, root: Credentials): Promise<string> {
-  const path = join(dataDirectory, 'aws-credentials')
-  const lines = [
-    '[default]',
-    `aws_access_key_id = ${root.accessKeyId}`,
-    `aws_secret_access_key = ${root.secretAccessKey}`,
-    '',
-  ]
-  await writePrivateFile(path, lines.join('\n'))
-  return path
 }

@@ -1,7 +1,7 @@
 /** The file system door: durable steps with names that say what has reached the disk when they resolve. */
 import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
-import { access, link, mkdir, open, rm, statfs, unlink } from 'node:fs/promises'
+import { access, link, mkdir, open, rename, rm, statfs, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** The machine's code of a failed system call (`ENOENT`), or null. */
@@ -95,10 +95,23 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
+/**
+ * Flushes a file and its name, which the process that made them may not have lived to do. A file system that is only read, or has
+ * no names that change, has nothing to flush.
+ */
+export async function syncFileAndName(path: string): Promise<void> {
+  try {
+    await syncFile(path)
+  } catch (error) {
+    if (errorCode(error) !== 'EINVAL' && errorCode(error) !== 'EROFS') throw error
+  }
+  await syncNameOf(path)
+}
+
 /** Creates `path` with all of `bytes`, durably, or leaves what another process created meanwhile. */
-export async function createFileWhole(path: string, bytes: Uint8Array): Promise<void> {
+export async function createFileWhole(path: string, bytes: Uint8Array, mode = 0o640): Promise<void> {
   const part = `${path}.${randomBytes(8).toString('hex')}`
-  const handle = await open(part, 'wx', 0o640)
+  const handle = await open(part, 'wx', mode)
   try {
     await handle.writeFile(bytes)
     await handle.sync()
@@ -108,6 +121,25 @@ export async function createFileWhole(path: string, bytes: Uint8Array): Promise<
   } finally {
     await handle.close()
     await unlink(part)
+  }
+  await syncDirectory(dirname(path))
+}
+
+/** Gives `path` all of `bytes`, durably, whether it was there or not: at any time it has the old ones or the new ones. */
+export async function replaceFileWhole(path: string, bytes: Uint8Array, mode = 0o640): Promise<void> {
+  const part = `${path}.${randomBytes(8).toString('hex')}.part`
+  try {
+    const handle = await open(part, 'wx', mode)
+    try {
+      await handle.writeFile(bytes)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(part, path)
+  } catch (error) {
+    await unlinkIfThere(part)
+    throw error
   }
   await syncDirectory(dirname(path))
 }

@@ -34,6 +34,8 @@ export type RunningServer = {
   readonly adminEndpoint: string
   readonly metricsEndpoint: string
   readonly volumeId: string
+  /** `readOnly`: the file system took no writes at the start; once it does the server ends by itself. */
+  readonly access: VolumeLock['access']
   /** Resolves when the server has ended by itself: the volume failed and serving must not go on. */
   readonly failed: Promise<Error>
   /** Finishes running requests up to the grace period, then ends. May be called again. */
@@ -95,6 +97,7 @@ async function startOnVolume(
     ...endpointsOf({ ...options, ...serving.listen }),
     metricsEndpoint: endpointOf(serving.listen.metricsListen, 'http'),
     volumeId: owner.store.volume.volumeId,
+    access,
     failed: Promise.race(failures),
     stop: closeAll,
   }

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { GetObjectLockConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
@@ -187,6 +197,48 @@ describe('holdfast standalone', () => {
     expect(server.output()).toContain(`127.0.0.1:${port}`)
     expect(server.output()).toContain('choose another port')
     taken.close()
+  })
+
+  test('an empty credentials.json: exit 1 and what to do; the file and the volume stay as they are', async () => {
+    const directory = makeDirectory()
+    mkdirSync(join(directory, 'data'))
+    const path = join(directory, 'data', 'credentials.json')
+    writeFileSync(path, '')
+    const server = startStandalone(directory)
+    expect(await server.exited).toBe(1)
+    expect(server.output()).toBe(
+      `holdfast standalone: ${path} is empty: it must hold accessKeyId and secretAccessKey of root. Put a copy of it back, or ` +
+        'remove it: then the next start of the server makes a new key, and what is stored stays, with its locks\n',
+    )
+    expect(readdirSync(server.data)).toEqual(['credentials.json'])
+    expect(readFileSync(path, 'utf8')).toBe('')
+  })
+
+  test('a volume without a key: a new one is made, and told', async () => {
+    const directory = makeDirectory()
+    const first = startStandalone(directory)
+    await first.printed(bothReady)
+    expect(first.output()).not.toContain('a new key of root')
+    const { accessKeyId } = first.credentials()
+    expect(await first.end('SIGTERM')).toBe(0)
+    rmSync(join(first.data, 'credentials.json'))
+    const second = startStandalone(directory)
+    await second.printed(/a new key of root: the volume was there without one/)
+    await second.printed(bothReady)
+    expect(second.credentials().accessKeyId).not.toBe(accessKeyId)
+    expect(readFileSync(join(second.data, 'aws-credentials'), 'utf8')).toContain(
+      second.credentials().accessKeyId,
+    )
+    expect(await defaultRule(second, 'ledger')).toEqual({ Mode: 'COMPLIANCE', Days: 1 })
+  })
+
+  test('--volume-id and no volume, as where a mount is missing: exit 1, and nothing is made', async () => {
+    const directory = makeDirectory()
+    mkdirSync(join(directory, 'data'))
+    const server = startStandalone(directory, ['--volume-id', randomUUID()])
+    expect(await server.exited).toBe(1)
+    expect(server.output()).toContain('Nothing was made there')
+    expect(readdirSync(server.data)).toEqual([])
   })
 
   test('no node_modules: exit 1 and what to run', () => {

@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
+import { mkdir, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../lib/log.ts'
-import { errorCode, syncDirectory } from '../../platform/files.ts'
+import { errorCode, replaceFileWhole } from '../../platform/files.ts'
 import { type ObjectRef, objectKinds } from '../objects.ts'
 import { type AnyObject, parseObject } from '../parse-object.ts'
 import { formatYaml, parseYaml } from './yaml.ts'
@@ -26,7 +26,6 @@ export type LoadedState = {
 export class StateFiles {
   readonly #directory: string
   readonly #log: Log
-  #partCount = 0
 
   constructor(directory: string, log: Log) {
     this.#directory = directory
@@ -70,18 +69,8 @@ export class StateFiles {
     })
   }
 
-  async #write(path: string, value: unknown): Promise<void> {
-    this.#partCount += 1
-    const part = `${path}.${process.pid}-${this.#partCount}.part`
-    const handle = await open(part, 'wx', 0o640)
-    try {
-      await handle.writeFile(formatYaml(value))
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(part, path)
-    await syncDirectory(join(path, '..'))
+  #write(path: string, value: unknown): Promise<void> {
+    return replaceFileWhole(path, Buffer.from(formatYaml(value)))
   }
 
   async #readAll(folder: string): Promise<readonly { name: string; path: string; value: unknown }[]> {
