@@ -1,6 +1,6 @@
 import { errorCode } from '../platform/files.ts'
 import { VolumeLockedError } from '../platform/volume-lock.ts'
-import { CopyRefusedError } from '../server/copy-volume.ts'
+import { CopyRefusedError } from '../server/copy-target.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { VolumeFormatError } from '../store/volume.ts'
 import { CheckpointFileError } from './checkpoint.ts'

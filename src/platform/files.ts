@@ -1,7 +1,7 @@
 /** The file system door: durable steps with names that say what has reached the disk when they resolve. */
 import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
-import { access, link, mkdir, open, rename, rm, statfs, unlink } from 'node:fs/promises'
+import { access, link, mkdir, open, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** The machine's code of a failed system call (`ENOENT`), or null. */
@@ -20,6 +20,15 @@ export function isVolumeFull(error: unknown): boolean {
 /** Removes a folder with all that is in it; one that is gone already is no error. */
 export async function removeFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true })
+}
+
+/** A folder with something in it stays; one that is gone already is no error. */
+export async function removeEmptyFolder(path: string): Promise<void> {
+  try {
+    await rmdir(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTEMPTY') throw error
+  }
 }
 
 /** A file that is gone already is no error. */

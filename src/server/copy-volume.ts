@@ -2,26 +2,36 @@
  * Backups and restored volumes: both are a volume's two engines in a folder of their own. Bodies come first, the metadata
  * take their place last and in one step; what was broken off is begun again and keeps the bodies that are there.
  */
-import { readdir, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
-import { createFileWhole, makeDirectory, pathExists, removeFolder, syncNameOf } from '../platform/files.ts'
+import {
+  createFileWhole,
+  makeDirectory,
+  pathExists,
+  removeFolder,
+  syncNameOf,
+  unlinkIfThere,
+} from '../platform/files.ts'
 import { lockServedVolume, lockVolume } from '../platform/volume-lock.ts'
 import { openBodyFolder } from '../store/bodies/body-folder.ts'
 import { inspectBodies } from '../store/bodies/inspect.ts'
 import { type CopiedBodies, copyBodies, dropUnnamed, type HeldCheck } from '../store/copy-bodies.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
-import { copyLmdb, keepLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts'
+import { copyLmdb, dropLmdb, keepLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts'
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { readVolume } from '../store/volume.ts'
 import { continuesBackup, markBackup, readVolumeCopy, type VolumeCopy } from '../store/volume-copy.ts'
+import {
+  brokenClaims,
+  CopyRefusedError,
+  type CopyTarget,
+  claimPath,
+  demandApart,
+  demandOurs,
+  demandOursUnlocked,
+} from './copy-target.ts'
 import { hasVolume, kvDirectory } from './open-volume.ts'
-
-/** Why nothing was copied: a sentence for the person who asked. */
-export class CopyRefusedError extends Error {
-  override readonly name = 'CopyRefusedError'
-}
 
 export type Folders = {
   readonly from: string
@@ -51,43 +61,44 @@ export async function backupVolume(
   clock: Clock,
 ): Promise<MadeBackup> {
   if (!(await hasVolume(from))) throw new CopyRefusedError(`there is no volume in ${from}`)
-  return inFolder({ from, to }, async (scratch) => {
-    const previous = await readBackup(to)
-    const source = inspectBodies(from)
-    const target = openBodyFolder(to, scratch)
-    const scratchKv = join(scratch, 'kv')
-    const heldCheck: HeldCheck =
-      check === 'sizes' ? { kind: check } : { kind: check, held: inspectBodies(to), onMended }
-    const hold = await source.hold()
-    if (hold === null)
-      throw new CopyRefusedError(
-        `another backup of ${from} runs, or bodies are being removed: try again later`,
-      )
-    let made: MadeCopy
-    try {
+  await demandApart(from, to)
+  const source = inspectBodies(from)
+  const hold = await source.hold()
+  if (hold === null)
+    throw new CopyRefusedError(`another backup of ${from} runs, or bodies are being removed: try again later`)
+  try {
+    const volumeId = await idToBackUp(from)
+    const admitFinished = async (): Promise<void> => admitOlder(await readBackup(to), { to, volumeId })
+    const target = { to, claim: `backup of ${volumeId}\n`, admitFinished }
+    return await inFolder(target, async (scratch) => {
+      const previous = await readBackup(to)
+      const folder = openBodyFolder(to, scratch)
+      const scratchKv = join(scratch, 'kv')
+      const heldCheck: HeldCheck =
+        check === 'sizes' ? { kind: check } : { kind: check, held: inspectBodies(to), onMended }
       await copyLmdb(kvDirectory(from), scratchKv)
-      made = await withStore({ directory: scratchKv, readOnly: false }, async (kv) => {
-        await admit(kv, { from, to, previous })
-        const { volumeId } = await readVolume(kv)
+      const made = await withStore({ directory: scratchKv, readOnly: false }, async (kv) => {
+        await demandContinued(kv, { from, to, previous })
         const copy = await markBackup(kv, clock.wallMs())
-        const counts = await copyBodies({ reader: kv, source, target, check: heldCheck, onProblem })
+        const counts = await copyBodies({ reader: kv, source, target: folder, check: heldCheck, onProblem })
         return { ...counts, volumeId, copy }
       })
-    } finally {
       await hold.release()
-    }
-    const kept = join(to, 'kept')
-    const isWhole = made.problemCount === 0
-    if (!isWhole && previous !== null) await keepLmdb(kvDirectory(to), kept)
-    await moveLmdb(scratchKv, kvDirectory(to))
-    // What a damaged row names is not known: then everything stays, and so do the rows that were replaced first.
-    if (!isWhole) return { ...made, droppedCount: 0, keptMetadata: (await pathExists(kept)) ? kept : null }
-    await removeFolder(kept)
-    const droppedCount = await withStore({ directory: kvDirectory(to), readOnly: true }, (kv) =>
-      dropUnnamed({ reader: kv, backup: inspectBodies(to), target, onProblem }),
-    )
-    return { ...made, droppedCount, keptMetadata: null }
-  })
+      const kept = join(to, 'kept')
+      const isWhole = made.problemCount === 0
+      if (!isWhole && previous !== null) await keepLmdb(kvDirectory(to), kept)
+      await moveLmdb(scratchKv, kvDirectory(to))
+      // What a damaged row names is not known: then everything stays, and so do the rows that were replaced first.
+      if (!isWhole) return { ...made, droppedCount: 0, keptMetadata: (await pathExists(kept)) ? kept : null }
+      await dropLmdb(kept)
+      const droppedCount = await withStore({ directory: kvDirectory(to), readOnly: true }, (kv) =>
+        dropUnnamed({ reader: kv, backup: inspectBodies(to), target: folder, onProblem }),
+      )
+      return { ...made, droppedCount, keptMetadata: null }
+    })
+  } finally {
+    await hold.release()
+  }
 }
 
 export type RestoreParts = Folders & {
@@ -101,14 +112,17 @@ export type RestoreParts = Folders & {
  */
 export async function restoreVolume({ from, to, prepare, onProblem }: RestoreParts): Promise<MadeCopy> {
   if (!(await hasVolume(from))) throw new CopyRefusedError(`there is no finished backup in ${from}`)
+  await demandApart(from, to)
   const lock = await lockServedVolume(from)
   try {
-    return await inFolder({ from, to }, async (scratch) => {
-      const backup = await readBackup(from)
-      assert(backup !== null, 'a folder with a volume has a backup or is refused')
-      if (await hasVolume(to))
-        throw new CopyRefusedError(`there is a volume in ${to} already: a restore never replaces one`)
-      await claim(to, `restore of ${backup.volumeId} ${backup.copy.auditHash}\n`)
+    const backup = await readBackup(from)
+    assert(backup !== null, 'a folder with a volume has a backup or is refused')
+    const admitFinished = async (): Promise<void> => {
+      throw new CopyRefusedError(`there is a volume in ${to} already: a restore never replaces one`)
+    }
+    if (await hasVolume(to)) await admitFinished()
+    const claim = `restore of ${backup.volumeId} ${backup.copy.auditHash}\n`
+    return await inFolder({ to, claim, admitFinished }, async (scratch) => {
       const scratchKv = join(scratch, 'kv')
       await copyLmdb(kvDirectory(from), scratchKv)
       const made = await withStore({ directory: scratchKv, readOnly: false }, async (kv) => {
@@ -126,19 +140,21 @@ export async function restoreVolume({ from, to, prepare, onProblem }: RestorePar
   }
 }
 
-/** Alone in `to`, with an empty scratch folder that is gone afterwards, as is the claim: something was finished. */
-async function inFolder<Made>(
-  { from, to }: Pick<Folders, 'from' | 'to'>,
-  work: (scratch: string) => Promise<Made>,
-): Promise<Made> {
+/**
+ * Alone in the folder, which is looked at before it is touched, with an empty scratch folder. That is gone afterwards, as is the
+ * claim once something was finished.
+ */
+async function inFolder<Made>(target: CopyTarget, work: (scratch: string) => Promise<Made>): Promise<Made> {
+  const { to, claim } = target
+  await demandOursUnlocked(target)
   const lock = await lockVolume(to)
   try {
-    if ((await realpath(from)) === (await realpath(to)))
-      throw new CopyRefusedError(`${to} is the folder that is to be copied: choose another one`)
+    // Somebody may have been here before the lock was ours.
+    const found = await demandOurs(target)
     await syncNameOf(to)
+    for (const path of await brokenClaims(to)) await unlinkIfThere(path)
+    if (found === 'unfinished') await createFileWhole(claimPath(to), Buffer.from(claim))
     const scratch = join(to, 'copying')
-    if (!(await pathExists(claimPath(to))) && !(await hasVolume(to)) && !(await isScratch(scratch)))
-      throw new CopyRefusedError(`${scratch} is not what a copy left: choose an empty folder`)
     await removeFolder(scratch)
     await makeDirectory(scratch)
     try {
@@ -153,25 +169,6 @@ async function inFolder<Made>(
   }
 }
 
-/** Before it is claimed a folder has at most the copy of the metadata. */
-async function isScratch(path: string): Promise<boolean> {
-  return !(await pathExists(path)) || (await readdir(path)).every((name) => name === 'kv')
-}
-
-/** A folder without metadata may have the bodies of a copy that was broken off: of this one, or of something else. */
-async function claim(to: string, text: string): Promise<void> {
-  const path = claimPath(to)
-  if (!(await pathExists(path)) && (await pathExists(join(to, 'bodies'))))
-    throw new CopyRefusedError(`${to} has bodies but no volume: choose an empty folder`)
-  await createFileWhole(path, Buffer.from(text))
-  if ((await readFile(path, 'utf8')) !== text)
-    throw new CopyRefusedError(`${to} has what is left of another copy: empty it, or choose another folder`)
-}
-
-function claimPath(to: string): string {
-  return join(to, 'copying.txt')
-}
-
 export type Backup = { readonly volumeId: string; readonly copy: VolumeCopy }
 
 /** null: there is none, or it was never finished. */
@@ -184,19 +181,29 @@ async function readBackup(directory: string): Promise<Backup | null> {
   })
 }
 
-type Admission = Pick<Folders, 'from' | 'to'> & { readonly previous: Backup | null }
+async function idToBackUp(from: string): Promise<string> {
+  return withStore({ directory: kvDirectory(from), readOnly: true }, async (kv) => {
+    if ((await readVolumeCopy(kv))?.kind === 'backup')
+      throw new CopyRefusedError(`${from} is itself a backup: copy the folder, while no backup writes to it`)
+    return (await readVolume(kv)).volumeId
+  })
+}
 
-/** Of another volume, or of this one as it was before, no backup replaces the one that is there. */
-async function admit(kv: KeyValue, { from, to, previous }: Admission): Promise<void> {
-  const { volumeId } = await readVolume(kv)
-  if ((await readVolumeCopy(kv))?.kind === 'backup')
-    throw new CopyRefusedError(`${from} is itself a backup: copy the folder, while no backup writes to it`)
-  if (previous === null) return claim(to, `backup of ${volumeId}\n`)
-  if (previous.volumeId !== volumeId)
-    throw new CopyRefusedError(
-      `${to} has a backup of another volume, ${previous.volumeId}: choose another folder`,
-    )
-  if (await continuesBackup(kv, previous.copy)) return
+function admitOlder(
+  previous: Backup | null,
+  { to, volumeId }: { readonly to: string; readonly volumeId: string },
+): void {
+  if (previous === null || previous.volumeId === volumeId) return
+  throw new CopyRefusedError(
+    `${to} has a backup of another volume, ${previous.volumeId}: choose another folder`,
+  )
+}
+
+type Continuation = Pick<Folders, 'from' | 'to'> & { readonly previous: Backup | null }
+
+/** Of this volume as it was before, no backup replaces the one that is there. */
+async function demandContinued(kv: KeyValue, { from, to, previous }: Continuation): Promise<void> {
+  if (previous === null || (await continuesBackup(kv, previous.copy))) return
   throw new CopyRefusedError(
     `the backup in ${to} has audit record ${previous.copy.auditSequence}, which ${from} does not have: the volume is an ` +
       'older or another state of it. Choose another folder, and keep this one',

@@ -245,7 +245,7 @@ describe('backup and restore', () => {
     const early = await holdfast('restore', '--from', at('killed'), '--data', at('early'))
     expect(early).toMatchObject({ code: 2, stderr: expect.stringContaining('no finished backup') })
     expect(existsSync(at('early'))).toBe(false)
-    writeFileSync(at('killed/copying/half a body'), 'x')
+    writeFileSync(at(`killed/copying/${'0'.repeat(32)}`), 'half a body')
     expect(counts(await holdfast(...backup)).kept).toBeGreaterThan(0)
     expect((await holdfast('verify', '--data', at('killed'))).stdout).toMatch(/: nothing found\n$/)
     expect(readdirSync(at('killed')).sort()).toEqual(['bodies', 'kv', 'lock'])

@@ -33,8 +33,9 @@ holdfast admin accept-restore "compared with the inventory, J. Doe"       # root
 **Backup.** The folder is a volume of its own: the metadata as they were at one moment, and every body that they name, each checked against
 its checksums while it is copied. Run it again with the same folder: the metadata are copied whole, bodies only when they are new, and
 those that the volume removed go. Until the new metadata take their place, in one step, the backup before it is whole; one that was broken
-off goes on. It refuses a folder that holds anything but an older backup of this very volume: the last audit record of that backup must be in the volume's
-chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever it meets that is damaged, a row, a lock
+off goes on. Before it makes, locks or removes anything there it looks: it refuses a folder that holds anything but an older backup of this very volume, or one that was broken off, and
+says what that is (\`lost+found\` may be there); so does \`restore\`, and neither copies a folder into itself, into one inside of it, or around it. The last audit record of the older
+backup must be in the volume's chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever it meets that is damaged, a row, a lock
 or a body that is new: the rest is copied, a good copy from before is kept (of bodies where they were, of the metadata in \`kept/\`, until a backup is whole again: its
 \`data.mdb\` put in \`kv/\` is the backup before), nothing is dropped. A body that the backup has with its size is taken for whole, and neither it nor the
 volume's is read: what rots later, on either side, is found with \`--verify on\`. That reads both sides, all of them: a damaged copy is replaced by a whole original (a line, exit 0), a

@@ -1,7 +1,14 @@
 /** A store as one file that can be put elsewhere: how backups are made, also of a store that is being written to. */
 import { link, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { errorCode, makeDirectory, syncDirectory, syncFile } from '../../../platform/files.ts'
+import {
+  errorCode,
+  makeDirectory,
+  removeEmptyFolder,
+  syncDirectory,
+  syncFile,
+  unlinkIfThere,
+} from '../../../platform/files.ts'
 import { prepareDirectory } from './directory.ts'
 import { copyEnvironment } from './environment.ts'
 
@@ -25,6 +32,12 @@ export async function keepLmdb(from: string, to: string): Promise<void> {
     if (errorCode(error) !== 'EEXIST') throw error
   }
   await syncNames(to)
+}
+
+/** Removes the store and its folder, unless something else is in there. */
+export async function dropLmdb(directory: string): Promise<void> {
+  for (const name of [fileName, 'lock.mdb']) await unlinkIfThere(join(directory, name))
+  await removeEmptyFolder(directory)
 }
 
 /** The closed store `from` takes the place of `to`, in one step, durably. Nobody has either of them open. */
