@@ -1,6 +1,7 @@
 /**
  * `npm run long`: every test file that has a longer variant, one after the other with HOLDFAST_LONG=1, and a summary at the
- * end, which is also written into docs/RELIABILITY.md after each file. Arguments choose files by a part of their path. A file whose parts are missing on the machine fails: a long run is of
+ * end, which is also written into docs/RELIABILITY.md after each file; then the mutants (`npm run mutate`). Arguments choose
+ * files by a part of their path, and no mutants. A file whose parts are missing on the machine fails: a long run is of
  * everything. HOLDFAST_SEED, HOLDFAST_RUNS and HOLDFAST_RACES reach the model's files.
  */
 import { spawnSync } from 'node:child_process'
@@ -76,6 +77,10 @@ function commitNow(): string {
   return git('status', '--porcelain', 'src', 'test') === '' ? commit : `${commit}+`
 }
 
+function runMutants(): boolean {
+  return spawnSync('npm', ['run', 'mutate'], { cwd: root, stdio: 'inherit' }).status === 0
+}
+
 function main(): number {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-long-'))
   const outcomes = longFiles().map((file) => {
@@ -89,7 +94,8 @@ function main(): number {
   }
   const total = (name: 'passed' | 'failed') => outcomes.reduce((sum, outcome) => sum + outcome[name], 0)
   process.stdout.write(`${total('passed')} passed, ${total('failed')} failed\n`)
-  return outcomes.length > 0 && total('failed') === 0 ? 0 : 1
+  const mutants = wanted.length > 0 || runMutants()
+  return outcomes.length > 0 && total('failed') === 0 && mutants ? 0 : 1
 }
 
 process.exitCode = main()

@@ -212,12 +212,19 @@ function metricsOf({ owner, pool, clock, version, ready: isReady }: MetricSource
     'holdfast_removals_failed',
     '1: the disk failed a removal; nothing more is removed until the server starts again',
   )
+  const workersEnded = own.counter(
+    'holdfast_workers_ended_total',
+    'Workers that ended although nobody stopped them; each is started again',
+  )
+  let endedBefore = 0
   const renewProcess = processMetrics(own, 'supervisor')
   const renewVolume = volumeMetrics(own, owner.store, clock)
   return async () => {
     renewProcess()
     listening.set({}, pool.listeningCount())
     ready.set({}, (await isReady()).kind === 'ready' ? 1 : 0)
+    workersEnded.add({}, pool.endedCount() - endedBefore)
+    endedBefore = pool.endedCount()
     removalsFailed.set({}, owner.hasFailedRemoval() ? 1 : 0)
     await renewVolume()
     return renderMetrics(mergeMetrics([own.snapshot(), await pool.metrics()]))

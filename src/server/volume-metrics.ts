@@ -27,6 +27,7 @@ export function volumeMetrics(metrics: MetricSet, store: MeasuredVolume, clock: 
   const clockRead = clockGauges(metrics)
   const free = metrics.gauge('holdfast_volume_free_bytes', 'Free space of the volume')
   const size = metrics.gauge('holdfast_volume_size_bytes', 'Size of the volume')
+  const files = metrics.gauge('holdfast_volume_free_files', 'Free inodes, where the file system counts them')
   const created = metrics.gauge('holdfast_volume_created_seconds', 'When the volume was made')
   created.set({}, store.volume.createdMs / 1000)
   const totals = totalGauges(metrics)
@@ -37,6 +38,7 @@ export function volumeMetrics(metrics: MetricSet, store: MeasuredVolume, clock: 
     const space = await store.space()
     free.set({}, space.availableBytes)
     size.set({}, space.totalBytes)
+    if (space.availableFiles !== null) files.set({}, space.availableFiles)
     scrub(await store.scrub.report())
     // Reads every bucket's counters: not with each scrape.
     if (countedMs !== null && clock.uptimeMs() - countedMs < limits.bucketTotalsMs) return

@@ -49,6 +49,7 @@ export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #slots: Slot[]
   #isStopping = false
+  #endedCount = 0
   #fault: string | null = null
   /** Counts of workers that ended: what was counted never falls. */
   #ended: MetricSnapshot = []
@@ -68,6 +69,11 @@ export class WorkerPool {
 
   listeningCount(): number {
     return this.#slots.filter(({ isListening }) => isListening).length
+  }
+
+  /** Workers that ended although nobody stopped them: a write or a flush failed, or they were killed. */
+  endedCount(): number {
+    return this.#endedCount
   }
 
   /** The first bug that a worker met, or null: it stays until the server starts again. */
@@ -139,7 +145,9 @@ export class WorkerPool {
         this.#ended = mergeMetrics([this.#ended, withoutGauges(slot.metrics)])
         slot.metrics = []
         reject(new Error(`worker ${index} ended before it listened (code ${code}, signal ${signal})`))
-        if (!this.#isStopping) this.#restartLater(slot, index, performance.now() - startedMs)
+        if (this.#isStopping) return
+        this.#endedCount += 1
+        this.#restartLater(slot, index, performance.now() - startedMs)
       })
     })
   }

@@ -7,7 +7,7 @@ import type { ProfileName } from '../lib/profile.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { BucketRetention, LegalHoldStatus, Retention } from '../lock/types.ts'
 import type { AccessKeyStore } from './access-keys.ts'
-import type { BodyReader } from './bodies/contract.ts'
+import type { BodyReader, Space } from './bodies/contract.ts'
 import type {
   BucketDocumentKind,
   BucketOwner,
@@ -377,7 +377,7 @@ export interface Store {
   /** Unlinks bodies whose last reference went; returns how many lists were freed. */
   collectGarbage(signal: AbortSignal): Promise<number>
   /** Of the volume, as its file system tells. */
-  space(): Promise<{ readonly availableBytes: number; readonly totalBytes: number }>
+  space(): Promise<Space>
   /** Readiness: null, or why new data is refused (disk full, store failed, restored). */
   writeRefusal(): Promise<string | null>
   close(): Promise<void>

@@ -73,10 +73,12 @@ describe('/metrics', () => {
     expect(seriesValue(text, 'holdfast_clock_suspect')).toBe(0)
     expect(seriesValue(text, 'holdfast_clock_trusted_seconds')).toBeCloseTo(bench.server().nowMs() / 1000, -2)
     expect(seriesValue(text, 'holdfast_volume_free_bytes')).toBeGreaterThan(0)
+    expect(seriesValue(text, 'holdfast_volume_free_files')).toBeGreaterThan(0)
   })
 
-  test('A worker that was killed: its counts stay in the sum', async () => {
+  test('A worker that was killed: its counts stay in the sum, and its end is counted', async () => {
     const before = seriesValue(await metrics(), put200)
+    expect(seriesValue(await metrics(), 'holdfast_workers_ended_total')).toBe(0)
     const [worker = 0] = workerPids(bench.server())
     process.kill(worker, 'SIGKILL')
     await expect.poll(() => workerPids(bench.server()), patience).not.toContain(worker)
@@ -85,6 +87,7 @@ describe('/metrics', () => {
       .poll(async () => [workerPids(bench.server()).length, await listening()], patience)
       .toEqual([2, 2])
     expect(seriesValue(await metrics(), put200)).toBe(before)
+    expect(seriesValue(await metrics(), 'holdfast_workers_ended_total')).toBe(1)
   })
 
   test('An unknown path: 404 that says what there is', async () => {

@@ -22,7 +22,7 @@ async function told(report: ScrubReport): Promise<Readonly<Record<string, number
     metrics,
     {
       volume: { volumeId: 'v', format: 1, createdMs: epochMs(1_800_000_000_000) },
-      space: async () => ({ availableBytes: 1, totalBytes: 2 }),
+      space: async () => ({ availableBytes: 1, totalBytes: 2, availableFiles: 3 }),
       clock: { report: async () => ({ ...clock, budgetMs: 0, behindMs: 0, suspect: false }) },
       scrub: { report: async () => report },
       buckets: { list: async () => [], facts: async () => null },
@@ -31,13 +31,14 @@ async function told(report: ScrubReport): Promise<Readonly<Record<string, number
   )
   await renew()
   const lines = renderMetrics(metrics.snapshot()).matchAll(
-    /^holdfast_((?:scrub|quarantined|volume_created)\S*) (\S+)$/gm,
+    /^holdfast_((?:scrub|quarantined|volume_created|volume_free_files)\S*) (\S+)$/gm,
   )
   return Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]))
 }
 
 test('metrics of the scrub: before the first one, nothing but the age of the volume', async () => {
   expect(await told(none)).toEqual({
+    volume_free_files: 3,
     volume_created_seconds: 1_800_000_000,
     quarantined_lists: 0,
     scrub_unreadable_versions: 0,
@@ -58,6 +59,7 @@ test('metrics of the scrub: what it found and how far it is', async () => {
     quarantinedCount: 3,
   }
   expect(await told(report)).toEqual({
+    volume_free_files: 3,
     volume_created_seconds: 1_800_000_000,
     quarantined_lists: 3,
     scrub_unreadable_versions: 2,
