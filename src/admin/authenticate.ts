@@ -8,15 +8,18 @@ import { AdminError } from './operation.ts'
 /** The SigV4 service of the admin API: a signature made for S3 is worth nothing here, and the other way round. */
 export const adminService = 'holdfast'
 
-export type AdminRequest = {
+/** A request without its body: it proves itself by the hash that its signature covers. */
+export type AdminHead = {
   readonly method: string
   /** Decoded. */
   readonly path: string
   readonly query: QueryPairs
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>
-  readonly body: Uint8Array
 }
+
+/** `payloadHash`: of the body that was signed, which the caller must hold the bytes to. */
+export type AdminSender = { readonly principal: Principal; readonly payloadHash: string }
 
 export type AdminAuthSettings = {
   readonly accessKeys: AccessKeys
@@ -28,14 +31,15 @@ const authorizationForm =
   /^AWS4-HMAC-SHA256 Credential=([\w-]{1,128})\/(\d{8})\/([\w-]+)\/([\w-]+)\/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})$/
 
 /**
- * Header signature over everything: all headers that steer the request and the whole body must be signed. One answer for
- * whatever is wrong with a signature, so that it tells nothing. Throws AdminError 403.
+ * Header signature over everything: all headers that steer the request and the hash of the whole body must be signed. Nothing of the
+ * body is needed, so nothing is held for a sender who is not proven. One answer for whatever is wrong with a signature, so that it
+ * tells nothing. Throws AdminError 403.
  */
 export async function authenticateAdmin(
-  request: AdminRequest,
+  request: AdminHead,
   settings: AdminAuthSettings,
   wallMs: EpochMs,
-): Promise<Principal> {
+): Promise<AdminSender> {
   const match = authorizationForm.exec(request.headers['authorization'] ?? '')
   if (match === null)
     throw refused(`the Authorization header must be ${algorithm} with scope ${adminService}`)
@@ -49,9 +53,8 @@ export async function authenticateAdmin(
     (name) => (name.startsWith('x-') || name === 'host') && !signedHeaders.includes(name),
   )
   if (unsigned.length > 0) throw refused(`these headers are not signed: ${unsigned.join(', ')}`)
-  const payloadHash = sha256Hex(request.body)
-  if (request.headers['x-amz-content-sha256'] !== payloadHash)
-    throw refused('x-amz-content-sha256 is not the SHA-256 of the body')
+  const payloadHash = request.headers['x-amz-content-sha256'] ?? ''
+  if (!/^[0-9a-f]{64}$/.test(payloadHash)) throw anotherPayload()
   const key = await settings.accessKeys.find(accessKeyId)
   if (key === null) throw refused('the access key or its signature is wrong')
   const scope = { date, region, service }
@@ -61,7 +64,16 @@ export async function authenticateAdmin(
     stringToSign(amzDate, scope, canonical),
   )
   if (!sameSignature(expected, given)) throw refused('the access key or its signature is wrong')
-  return key.principal
+  return { principal: key.principal, payloadHash }
+}
+
+/** Throws AdminError 403 when it is not the body that was signed. */
+export function demandPayload(body: Uint8Array, { payloadHash }: AdminSender): void {
+  if (sha256Hex(body) !== payloadHash) throw anotherPayload()
+}
+
+function anotherPayload(): AdminError {
+  return refused('x-amz-content-sha256 is not the SHA-256 of the body')
 }
 
 function checkDate(amzDate: string, date: string, wallMs: EpochMs): void {

@@ -1,6 +1,6 @@
-/** The admin API over node:http: read, authenticate, route, authorize, answer; one place for errors. */
+/** The admin API from a request's head to its answer: authenticate, route, authorize, read the body, handle; one place for errors. */
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
 import type { OwnAccessKeys, Principal } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
@@ -10,7 +10,7 @@ import type { QueryPairs } from '../sigv4/canonical.ts'
 import type { SigningKeys } from '../sigv4/keys.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import type { Actor, Store } from '../store/store.ts'
-import { type AdminRequest, authenticateAdmin } from './authenticate.ts'
+import { type AdminHead, authenticateAdmin, demandPayload } from './authenticate.ts'
 import { type AdminAnswer, AdminError, type AdminFacts } from './operation.ts'
 import { routeAdmin } from './operations/index.ts'
 
@@ -23,41 +23,38 @@ export type AdminOptions = {
   readonly log: Log
 }
 
-export type AdminHandler = (request: IncomingMessage, response: ServerResponse) => void
+export type AdminReply = AdminAnswer & { readonly requestId: string }
+
+/** `body`: read once, and only of a sender who is proven and may do what is asked. Errors of it: AdminError. Never rejects. */
+export type AdminHandler = (message: IncomingMessage, body: AsyncIterable<Uint8Array>) => Promise<AdminReply>
 
 export function createAdminHandler(options: AdminOptions): AdminHandler {
-  return (request, response) => {
+  return async (message, body) => {
     const requestId = randomUUID()
-    answer(options, request, requestId)
-      .catch((error: unknown) => errorAnswer(options.log, requestId, error))
-      .then(({ status, document }) => {
-        const body = JSON.stringify(document)
-        response.writeHead(status, {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
-          'x-amz-request-id': requestId,
-          // A body that was refused half-read must not be taken for the next request.
-          ...(request.complete ? {} : { connection: 'close' }),
-        })
-        response.end(body)
-      })
-      .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
+    try {
+      return { requestId, ...(await answer(options, { message, body, requestId })) }
+    } catch (error) {
+      return { requestId, ...errorAnswer(options.log, requestId, error) }
+    }
   }
 }
 
-async function answer(
-  options: AdminOptions,
-  message: IncomingMessage,
-  requestId: string,
-): Promise<AdminAnswer> {
-  const request = await readRequest(message)
-  const principal = await authenticateAdmin(
-    request,
+type Exchange = {
+  readonly message: IncomingMessage
+  readonly body: AsyncIterable<Uint8Array>
+  readonly requestId: string
+}
+
+async function answer(options: AdminOptions, { message, body, requestId }: Exchange): Promise<AdminAnswer> {
+  const head = readHead(message)
+  const sender = await authenticateAdmin(
+    head,
     { accessKeys: options.accessKeys, signingKeys: options.signingKeys, region: options.facts.region },
     options.clock.wallMs(),
   )
-  const route = routeAdmin(request.method, request.path)
-  if (route === null) throw new AdminError(404, 'NotFound', `there is no ${request.method} ${request.path}`)
+  const { principal } = sender
+  const route = routeAdmin(head.method, head.path)
+  if (route === null) throw new AdminError(404, 'NotFound', `there is no ${head.method} ${head.path}`)
   const { operation, pathName } = route
   const actor = actorOf(principal, requestId, operation.name)
   if (!operation.principals.includes(principal.kind)) {
@@ -66,6 +63,8 @@ async function answer(
       await recordDenial(options.store, actor, operation.path.startsWith('/v1/buckets/') ? pathName : '')
     throw new AdminError(403, 'AccessDenied', `${operation.name} is for: ${operation.principals.join(', ')}`)
   }
+  const document = await readDocument(head, body)
+  demandPayload(document, sender)
   return operation.handle(
     {
       store: options.store,
@@ -74,10 +73,10 @@ async function answer(
       facts: options.facts,
       isReserved: (accessKeyId) => options.accessKeys.isReserved(accessKeyId),
       pathName,
-      query: new URLSearchParams(Object.fromEntries(request.query)),
-      epoch: epochOf(request.headers['x-holdfast-epoch']),
+      query: new URLSearchParams(Object.fromEntries(head.query)),
+      epoch: epochOf(head.headers['x-holdfast-epoch']),
     },
-    Buffer.from(request.body).toString('utf8'),
+    document.toString('utf8'),
   )
 }
 
@@ -97,13 +96,13 @@ function epochOf(header: string | undefined): number | null {
   return epoch
 }
 
-async function readRequest(message: IncomingMessage): Promise<AdminRequest> {
+function readHead(message: IncomingMessage): AdminHead {
   const url = targetOf(message.url ?? '/')
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(message.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(',') : value
   }
-  return { method: message.method ?? 'GET', ...url, headers, body: await readBody(message) }
+  return { method: message.method ?? 'GET', ...url, headers }
 }
 
 function targetOf(target: string): { path: string; query: QueryPairs } {
@@ -115,13 +114,16 @@ function targetOf(target: string): { path: string; query: QueryPairs } {
   }
 }
 
-async function readBody(message: IncomingMessage): Promise<Uint8Array> {
-  const parts: Buffer[] = []
+/** Errors: AdminError 413, for a body that is declared too long before any of it is read. */
+async function readDocument({ headers }: AdminHead, body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const tooLarge = () =>
+    new AdminError(413, 'DocumentTooLarge', `at most ${limits.adminDocumentBytesMax} bytes`)
+  if (Number(headers['content-length'] ?? 0) > limits.adminDocumentBytesMax) throw tooLarge()
+  const parts: Uint8Array[] = []
   let sizeBytes = 0
-  for await (const part of message as AsyncIterable<Buffer>) {
+  for await (const part of body) {
     sizeBytes += part.length
-    if (sizeBytes > limits.adminDocumentBytesMax)
-      throw new AdminError(413, 'DocumentTooLarge', `at most ${limits.adminDocumentBytesMax} bytes`)
+    if (sizeBytes > limits.adminDocumentBytesMax) throw tooLarge()
     parts.push(part)
   }
   return Buffer.concat(parts)

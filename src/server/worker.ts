@@ -21,6 +21,7 @@ import { notImplemented, type UnbuiltOperation, unbuiltOperations } from '../s3/
 import { signingKeys } from '../sigv4/keys.ts'
 import type { Store } from '../store/store.ts'
 import { accessKeysFile } from './access-keys-file.ts'
+import { adminPort } from './admin-port.ts'
 import { createBucketPolicies } from './bucket-policies.ts'
 import { followCertificate } from './certificate.ts'
 import { readMasterKey } from './master-key.ts'
@@ -117,6 +118,7 @@ async function startWorker(
   })
   const keys = keysOf(options, store, log)
   const knownSigningKeys = signingKeys(limits.signingKeysMax)
+  const hostId = randomBytes(24).toString('base64')
   let isDraining = false
   const pipeline = createPipeline({
     store,
@@ -135,12 +137,12 @@ async function startWorker(
     },
     policies: createBucketPolicies(store, log),
     choose: chooser(),
-    hostId: randomBytes(24).toString('base64'),
+    hostId,
     isDraining: () => isDraining,
     observer: createRequestObserver({ metrics, accessLog: accessLogOf(options), clock, worker: workerName }),
     onFault: faultHandler(log, fail),
   })
-  const adminHandler = createAdminHandler({
+  const admin = createAdminHandler({
     store,
     accessKeys: keys,
     signingKeys: knownSigningKeys,
@@ -150,7 +152,7 @@ async function startWorker(
   })
   const servers = await listenAll(options, log, {
     s3: (request, response) => void pipeline(request, response),
-    admin: adminHandler,
+    admin: adminPort({ handler: admin, clock, hostId, isDraining: () => isDraining }),
   })
   const drain = (): void => {
     isDraining = true

@@ -24,7 +24,15 @@ export type AdminAnswer = { readonly status: number; readonly document: Record<s
 
 const keys = signingKeys(16)
 
-export async function sendAdmin(server: TestServer, send: AdminSend): Promise<AdminAnswer> {
+export type AdminWire = {
+  readonly method: string
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** Signs without sending. */
+export function adminWire(server: TestServer, send: AdminSend): AdminWire {
   const url = new URL(send.path, server.adminEndpoint)
   const query = Object.entries(send.query ?? {})
   for (const [name, value] of query) url.searchParams.append(name, value)
@@ -52,8 +60,13 @@ export async function sendAdmin(server: TestServer, send: AdminSend): Promise<Ad
   )
   request.headers = { ...signed.headers }
   send.spoil?.(request)
-  const init = { method: send.method, headers: request.headers }
-  const response = await fetch(url, send.method === 'GET' ? init : { ...init, body: request.body })
+  return { method: send.method, url, ...request }
+}
+
+export async function sendAdmin(server: TestServer, send: AdminSend): Promise<AdminAnswer> {
+  const { method, url, headers, body } = adminWire(server, send)
+  const init = { method, headers }
+  const response = await fetch(url, method === 'GET' ? init : { ...init, body })
   return { status: response.status, document: (await response.json()) as Record<string, unknown> }
 }
 
