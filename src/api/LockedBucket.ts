@@ -206,7 +206,9 @@ export const lockedBucketStatusSchema = z.object({
       scope: z.enum(['ExtendOnly', 'IncludingModeChange']).describe('As the policy asks for it.'),
       policyGeneration: countSchema.describe('The generation of the policy that asked last.'),
       startTime: timeSchema.describe('When the walk over the versions began.'),
-      completionTime: timeSchema.optional().describe('When it was done. Absent: it goes on.'),
+      completionTime: timeSchema
+        .optional()
+        .describe('When it was done. Absent: it goes on, or waits until the clock is not suspect.'),
       versions: countSchema.describe('How many versions there were when it began.'),
       seen: countSchema.describe('How many it has looked at.'),
       extended: countSchema.describe('How many were locked, or locked longer.'),

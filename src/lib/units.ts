@@ -30,6 +30,11 @@ export function laterOf(a: EpochMs, b: EpochMs): EpochMs {
   return a >= b ? a : b
 }
 
+/** The earlier of two instants. */
+export function earlierOf(a: EpochMs, b: EpochMs): EpochMs {
+  return a <= b ? a : b
+}
+
 /** RFC 3339 in UTC with milliseconds, e.g. `2031-01-01T00:00:00.000Z`. */
 export function formatIso(instant: EpochMs): string {
   return new Date(instant).toISOString()

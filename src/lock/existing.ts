@@ -10,7 +10,7 @@ export type ExistingRequest = {
   /** Trusted time. */
   readonly nowMs: EpochMs
   readonly key: string
-  /** The version's Last-Modified: its retention counts from there, not from now. */
+  /** When the version was made: its retention counts from there, not from now. */
   readonly createdMs: EpochMs
   readonly state: ObjectLockState & { readonly kind: 'known' }
   readonly bucket: BucketRetention

@@ -125,11 +125,11 @@ export function passVersion(
 /** The rule by which an upload of the key is to be aborted now; null: none. */
 export function uploadToAbort(
   context: Pick<LifecycleContext, 'rules' | 'key' | 'nowMs'>,
-  initiatedMs: EpochMs,
+  createdMs: EpochMs,
 ): string | null {
   const found = context.rules.find(({ status, filter, abortIncompleteMultipartUpload: abort }) => {
     if (status !== 'Enabled' || abort === null || !coversKey(filter, context.key)) return false
-    return isDue(dueAfter(initiatedMs, abort.daysAfterInitiation), context.nowMs)
+    return isDue(dueAfter(createdMs, abort.daysAfterInitiation), context.nowMs)
   })
   return found?.id ?? null
 }

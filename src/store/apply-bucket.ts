@@ -136,14 +136,15 @@ async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
   const aspects = weakerAspects(bucket, next)
   if (aspects.length > 0) return refused(job, 'WouldShorten', { kind: 'wouldShorten', bucket, aspects })
   const before = await findExisting(job.transaction, bucket.id, job.log)
-  const existing = wishedExisting(before, { ...job, bucket })
+  const changed = { ...next, revision: bucket.revision + 1 }
+  const existing = wishedExisting(before, { ...job, bucket: changed })
   const documents = await documentChanges(job.transaction, bucket, job)
   const isSame = documents.length === 0 && equalBytes(encodeBucket(bucket), encodeBucket(next))
   if (isSame && isDeepStrictEqual(before, existing)) {
     return { answer: { kind: 'applied', change: 'unchanged', bucket }, refusal: null }
   }
   const change = isOwned ? 'updated' : 'adopted'
-  return applied(job, change, { bucket: { ...next, revision: bucket.revision + 1 }, existing, documents })
+  return applied(job, change, { bucket: changed, existing, documents })
 }
 
 /**

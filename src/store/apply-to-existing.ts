@@ -5,9 +5,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { limits } from '../lib/limits.ts'
+import { earlierOf } from '../lib/units.ts'
 import { type ExistingAnswer, retentionForExisting } from '../lock/existing.ts'
 import { appendAudit } from './audit-chain.ts'
 import { decodeVersion } from './codec.ts'
+import { versionCreatedMs } from './creation.ts'
 import { auditFields, type StoreContext, versionFacts } from './decision.ts'
 import {
   deleteExisting,
@@ -27,8 +29,11 @@ import { readTrustedNow } from './trusted-clock.ts'
 import { orderOfVersionId } from './version-id.ts'
 import { openScene, type Scene } from './version-rows.ts'
 
-/** `changed`: somebody else moved the walk, or the policy did, since the page was read. */
-type Step = 'more' | 'done' | 'changed'
+/**
+ * `changed`: somebody else moved the walk, or the policy did, since the page was read. `waits`: what is left cannot be judged
+ * while the clock is suspect.
+ */
+type Step = 'more' | 'done' | 'changed' | 'waits'
 
 /**
  * Does what is pending in all buckets until it is done or `signal` says so; returns in how many it was done. A walk that
@@ -51,6 +56,7 @@ async function walkBucket(context: StoreContext, bucketId: BucketId, signal: Abo
   while (!signal.aborted) {
     const step = await stepExisting(context, bucketId)
     if (step === 'done') return true
+    if (step === 'waits') return false
     // Clients' writes come first. The pause rejects when the signal ends it, which the loop asks for itself.
     await pause(limits.existingPauseMs, undefined, { signal }).catch(() => signal.aborted)
   }
@@ -62,21 +68,22 @@ export async function stepExisting(context: StoreContext, bucketId: BucketId): P
   const { kv, clock } = context
   const planned = await kv.snapshot(async (reader) => {
     const [record, now] = await Promise.all([readExisting(reader, bucketId), readTrustedNow(reader, clock)])
-    if (record === null || record.endedMs !== null) return null
+    if (record === null || record.endedMs !== null) return 'done'
+    if (isWaiting(record) && now.suspect) return 'waits'
     const all = rangeOf(versionsPrefix(bucketId, ''))
     const from = record.cursor === null ? all.from : keyAfter(rowOf(bucketId, record.cursor))
     const page = await reader.range({ from, to: all.to, limit: limits.existingPageVersionsMax })
-    return { record, page, plan: planPage(context, { record, now }, page) }
+    return { record, now, page, plan: planPage(context, { record, now }, page) }
   })
-  if (planned === null) return 'done'
+  if (planned === 'done' || planned === 'waits') return planned
   return kv.transact((transaction) => commitPage(context, { bucketId, ...planned }, transaction))
 }
 
 type Task = { readonly record: ExistingRecord; readonly now: TrustedNow }
-type Plan = { readonly rows: readonly Uint8Array[]; readonly counts: ExistingCounts }
-type Page = {
+type Counts = ExistingCounts & Pick<ExistingRecord, 'deferredCount'>
+type Plan = { readonly rows: readonly Uint8Array[]; readonly counts: Counts }
+type Page = Task & {
   readonly bucketId: BucketId
-  readonly record: ExistingRecord
   readonly page: readonly Entry[]
   readonly plan: Plan
 }
@@ -84,7 +91,8 @@ type Page = {
 /** The rows of the page that would change, and what the others count as. */
 function planPage(context: StoreContext, task: Task, page: readonly Entry[]): Plan {
   const rows: Uint8Array[] = []
-  let { seenCount, otherModeCount, unreadableCount } = task.record
+  const before = countsOfPass(task.record)
+  let { seenCount, otherModeCount, unreadableCount, deferredCount } = before
   for (const { key: row, value } of page) {
     const version = readable(context, row, value)
     if (version === null) {
@@ -93,50 +101,74 @@ function planPage(context: StoreContext, task: Task, page: readonly Entry[]): Pl
     }
     if (!isExisting(version, task)) continue
     seenCount += 1
+    if (isFromDoubtfulTime(version, task.now)) deferredCount += 1
     const { kind } = answerFor(version, task)
     if (kind === 'extend') rows.push(row)
     if (kind === 'otherMode') otherModeCount += 1
     if (kind === 'unknown') unreadableCount += 1
   }
-  const { extendedCount, deniedCount } = task.record
-  return { rows, counts: { seenCount, extendedCount, otherModeCount, deniedCount, unreadableCount } }
+  return { rows, counts: { ...before, seenCount, otherModeCount, unreadableCount, deferredCount } }
+}
+
+/** A pass that comes again looks at all versions once more: only what was extended stays so. */
+function countsOfPass({ cursor, ...record }: ExistingRecord): Counts {
+  const { seenCount, extendedCount, otherModeCount, deniedCount, unreadableCount, deferredCount } = record
+  const none = { seenCount: 0, otherModeCount: 0, deniedCount: 0, unreadableCount: 0, deferredCount: 0 }
+  if (cursor === null) return { ...none, extendedCount }
+  return { seenCount, extendedCount, otherModeCount, deniedCount, unreadableCount, deferredCount }
+}
+
+/** A pass is over, and left versions for another one. */
+function isWaiting({ cursor, deferredCount }: ExistingRecord): boolean {
+  return cursor === null && deferredCount > 0
 }
 
 async function commitPage(
   context: StoreContext,
-  { bucketId, record, page, plan }: Page,
+  { bucketId, record, now, page, plan }: Page,
   transaction: KeyValueTransaction,
 ): Promise<Step> {
   const actor = actorOf(record, bucketId)
-  const [current, scene, ...values] = await Promise.all([
+  const [current, scene] = await Promise.all([
     readExisting(transaction, bucketId),
     openScene(transaction, context.clock, { bucket: record.bucketName, actor }),
-    ...plan.rows.map((row) => transaction.get(row)),
   ])
   if (current === null || !isSamePlace(current, record)) return 'changed'
   if (scene === null) {
     deleteExisting(transaction, bucketId)
     return 'done'
   }
-  let { extendedCount, deniedCount } = plan.counts
+  // What was certain when it was planned is doubtful now: it is to be counted as that.
+  if (scene.now.suspect && !now.suspect) return 'changed'
+  const counts = await extendAll(scene, { record, now: scene.now }, plan)
+  const step = stepAfter(page, counts)
+  const last = page.at(-1)
+  const cursor = last === undefined ? record.cursor : cursorOf(last.key)
+  writeExisting(transaction, bucketId, {
+    ...current,
+    ...counts,
+    cursor: step === 'waits' ? null : cursor,
+    endedMs: step === 'done' ? scene.now.trustedMs : null,
+  })
+  return step
+}
+
+function stepAfter(page: readonly Entry[], { deferredCount }: Counts): Step {
+  if (page.length === limits.existingPageVersionsMax) return 'more'
+  return deferredCount > 0 ? 'waits' : 'done'
+}
+
+async function extendAll(scene: Scene, task: Task, { rows, counts }: Plan): Promise<Counts> {
+  let { extendedCount, deniedCount } = counts
+  const values = await Promise.all(rows.map((row) => scene.transaction.get(row)))
   for (const [index, value] of values.entries()) {
-    const row = plan.rows[index]
+    const row = rows[index]
     if (row === undefined || value === null) continue
-    const result = extend(scene, { record, now: scene.now }, decodeVersion(row, value))
+    const result = extend(scene, task, decodeVersion(row, value))
     if (result === 'extended') extendedCount += 1
     if (result === 'denied') deniedCount += 1
   }
-  const last = page.at(-1)
-  const isLast = page.length < limits.existingPageVersionsMax
-  writeExisting(transaction, bucketId, {
-    ...current,
-    ...plan.counts,
-    extendedCount,
-    deniedCount,
-    cursor: last === undefined ? record.cursor : cursorOf(last.key),
-    endedMs: isLast ? scene.now.trustedMs : null,
-  })
-  return isLast ? 'done' : 'more'
+  return { ...counts, extendedCount, deniedCount }
 }
 
 /** Through the gate, with a record of its own. A version that changed since it was planned is judged as it is now. */
@@ -162,21 +194,44 @@ function extend(scene: Scene, task: Task, version: VersionRecord): 'extended' | 
   return 'extended'
 }
 
-/**
- * Whether the version was there when the policy was applied; delete markers are never locked. One that claims to be of a
- * time to come was written under a clock that went ahead: it is no new one.
- */
-function isExisting({ object, lastModifiedMs }: VersionRecord, { record, now }: Task): boolean {
-  const isNew = lastModifiedMs > record.startedMs && lastModifiedMs <= now.requestMs
-  return object !== null && !isNew
+/** Whether the version was there when the policy was applied; delete markers are never locked. No clock has a say in it. */
+function isExisting(version: VersionRecord, task: Task): boolean {
+  if (version.object === null) return false
+  const asked = task.record.bucketRevision
+  if (asked === null) return wasThere(version, task)
+  return version.bucketRevision === null || version.bucketRevision < asked
 }
 
+/**
+ * For a walk that a release began which noted no revisions. What has one was written since; else one that claims to be of
+ * a time to come was written under a clock that went ahead: it is no new one.
+ */
+function wasThere(version: VersionRecord, { record, now }: Task): boolean {
+  const createdMs = versionCreatedMs(version)
+  const isNew = createdMs > record.startedMs && createdMs <= now.requestMs
+  return version.bucketRevision === null && !isNew
+}
+
+/**
+ * While the clock is suspect nobody knows which of two times a version is from that a clock ahead of trusted time wrote: a
+ * period from trusted time may end too early, one from the other years too late.
+ */
+function isFromDoubtfulTime(version: VersionRecord, now: TrustedNow): boolean {
+  return now.suspect && versionCreatedMs(version) > now.trustedMs
+}
+
+/**
+ * The period counts from the version's creation, and from no later instant than that of a version of now. What is certain of a
+ * doubtful one is locked at once, and judged again when the clock is not suspect any more.
+ */
 function answerFor(
   version: VersionRecord,
   { record, now }: Task,
 ): ExistingAnswer | { readonly kind: 'unknown' } {
-  const { lock: state, key, lastModifiedMs: createdMs } = version
+  const { lock: state, key } = version
   if (state.kind === 'unknown') return state
+  const latestMs = now.suspect ? now.trustedMs : now.requestMs
+  const createdMs = earlierOf(versionCreatedMs(version), latestMs)
   const { retention: bucket, scope } = record
   return retentionForExisting({ nowMs: now.trustedMs, key, createdMs, state, bucket, scope })
 }
@@ -194,8 +249,9 @@ function readable({ log }: StoreContext, row: Uint8Array, value: Uint8Array): Ve
 }
 
 function isSamePlace(current: ExistingRecord, planned: ExistingRecord): boolean {
-  const place = ({ startedMs, endedMs, scope, retention, cursor }: ExistingRecord) => {
-    return { startedMs, endedMs, scope, retention, cursor }
+  const place = ({ startedMs, bucketRevision, endedMs, scope, retention, ...at }: ExistingRecord) => {
+    const { cursor, deferredCount } = at
+    return { startedMs, bucketRevision, endedMs, scope, retention, cursor, deferredCount }
   }
   return isDeepStrictEqual(place(current), place(planned))
 }

@@ -26,6 +26,7 @@ import {
   matching,
   nullable,
   oneOf,
+  orAbsent,
   positive,
   shape,
   text,
@@ -150,6 +151,7 @@ const versionShape = shape({
   versionId: text,
   isNull: flag,
   order: count,
+  bucketRevision: orAbsent(nullable(positive), null),
   lastModifiedMs: instant,
   accountId,
   change: positive,
@@ -169,7 +171,7 @@ const currentShape: Decode<CurrentRecord> = shape({
 })
 
 const uploadShape: Decode<UploadRecord> = shape({
-  uploadId: text,
+  uploadId: matching(/^[0-9a-f]{32}$/),
   bucketId,
   key: text,
   initiatedMs: instant,

@@ -10,6 +10,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { assert } from '../lib/assert.ts'
 import { concatBytes } from '../lib/bytes.ts'
 import { limits } from '../lib/limits.ts'
+import { earlierOf } from '../lib/units.ts'
 import { type LockStamp, multipartLock } from '../lock/create.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { appendAudit } from './audit-chain.ts'
@@ -17,6 +18,7 @@ import type { AuditFields } from './audit-record.ts'
 import { decodePart, decodeVersion } from './codec.ts'
 import { putCompleted, readCompleted } from './completed-uploads.ts'
 import { attachParts } from './content.ts'
+import { uploadCreatedMs } from './creation.ts'
 import { auditFields, denyIfUnreadable, type StoreContext, type Subject, versionFacts } from './decision.ts'
 import { encodeParts, putGarbage } from './garbage-rows.ts'
 import type { Denial } from './gate.ts'
@@ -162,7 +164,8 @@ function lockOf(upload: UploadRecord, { bucket, now }: Scene): LockStamp | Denia
     explicitRetention: upload.explicitRetention,
     explicitLegalHold: upload.explicitLegalHold,
     atCreate: { bucketLock: atCreate === null ? null : 'Enabled', bucket: atCreate ?? none },
-    createMs: upload.initiatedMs,
+    // Not after now: an upload of a time to come is judged like a request of now.
+    createMs: earlierOf(uploadCreatedMs(upload), now.requestMs),
     atComplete: {
       bucketLock: bucket.objectLock?.status ?? null,
       bucket: bucket.objectLock?.retention ?? none,

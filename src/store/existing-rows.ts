@@ -8,7 +8,18 @@ import type { EpochMs } from '../lib/units.ts'
 import type { ExistingScope } from '../lock/existing.ts'
 import type { BucketRetention } from '../lock/types.ts'
 import { bucketRetentionShape } from './codec.ts'
-import { CorruptRecordError, count, instant, matching, nullable, oneOf, shape, text } from './fields.ts'
+import {
+  CorruptRecordError,
+  count,
+  instant,
+  matching,
+  nullable,
+  oneOf,
+  orAbsent,
+  positive,
+  shape,
+  text,
+} from './fields.ts'
 import { existingKey, metaKey, parseMetaKey, rangeOf } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketId, BucketRecord } from './records.ts'
@@ -42,13 +53,17 @@ export type ExistingRecord = ExistingCounts & {
   readonly scope: ExistingScope
   readonly retention: BucketRetention
   readonly policy: ExistingPolicy
-  /** max(trusted, wall): versions of later are not existing ones. */
+  /** max(trusted, wall). */
   readonly startedMs: EpochMs
+  /** The bucket's from then on: versions of it are not existing ones. null: begun by a release that noted none. */
+  readonly bucketRevision: number | null
   /** Trusted time; null: not done yet. */
   readonly endedMs: EpochMs | null
   /** Versions of objects when it began: an estimate of how many there are to see. */
   readonly versionCount: number
-  /** The last version that was looked at. */
+  /** Of those of this pass, how many are to be judged again once the clock is not suspect: the walk is not done then. */
+  readonly deferredCount: number
+  /** The last version that was looked at; null: a pass is to begin. */
   readonly cursor: { readonly key: string; readonly versionId: string } | null
 }
 
@@ -67,8 +82,10 @@ const codec = rowCodec<ExistingRecord>(
       requestId: text,
     }),
     startedMs: instant,
+    bucketRevision: orAbsent(nullable(positive), null),
     endedMs: nullable(instant),
     versionCount: count,
+    deferredCount: orAbsent(count, 0),
     cursor: nullable(shape({ key: text, versionId: text })),
     seenCount: count,
     extendedCount: count,
@@ -132,6 +149,7 @@ export async function pendingBuckets(reader: KeyValueReader, limit: number): Pro
 export type ExistingWish = {
   readonly actor: Actor
   readonly input: Pick<ApplyBucket, 'applyToExisting' | 'policy'>
+  /** As it will be: its revision is that of the apply. */
   readonly bucket: BucketRecord
   readonly now: TrustedNow
   readonly versionCount: number
@@ -159,8 +177,10 @@ export function wishedExisting(current: ExistingRecord | null, wish: ExistingWis
     retention,
     policy,
     startedMs: now.requestMs,
+    bucketRevision: bucket.revision,
     endedMs: null,
     versionCount: wish.versionCount,
+    deferredCount: 0,
     cursor: null,
     seenCount: 0,
     extendedCount: 0,

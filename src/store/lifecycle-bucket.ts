@@ -3,6 +3,7 @@ import { limits } from '../lib/limits.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { type LifecycleRule, uploadToAbort } from '../lock/lifecycle.ts'
 import { decodeUpload } from './codec.ts'
+import { uploadCreatedMs } from './creation.ts'
 import type { VersionContext } from './decision.ts'
 import { deletePlanned } from './delete-version.ts'
 import { CorruptRecordError } from './fields.ts'
@@ -177,9 +178,9 @@ class BucketRun {
     const { actor, bucket, rules, signal } = this.#input
     const { key, uploadId } = parseUploadKey(row)
     try {
-      const { initiatedMs } = decodeUpload(row, value)
-      if (signal.aborted || uploadToAbort({ rules, key, nowMs: this.#begun.nowMs }, initiatedMs) === null)
-        return
+      const createdMs = uploadCreatedMs(decodeUpload(row, value))
+      const { nowMs } = this.#begun
+      if (signal.aborted || uploadToAbort({ rules, key, nowMs }, createdMs) === null) return
       const { kind } = await this.#parts.uploads.abort(actor, { bucket: bucket.name, key, uploadId })
       if (kind === 'aborted') this.#add({ abortedUploadCount: 1 })
     } catch (error) {

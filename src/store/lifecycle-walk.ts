@@ -1,5 +1,4 @@
 /** Reads a bucket's versions in the order of their rows and finds what its lifecycle rules ask for. */
-import { epochMs } from '../lib/units.ts'
 import {
   judgeVersion,
   type LifecycleContext,
@@ -11,6 +10,7 @@ import {
   passVersion,
 } from '../lock/lifecycle.ts'
 import { decodeVersion } from './codec.ts'
+import { versionCreatedMs } from './creation.ts'
 import { CorruptRecordError } from './fields.ts'
 import { parseVersionKey } from './keys.ts'
 import type { Entry } from './kv/contract.ts'
@@ -122,13 +122,12 @@ export class VersionWalk {
   }
 }
 
-/** Ages count from the later of the wall clock and the order, which is never before trusted time at the creation. */
 export function lifecycleVersion(record: VersionRecord, place: 'oldest' | 'newer'): LifecycleVersion {
-  const { versionId, lastModifiedMs, order, lock, object } = record
+  const { versionId, lock, object } = record
   return {
     versionId,
     isDeleteMarker: object === null,
-    createdMs: epochMs(Math.max(lastModifiedMs, Math.ceil(order / 1000))),
+    createdMs: versionCreatedMs(record),
     sizeBytes: object?.sizeBytes ?? 0,
     tags: object?.tags ?? {},
     lock,

@@ -1,6 +1,7 @@
 /** Random bytes for ids: drawn from the kernel's generator in blocks, for a call by itself costs more than the rest of an id. */
 import { randomBytes } from 'node:crypto'
 import { assert } from '../lib/assert.ts'
+import { type EpochMs, epochMs } from '../lib/units.ts'
 
 const blockBytes = 4096
 
@@ -19,9 +20,21 @@ export function idBytes(lengthBytes: number): Uint8Array {
   return bytes
 }
 
-/** 48 bits of wall clock and 80 random bits in hex: ids grow with time. */
-export function timedId(wallMs: number): string {
-  return wallMs.toString(16).padStart(12, '0') + idHex(10)
+/** 48 bits of a clock in milliseconds and 80 random bits in hex: ids grow with time. */
+export function timedId(timeMs: number): string {
+  return timeMs.toString(16).padStart(12, '0') + idHex(10)
+}
+
+const timedIdPattern = /^[0-9a-f]{32}$/
+
+export function isTimedId(text: string): boolean {
+  return timedIdPattern.test(text)
+}
+
+/** The time that the id was made with. */
+export function timeOfId(id: string): EpochMs {
+  assert(isTimedId(id), 'an id with a time is 32 hex digits')
+  return epochMs(Number.parseInt(id.slice(0, 12), 16))
 }
 
 /** Lower case. */

@@ -106,8 +106,10 @@ export type VersionRecord = {
   readonly versionId: VersionId
   /** True: clients see it as version id `null`. */
   readonly isNull: boolean
-  /** Microseconds, greater than every older version's of the key. */
+  /** Microseconds of max(trusted, wall), greater than every older version's of the key. */
   readonly order: number
+  /** The bucket's when the version was made: before or after one of its changes, whatever clocks say. null: written by a release that noted none. */
+  readonly bucketRevision: number | null
   readonly lastModifiedMs: EpochMs
   readonly accountId: string
   /** Counts the changes of this version's lock and tags, from 1; in the audit record. */

@@ -1,10 +1,10 @@
 /** Finding uploads and their parts, on the reader of the transaction that will write. */
-import type { EpochMs } from '../lib/units.ts'
 import { decodeUpload } from './codec.ts'
 import { partKey, statKey, uploadKey } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
-import { timedId } from './random-ids.ts'
+import { isTimedId, timedId } from './random-ids.ts'
 import type { BucketId, BucketRecord, UploadRecord } from './records.ts'
+import type { TrustedNow } from './requests.ts'
 import { type BucketAddress, isJudged, readBucket } from './version-rows.ts'
 
 export type UploadAddress = { readonly bucket: string; readonly key: string; readonly uploadId: string }
@@ -14,16 +14,14 @@ export type FoundUpload =
   | { readonly kind: 'noSuchBucket' }
   | { readonly kind: 'noSuchUpload'; readonly bucket: BucketRecord }
 
-const uploadIdPattern = /^[0-9a-f]{32}$/
-
-/** Uploads of a key are listed in the order of their beginning. */
-export function newUploadId(wallMs: EpochMs): string {
-  return timedId(wallMs)
+/** By max(trusted, wall): uploads of a key are listed in the order of their beginning, and none is older than it is. */
+export function newUploadId({ requestMs }: TrustedNow): string {
+  return timedId(requestMs)
 }
 
 /** False: no upload ever had this id, and it may not even fit into a key. */
 export function isUploadId(text: string): boolean {
-  return uploadIdPattern.test(text)
+  return isTimedId(text)
 }
 
 /** An upload of the bucket that `actor` was authorised by; reads may leave the actor out. Throws CorruptRecordError. */

@@ -40,7 +40,6 @@ export function createUploads(context: StoreContext & { readonly bodies: Bodies 
 }
 
 function createUpload(context: StoreContext, actor: Actor, input: CreateInput): Promise<Answer<'create'>> {
-  const uploadId = newUploadId(context.clock.wallMs())
   const subject = { actor, bucket: input.bucket, key: input.key }
   return denyIfUnreadable(context, { ...subject, versionId: null }, async () => {
     const { answer, refusal } = await context.kv.transact(async (transaction): Promise<Attempt> => {
@@ -58,6 +57,7 @@ function createUpload(context: StoreContext, actor: Actor, input: CreateInput): 
         case 'denied':
           return { answer: lock, refusal: auditFields(subject, scene.now, { verdict: lock.verdict }) }
         case 'stamp': {
+          const uploadId = newUploadId(scene.now)
           const upload = uploadRecord(scene, input, uploadId)
           transaction.put(uploadKey(scene.bucket.id, input.key, uploadId), encodeUpload(upload))
           transaction.add(statKey(scene.bucket.id, 'uploadCount'), 1)

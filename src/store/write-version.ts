@@ -75,6 +75,7 @@ function newVersion(scene: Scene, place: KeyPlace, draft: VersionDraft): Version
     versionId,
     isNull: bucket.versioning !== 'Enabled',
     order,
+    bucketRevision: bucket.revision,
     lastModifiedMs: now.wallMs,
     // Objects belong to the bucket's owner (S3's BucketOwnerEnforced).
     accountId: bucket.accountId,

@@ -1,6 +1,7 @@
 /** kill -9 in the middle of a walk over existing versions: it goes on where it was, and changes each version once. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { decodeVersion } from '../../src/store/codec.ts'
+import { versionCreatedMs } from '../../src/store/creation.ts'
 import { tablePrefix } from '../../src/store/keys.ts'
 import { walk } from '../../src/store/stats.ts'
 import { readAudit } from '../store/core/rows.ts'
@@ -73,8 +74,9 @@ it('applyToExisting: killed in the middle, it ends after the restart with every 
   await readVolume(server.dataDirectory, async (reader) => {
     const changes = new Map<string, number>()
     for await (const { key, value } of walk(reader, tablePrefix('version'))) {
-      const { versionId, change, lock, lastModifiedMs } = decodeVersion(key, value)
-      const retention = { mode: 'COMPLIANCE', retainUntilMs: lastModifiedMs + 86_400_000 }
+      const version = decodeVersion(key, value)
+      const { versionId, change, lock } = version
+      const retention = { mode: 'COMPLIANCE', retainUntilMs: versionCreatedMs(version) + 86_400_000 }
       expect(lock).toEqual({ kind: 'known', retention, legalHold: null })
       changes.set(versionId, change)
     }

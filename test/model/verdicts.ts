@@ -101,7 +101,7 @@ export function judgeComplete(bucket: ModelBucket, who: Who, upload: ModelUpload
     explicitRetention: upload.retention,
     explicitLegalHold: upload.hold,
     atCreate: { bucketLock: upload.atCreate === null ? null : 'Enabled', bucket: upload.atCreate ?? none },
-    createMs: epochMs(Math.floor(upload.createdMs)),
+    createMs: epochMs(Math.floor(Math.min(upload.createdMs, now.requestMs))),
     atComplete: { bucketLock: bucket.lock?.status ?? null, bucket: bucket.retention },
     minimum: boundsOf(bucket).minimum,
     policyMode: bucket.managed?.mode ?? null,

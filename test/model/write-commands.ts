@@ -102,7 +102,7 @@ export async function runCreateUpload(
     body,
     ...lock,
     atCreate: bucket.lock?.status === 'Enabled' ? bucket.lock.retention : null,
-    createdMs: low.wallMs,
+    createdMs: low.requestMs,
     partEtag: null,
     state: { kind: 'open' },
   })

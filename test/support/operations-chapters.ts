@@ -103,7 +103,7 @@ const disasters: readonly (readonly [string, string, string])[] = [
   ],
   [
     'The clock was wrong, or the machine off for long',
-    'Locks end late, never early.',
+    'Locks end late, never early. While the clock is suspect lifecycle rules do nothing, and an `applyToExisting` that meets versions which it wrote gives them what is certain and ends later.',
     '`holdfast clock` shows it; when a person has checked the time, `holdfast clock accept UNTIL REASON`.',
   ],
   [

@@ -5,9 +5,8 @@
  * ends.
  */
 import { assert } from '../../lib/assert.ts'
-import { timedId } from '../random-ids.ts'
+import { isTimedId, timedId, timeOfId } from '../random-ids.ts'
 
-const idPattern = /^[0-9a-f]{32}$/
 /** One directory per 2^20 ms (17.5 min); 65,536 directories, used again after 2.2 years. */
 const windowMs = 2 ** 20
 const shardCount = 2 ** 16
@@ -17,13 +16,12 @@ export function newBodyId(wallMs: number): string {
 }
 
 export function isBodyId(text: string): boolean {
-  return idPattern.test(text)
+  return isTimedId(text)
 }
 
 /** When the id was made, by the wall clock. */
 export function bodyIdMs(bodyId: string): number {
-  assert(isBodyId(bodyId), 'a body id is 32 hex digits')
-  return Number.parseInt(bodyId.slice(0, 12), 16)
+  return timeOfId(bodyId)
 }
 
 /** The two directory names above a body. */

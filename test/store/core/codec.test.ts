@@ -36,6 +36,7 @@ const version: VersionRecord = {
   versionId,
   isNull: false,
   order,
+  bucketRevision: 3,
   lastModifiedMs: epochMs(1_795_000_000_000),
   accountId: '123456789012',
   change: 1,
@@ -178,14 +179,21 @@ describe('codec', () => {
     )
   })
 
+  test('version: a row of a release that noted no revision of the bucket, null', () => {
+    const { bucketRevision: _absent, ...rest } = readVersionRow(encodeVersion(version))
+    expect(decodeVersion(versionRow, versionBytes(rest))).toEqual({ ...version, bucketRevision: null })
+  })
+
   test('version: any other damage, CorruptRecordError', () => {
     const stored = readVersionRow(encodeVersion(version))
     for (const name of Object.keys(stored).filter((field) => field !== 'lock')) {
       const { [name]: _removed, ...rest } = stored
-      expect(() => decodeVersion(versionRow, versionBytes(rest)), name).toThrow(CorruptRecordError)
       expect(() => decodeVersion(versionRow, versionBytes({ ...stored, [name]: [] })), name).toThrow(
         CorruptRecordError,
       )
+      // Rows of earlier releases have none.
+      if (name === 'bucketRevision') continue
+      expect(() => decodeVersion(versionRow, versionBytes(rest)), name).toThrow(CorruptRecordError)
     }
     expect(() => decodeVersion(versionRow, versionBytes({ ...stored, lock2: {} }))).toThrow(
       CorruptRecordError,
@@ -280,8 +288,9 @@ describe('codec', () => {
     expect(() => decodeCurrent(currentKey(bucketId, 'l'), encodeCurrent(currentRow, current))).toThrow(
       CorruptRecordError,
     )
+    const uploadId = '0123456789abcdef0123456789abcdef'
     const upload: UploadRecord = {
-      uploadId: 'U',
+      uploadId,
       bucketId,
       key: 'k',
       initiatedMs: epochMs(7),
@@ -295,7 +304,7 @@ describe('codec', () => {
       checksumAlgorithm: 'SHA256',
       checksumType: 'COMPOSITE',
     }
-    expect(decodeUpload(uploadKey(bucketId, 'k', 'U'), encodeUpload(upload))).toEqual(upload)
+    expect(decodeUpload(uploadKey(bucketId, 'k', uploadId), encodeUpload(upload))).toEqual(upload)
     expect(() => decodeUpload(uploadKey(bucketId, 'k', 'V'), encodeUpload(upload))).toThrow(
       CorruptRecordError,
     )

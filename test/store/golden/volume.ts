@@ -30,7 +30,8 @@ async function describeVersions(store: Store, bucket: string) {
     const address = { bucket, key: version.key, versionId: clientVersionId(version) }
     const found = await store.versions.read(address)
     if (found.kind !== 'found') throw new Error(found.kind)
-    described.push({ version: found.version, isLatest, sha256: await sha256Of(store, found.version) })
+    const { bucketRevision: _unseen, ...seen } = found.version
+    described.push({ version: seen, isLatest, sha256: await sha256Of(store, found.version) })
   }
   return described
 }
