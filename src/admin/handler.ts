@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../lib/clock.ts'
+import { CollectedBytes } from '../lib/collected-bytes.ts'
 import type { OwnAccessKeys, Principal } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
@@ -76,7 +77,7 @@ async function answer(options: AdminOptions, { message, body, requestId }: Excha
       query: new URLSearchParams(Object.fromEntries(head.query)),
       epoch: epochOf(head.headers['x-holdfast-epoch']),
     },
-    document.toString('utf8'),
+    Buffer.from(document).toString('utf8'),
   )
 }
 
@@ -115,18 +116,16 @@ function targetOf(target: string): { path: string; query: QueryPairs } {
 }
 
 /** Errors: AdminError 413, for a body that is declared too long before any of it is read. */
-async function readDocument({ headers }: AdminHead, body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+async function readDocument({ headers }: AdminHead, body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const tooLarge = () =>
     new AdminError(413, 'DocumentTooLarge', `at most ${limits.adminDocumentBytesMax} bytes`)
   if (Number(headers['content-length'] ?? 0) > limits.adminDocumentBytesMax) throw tooLarge()
-  const parts: Uint8Array[] = []
-  let sizeBytes = 0
-  for await (const part of body) {
-    sizeBytes += part.length
-    if (sizeBytes > limits.adminDocumentBytesMax) throw tooLarge()
-    parts.push(part)
+  const collected = new CollectedBytes()
+  for await (const piece of body) {
+    if (collected.sizeBytes + piece.length > limits.adminDocumentBytesMax) throw tooLarge()
+    collected.add(piece)
   }
-  return Buffer.concat(parts)
+  return collected.bytes()
 }
 
 function errorAnswer(log: Log, requestId: string, error: unknown): AdminAnswer {

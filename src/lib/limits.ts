@@ -69,7 +69,7 @@ export const limits = {
   /** AWS: RequestTimeTooSkewed beyond 15 minutes. */
   requestSkewMsMax: 15 * 60_000,
   /**
-   * aws-chunked: AWS asks for chunks of at least 8 KiB; one frame is buffered until its signature verifies.
+   * aws-chunked: AWS asks for chunks of at least 8 KiB; so much may be staged before a signature proves it.
    */
   chunkBytesMax: 16 * 1024 ** 2,
   chunkHeaderBytesMax: 1024,

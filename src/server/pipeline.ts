@@ -4,6 +4,7 @@
  */
 import { TLSSocket } from 'node:tls'
 import type { Clock } from '../lib/clock.ts'
+import { CollectedBytes } from '../lib/collected-bytes.ts'
 import type { Principal } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
@@ -304,14 +305,12 @@ async function collectBody(body: RequestBody, bytesMax: number): Promise<Uint8Ar
   const tooLong = () =>
     new S3Error('MaxMessageLengthExceeded', { extra: { MaxMessageLengthBytes: String(bytesMax) } })
   if ((body.sizeBytes ?? 0) > bytesMax) throw tooLong()
-  const pieces: Uint8Array[] = []
-  let sizeBytes = 0
+  const collected = new CollectedBytes()
   for await (const piece of body.stream()) {
-    sizeBytes += piece.length
-    if (sizeBytes > bytesMax) throw tooLong()
-    pieces.push(piece)
+    if (collected.sizeBytes + piece.length > bytesMax) throw tooLong()
+    collected.add(piece)
   }
-  return Buffer.concat(pieces)
+  return collected.bytes()
 }
 
 /** On CompleteMultipartUpload the x-amz-checksum-* headers are about the object: the operation compares them. */

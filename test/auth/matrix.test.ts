@@ -3,6 +3,8 @@
  * kind of signature.
  */
 import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SendOptions, Wire } from '../support/s3-client.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -157,6 +159,12 @@ describe('altered requests', () => {
 })
 
 describe('altered bodies', () => {
+  const bodyFiles = (): readonly string[] =>
+    ['stage', 'bodies'].flatMap((folder) => {
+      const path = join(server.dataDirectory, folder)
+      const entries = readdirSync(path, { recursive: true, withFileTypes: true })
+      return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+    })
   const flipLast = (wire: Wire): Wire => {
     const body = Buffer.from(wire.body)
     const at = body.indexOf('second')
@@ -177,6 +185,19 @@ describe('altered bodies', () => {
       expect(await state()).toBe(before)
     })
   }
+
+  test('Matrix: PutObject with chunked and one changed byte in the last of its large chunks, refused and nothing left of it', async () => {
+    const before = await state()
+    const filesBefore = bodyFiles()
+    const answer = await server.client.send({
+      ...{ method: 'PUT', path: `${bucket}/key`, sign: 'chunked', chunkBytes: 200_000 },
+      body: Buffer.concat([Buffer.alloc(400_000, 'first '), Buffer.from('second')]),
+      mutate: flipLast,
+    })
+    expect(answer.code).toBe('SignatureDoesNotMatch')
+    expect(await state()).toBe(before)
+    expect(bodyFiles().filter((path) => !filesBefore.includes(path))).toEqual([])
+  })
 
   test('Matrix: PutObject with unsigned chunks and one changed byte, BadDigest by the trailer', async () => {
     const before = await state()

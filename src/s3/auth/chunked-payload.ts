@@ -1,8 +1,8 @@
 /**
  * The aws-chunked framing: `hex-size[;chunk-signature=…]\r\n bytes \r\n` … `0[;…]\r\n [trailers] \r\n`, and
  * nothing after. Source: "Signature Calculations … Multiple Chunks / Including Trailing Headers", Amazon S3
- * API reference. The frames are never data (B-65), and a signed chunk's bytes leave only after its signature
- * held.
+ * API reference. The frames are never data (B-65). Bytes leave as they arrive, so that nothing is held; the stream of a body
+ * ends only when every signature held, and before that end its bytes are nothing.
  */
 import { createHash } from 'node:crypto'
 import { limits } from '../../lib/limits.ts'
@@ -44,7 +44,7 @@ function badSignature(): S3Error {
 }
 
 /**
- * Yields the decoded bytes. Errors: IncompleteBody (ends early, or another length than declared),
+ * Yields the decoded bytes; whoever takes them uses none before the end. Errors: IncompleteBody (ends early, or another length than declared),
  * InvalidRequest (framing, bytes after the end), InvalidChunkSizeError (a signed chunk beyond
  * limits.chunkBytesMax), SignatureDoesNotMatch, MalformedTrailerError.
  */
@@ -60,7 +60,7 @@ export async function* decodeChunked(
     decodedBytes += header.sizeBytes
     if (decodedBytes > options.decodedSizeBytes) throw new S3Error('IncompleteBody')
     if (options.signing === null) yield* reader.bytes(header.sizeBytes)
-    else yield* await verifiedChunk(reader, header, { context: options.signing.context, previous })
+    else yield* verifiedChunk(reader, header, { context: options.signing.context, previous })
     previous = header.signature
     if (header.sizeBytes === 0) break
     await emptyLine(reader)
@@ -90,26 +90,24 @@ function parseChunkHeader(line: string, options: ChunkedOptions): ChunkHeader {
 
 type Link = { readonly context: ChunkContext; readonly previous: string }
 
-/** The chunk's pieces, held back until its signature held: that is why its size is bounded. */
-async function verifiedChunk(
+/** The chunk's pieces as they come. Errors: SignatureDoesNotMatch behind the last of them, InvalidChunkSizeError before the first. */
+async function* verifiedChunk(
   reader: FrameReader,
   header: ChunkHeader,
   link: Link,
-): Promise<readonly Uint8Array[]> {
+): AsyncGenerator<Uint8Array, void, void> {
   if (header.sizeBytes > limits.chunkBytesMax) {
     throw new S3Error('InvalidChunkSizeError', {
       message: `A signed chunk has at most ${limits.chunkBytesMax} bytes.`,
     })
   }
-  const pieces: Uint8Array[] = []
   const hash = createHash('sha256')
   for await (const piece of reader.bytes(header.sizeBytes)) {
     hash.update(piece)
-    pieces.push(piece)
+    yield piece
   }
   const expected = chunkSignature(link.context, link.previous, hash.digest('hex'))
   if (!sameSignature(expected, header.signature)) throw badSignature()
-  return pieces
 }
 
 /** What follows the last chunk: the trailers if the mode has them, and the empty line. */

@@ -1,3 +1,4 @@
+import { CollectedBytes } from '../../lib/collected-bytes.ts'
 import { limits } from '../../lib/limits.ts'
 import { S3Error } from '../s3-error.ts'
 
@@ -68,9 +69,9 @@ export class FormReader {
 
   /** The content of a part that is counted: a field, or what stands behind the file. */
   async value(): Promise<Buffer> {
-    const pieces: Uint8Array[] = []
-    for await (const piece of this.content()) pieces.push(this.#count(piece))
-    return Buffer.concat(pieces)
+    const collected = new CollectedBytes()
+    for await (const piece of this.content()) collected.add(this.#count(piece))
+    return Buffer.from(collected.bytes())
   }
 
   /** The content of a part as it arrives, with the delimiter after it taken. */

@@ -7,6 +7,7 @@ import { link, opendir, readdir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assert } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { CollectedBytes } from '../../lib/collected-bytes.ts'
 import { limits } from '../../lib/limits.ts'
 import { fileSystemReadOnly, VolumeReadOnlyError } from '../../lib/read-only.ts'
 import { errorCode, isVolumeFull, makeDirectory, unlinkIfThere } from '../../platform/files.ts'
@@ -88,7 +89,7 @@ class FileBodies implements Bodies {
     const bodyId = newBodyId(this.#options.clock.wallMs())
     const memoryBytesMax = options.place === 'file' ? -1 : limits.inlineBodyBytesMax
     const digest = new BodyDigest()
-    const head: Uint8Array[] = []
+    const head = new CollectedBytes()
     let sizeBytes = 0
     let file: StageFile | null = null
     try {
@@ -99,7 +100,7 @@ class FileBodies implements Bodies {
         options.onChunk?.(chunk)
         digest.update(chunk)
         if (file === null && sizeBytes <= memoryBytesMax) {
-          head.push(new Uint8Array(chunk))
+          head.add(chunk)
           continue
         }
         file ??= await this.#beginFile(bodyId, head)
@@ -112,7 +113,7 @@ class FileBodies implements Bodies {
       throw error
     }
     if (file !== null) this.#staged.set(bodyId, { path: file.path, isPublished: false })
-    const inline = file === null ? joined(head, sizeBytes) : null
+    const inline = file === null ? head.bytes() : null
     return { bodyId, sizeBytes, ...digest.finish(), inline }
   }
 
@@ -241,10 +242,10 @@ class FileBodies implements Bodies {
     await unlessReadOnly(this.#removeStageFolder(this.#stage))
   }
 
-  async #beginFile(bodyId: string, head: readonly Uint8Array[]): Promise<StageFile> {
+  async #beginFile(bodyId: string, head: CollectedBytes): Promise<StageFile> {
     const path = join(this.#stage, bodyId)
     const file = await this.#step(StageFile.create(path, this.#writePool))
-    for (const chunk of head) await this.#step(file.add(chunk))
+    await this.#step(file.add(head.bytes()))
     return file
   }
 
@@ -353,14 +354,4 @@ async function* namesIn(path: string): AsyncIterable<string> {
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error
   }
-}
-
-function joined(parts: readonly Uint8Array[], sizeBytes: number): Uint8Array {
-  const bytes = new Uint8Array(sizeBytes)
-  let offset = 0
-  for (const part of parts) {
-    bytes.set(part, offset)
-    offset += part.length
-  }
-  return bytes
 }
