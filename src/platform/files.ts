@@ -1,7 +1,7 @@
 /** The file system door: durable steps with names that say what has reached the disk when they resolve. */
 import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
-import { access, link, mkdir, open, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises'
+import { access, link, mkdir, open, rename, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
 /** The machine's code of a failed system call (`ENOENT`), or null. */
@@ -68,13 +68,31 @@ export async function fileSystemKind(path: string): Promise<number> {
 
 /** Makes a directory and its parents; their names are durable when this resolves. */
 export async function makeDirectory(path: string): Promise<void> {
-  let parent = resolve(path)
-  const first = await mkdir(parent, { recursive: true, mode: 0o750 })
-  if (first === undefined) return
-  do {
-    parent = dirname(parent)
-    await syncDirectory(parent)
-  } while (parent.length >= first.length)
+  for (const made of await makeFolders(resolve(path))) await syncDirectory(dirname(made))
+}
+
+/**
+ * Those that it made, the deepest first. Not by mkdir's own `recursive`, which tries for ever below a folder that is there and
+ * takes no names, as one that was removed while it was open.
+ */
+async function makeFolders(path: string): Promise<readonly string[]> {
+  try {
+    return await makeFolder(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error
+  }
+  const above = await makeFolders(dirname(path))
+  return [...(await makeFolder(path)), ...above]
+}
+
+async function makeFolder(path: string): Promise<readonly string[]> {
+  try {
+    await mkdir(path, { mode: 0o750 })
+    return [path]
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return []
+    throw error
+  }
 }
 
 /** Flushes the names in a directory. */

@@ -9,6 +9,8 @@ import { join } from 'node:path'
 import { tryLock } from 'fs-native-extensions'
 import { errorCode, makeDirectory, pathExists } from './files.ts'
 
+const lockName = 'lock'
+
 type LockOptions = { readonly shared: boolean }
 /** Takes a lock of the open file description on the whole file; false when another description is in the way. */
 const tryLockDescriptor: (descriptor: number, options: LockOptions) => boolean = tryLock
@@ -27,7 +29,9 @@ export type VolumeLock = FileLock & {
   readonly access: 'readWrite' | 'readOnly'
   /** False: another file, or none, is now at the lock's path, so the directory is another volume's or is gone. */
   isInPlace(): Promise<boolean>
-  /** False: the file system of what is in the lock's place takes no writes (EROFS). Writes nothing. */
+  /** Whether the lock is on the file of that name in `directory`. */
+  isIn(directory: string): Promise<boolean>
+  /** False: the file system of the lock's own file takes no writes (EROFS). Writes nothing. */
   takesWrites(): Promise<boolean>
 }
 
@@ -39,7 +43,7 @@ export type VolumeLock = FileLock & {
  */
 export async function lockVolume(directory: string): Promise<VolumeLock> {
   await makeDirectory(directory)
-  const path = join(directory, 'lock')
+  const path = join(directory, lockName)
   const handle = await openForLock(path)
   await demandLock(handle, directory, { shared: false })
   try {
@@ -60,7 +64,7 @@ export async function lockServedVolume(directory: string): Promise<VolumeLock> {
   try {
     return await lockVolume(directory)
   } catch (error) {
-    const path = join(directory, 'lock')
+    const path = join(directory, lockName)
     if (errorCode(error) !== 'EROFS' || !(await pathExists(path))) throw error
     const handle = await open(path, 'r')
     await demandLock(handle, directory, { shared: true })
@@ -73,7 +77,8 @@ function volumeLock(handle: FileHandle, path: string, access: VolumeLock['access
     access,
     release: () => handle.close(),
     isInPlace: () => isSameFile(handle, path),
-    takesWrites: () => opensForWriting(path),
+    isIn: (directory) => isSameFile(handle, join(directory, lockName)),
+    takesWrites: () => opensForWriting(handle, path),
   }
 }
 
@@ -85,9 +90,11 @@ async function demandLock(handle: FileHandle, directory: string, options: LockOp
   throw new VolumeLockedError(`${directory} is in use by another holdfast server (${holder}): stop it first`)
 }
 
-async function opensForWriting(path: string): Promise<boolean> {
+/** By the descriptor, for another volume may be at the path; by the path where the system does not show descriptors. */
+async function opensForWriting({ fd }: FileHandle, path: string): Promise<boolean> {
+  const shown = `/proc/self/fd/${fd}`
   try {
-    await (await open(path, 'r+')).close()
+    await (await open((await pathExists(shown)) ? shown : path, 'r+')).close()
     return true
   } catch (error) {
     // Whatever else is wrong with it, others tell.
@@ -123,7 +130,7 @@ export async function tryLockFile(path: string, mode: 'shared' | 'alone'): Promi
 export async function tryShareVolume(directory: string): Promise<FileLock | null> {
   let handle: FileHandle
   try {
-    handle = await open(join(directory, 'lock'), 'r')
+    handle = await open(join(directory, lockName), 'r')
   } catch (error) {
     // Nobody ever served it.
     if (errorCode(error) === 'ENOENT') return { release: async () => {} }

@@ -50,6 +50,8 @@ export type WorkerStart = {
   readonly access: VolumeAccess
   /** No worker serves another. */
   readonly volumeId: string
+  /** Of the folder that the supervisor opened (platform/place.ts): no worker serves another, be it a copy of the volume. */
+  readonly placeIdentity: string
   readonly workerName: string
   readonly publicEndpoint: string
 }

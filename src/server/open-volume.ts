@@ -3,13 +3,16 @@ import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { fileSystemReadOnly, VolumeReadOnlyError } from '../lib/read-only.ts'
-import { pathExists } from '../platform/files.ts'
+import { makeDirectory, pathExists } from '../platform/files.ts'
+import { openPlace, type Place } from '../platform/place.ts'
+import type { VolumeLock } from '../platform/volume-lock.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
 import { type BodyInspector, inspectBodies } from '../store/bodies/inspect.ts'
 import { formatSteps } from '../store/format-steps.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import { openLmdb, openServedLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { openStore } from '../store/open-store.ts'
+import { placedKeyValue } from '../store/placed.ts'
 import { recoverStages } from '../store/recover.ts'
 import type { MasterKey } from '../store/sealed-secret.ts'
 import type { Store } from '../store/store.ts'
@@ -40,6 +43,8 @@ export type VolumeOwner = {
   readonly epoch: number
   /** The disk failed a removal, in recovery or of garbage: nothing more is removed until the next start. */
   readonly hasFailedRemoval: () => boolean
+  /** The folder that is open, for workers to open the same. */
+  readonly place: Pick<Place, 'identity' | 'isInPlace'>
   /** Marks the epoch as cleanly closed; call it when no worker is left. */
   readonly close: () => Promise<void>
 }
@@ -49,6 +54,8 @@ type OwnerVolumeParts = VolumeParts & {
   readonly upgrade?: Pick<UpgradeOptions, 'steps' | 'rowsPerTransaction'>
   /** The only volume that may be there; null or left out: any, and where there is none a new one is made. */
   readonly volumeId?: string | null
+  /** Taken already: what is opened is the folder that it is in. Left out: the volume is nobody else's, as in tests. */
+  readonly lock?: Pick<VolumeLock, 'isIn'>
 }
 
 /**
@@ -59,17 +66,20 @@ type OwnerVolumeParts = VolumeParts & {
 export async function openReadOnlyOwner(parts: OwnerVolumeParts): Promise<VolumeOwner> {
   const { directory, volumeId = null, clock, log } = parts
   await demandVolume(directory, volumeId)
-  const kv = await openReadOnlyKeyValue(directory)
+  const { kv, place } = await openTogether(directory, {
+    demand: (opened) => demandLocked(parts, opened),
+    open: openReadOnlyKeyValue,
+  })
   try {
     if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
     const volume = await readVolume(kv)
     await refuseBackup(kv, directory)
     const epoch = (await readServerEpoch(kv))?.epoch ?? 0
     const own = { epoch: String(epoch), worker: 'supervisor', access: 'readOnly' } as const
-    const bodies = await openBodies({ directory, clock, ...own })
+    const bodies = await openBodies({ ...bodiesOf(place), clock, ...own })
     log.info({ volumeId: volume.volumeId, epoch }, 'volume opened for reading only')
     const store = openStore({ kv, bodies, clock, log, volume, masterKey: null })
-    return { store, epoch, hasFailedRemoval: () => false, close: () => store.close() }
+    return { store, epoch, place, hasFailedRemoval: () => false, close: () => store.close() }
   } catch (error) {
     await kv.close()
     throw error
@@ -84,7 +94,11 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
   const { directory, volumeId = null, clock, log, onReadOnly = () => {} } = parts
   const upgrade = parts.upgrade ?? { steps: formatSteps }
   await demandVolume(directory, volumeId)
-  const kv = await openLmdb({ directory: kvDirectory(directory), onReadOnly })
+  if (!(await pathExists(directory))) await makeDirectory(directory)
+  const { kv, place } = await openTogether(directory, {
+    demand: (opened) => demandLocked(parts, opened),
+    open: (root) => openLmdb({ directory: kvDirectory(root), onReadOnly }),
+  })
   try {
     if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
     const found = await openVolume(kv, clock, upgrade.steps)
@@ -92,13 +106,15 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
     const { epoch, previous } = await beginServerEpoch(kv)
     const format = await upgradeVolume(fencedKeyValue(kv, epoch), { ...upgrade, log })
     const volume = { ...found, format }
-    const bodies = await openBodies({ directory, epoch: String(epoch), worker: 'supervisor', clock })
+    const own = { epoch: String(epoch), worker: 'supervisor' } as const
+    const bodies = await openBodies({ ...bodiesOf(place), clock, ...own })
     const recovered = await recoverStages({ kv, bodies, log })
     log.info({ volumeId: volume.volumeId, epoch, previous, ...recovered }, 'volume opened')
     const store = openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log, volume, masterKey: null })
     return {
       store,
       epoch,
+      place,
       hasFailedRemoval: () => bodies.failure() !== null,
       close: async () => {
         try {
@@ -114,6 +130,40 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
     await kv.close()
     throw error
   }
+}
+
+type Opened = { readonly kv: KeyValue; readonly place: Place }
+type Opening = {
+  readonly demand: (place: Place) => Promise<void>
+  readonly open: (root: string) => Promise<KeyValue>
+}
+
+/** One folder for rows and bodies, as long as they are open: whoever gets it closes it with the store. */
+async function openTogether(directory: string, { demand, open }: Opening): Promise<Opened> {
+  const place = openPlace(directory)
+  try {
+    await demand(place)
+    const kv = placedKeyValue(await open(place.root), place.isInPlace)
+    const close = async () => {
+      await kv.close()
+      place.close()
+    }
+    return { kv: { ...kv, close }, place }
+  } catch (error) {
+    place.close()
+    throw error
+  }
+}
+
+function bodiesOf({ root, isInPlace }: Place) {
+  return { directory: root, isInPlace }
+}
+
+async function demandLocked({ directory, lock, log }: OwnerVolumeParts, place: Place): Promise<void> {
+  if (place.heldBy === 'path')
+    log.warn({ directory }, '/proc is not mounted: the folder is only looked at before each write')
+  if (lock === undefined || (await lock.isIn(place.root))) return
+  throw new WrongVolumeError(`${directory} became another folder while it was opened`)
 }
 
 /** Errors: WrongVolumeError where `volumeId` is not null and no volume is in the directory. Makes nothing. */
@@ -149,6 +199,8 @@ type WorkerVolumeParts = VolumeParts & {
   readonly access: VolumeAccess
   /** The supervisor's. */
   readonly volumeId: string
+  /** Of its folder: a copy of the volume has the same id. */
+  readonly placeIdentity: string
   readonly worker: string
   readonly measures: StoreMeasures
   readonly masterKey: MasterKey | null
@@ -160,6 +212,7 @@ export async function openWorkerStore({
   epoch,
   access,
   volumeId,
+  placeIdentity,
   worker,
   clock,
   log,
@@ -169,15 +222,21 @@ export async function openWorkerStore({
 }: WorkerVolumeParts): Promise<Store> {
   // To open it would make an empty one.
   if (!(await hasVolume(directory))) throw new WrongVolumeError(`there is no volume in ${directory}`)
-  const kv =
-    access === 'readOnly'
-      ? await openReadOnlyKeyValue(directory)
-      : await openServedLmdb({ directory: kvDirectory(directory), onReadOnly })
+  const { kv, place } = await openTogether(directory, {
+    demand: async ({ identity }) => {
+      if (identity !== placeIdentity)
+        throw new WrongVolumeError(`${directory} is not the volume that this server opened`)
+    },
+    open: (root) =>
+      access === 'readOnly'
+        ? openReadOnlyKeyValue(root)
+        : openServedLmdb({ directory: kvDirectory(root), onReadOnly }),
+  })
   try {
     const volume = await readVolume(kv)
     if (volume.volumeId !== volumeId)
       throw new WrongVolumeError(`${directory} has volume ${volume.volumeId}, this server serves ${volumeId}`)
-    const bodies = await openBodies({ directory, epoch: String(epoch), worker, clock, access })
+    const bodies = await openBodies({ ...bodiesOf(place), epoch: String(epoch), worker, clock, access })
     const fenced = measures.keyValue(fencedKeyValue(kv, epoch))
     return openStore({ kv: fenced, bodies, clock, log, volume, onDenied: measures.denied, masterKey })
   } catch (error) {

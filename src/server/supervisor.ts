@@ -80,7 +80,7 @@ async function startOnVolume(
   closers.push(async () => watch.stop())
   const { access } = volumeLock
   const open = access === 'readOnly' ? openReadOnlyOwner : openVolumeOwner
-  const owner = await open({ directory, volumeId, clock, log, onReadOnly: watch.note })
+  const owner = await open({ directory, volumeId, lock: volumeLock, clock, log, onReadOnly: watch.note })
   closers.push(() => owner.close())
   if (access === 'readOnly') watch.note()
   else await tickAtStart(owner.store, log)
@@ -167,12 +167,13 @@ async function listenAndServe(
       epoch: owner.epoch,
       access: volumeLock.access,
       volumeId: owner.store.volume.volumeId,
+      placeIdentity: owner.place.identity,
       workerName,
       publicEndpoint,
     }),
   })
   const ready = async (): Promise<Health> =>
-    (await volumeLock.isInPlace())
+    owner.place.isInPlace() && (await volumeLock.isInPlace())
       ? readiness(await watch.refusal(), owner.store, pool)
       : volumeGone(options.dataDirectory)
   try {

@@ -100,7 +100,7 @@ async function startWorker(
   { clock }: WorkerParts,
   fail: (error: unknown) => void,
 ): Promise<RunningWorker> {
-  const { options, epoch, access, volumeId, workerName } = start
+  const { options, epoch, access, volumeId, placeIdentity, workerName } = start
   const log = createLog({ level: options.logLevel, component: workerName })
   const metrics = new MetricSet()
   const renewProcessMetrics = processMetrics(metrics, workerName)
@@ -109,6 +109,7 @@ async function startWorker(
     epoch,
     access,
     volumeId,
+    placeIdentity,
     worker: workerName,
     clock,
     log,

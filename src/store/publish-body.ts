@@ -1,5 +1,5 @@
 /** The order of a body in a file and the commit that refers to it (docs/decisions/0012-stage-link.md). */
-import { VolumeReadOnlyError } from '../lib/read-only.ts'
+import { VolumeAwayError, VolumeReadOnlyError } from '../lib/read-only.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { fileKey } from './keys.ts'
 import { type KeyValueReader, StoreFailedError } from './kv/contract.ts'
@@ -51,7 +51,9 @@ async function discardUnlessCommitted(
   body: StagedBody,
   error: unknown,
 ): Promise<void> {
-  if (error instanceof StoreFailedError || error instanceof VolumeReadOnlyError) return
+  if (error instanceof StoreFailedError) return
+  // Of a volume that is away nothing was committed: the look comes before the commit.
+  if (error instanceof VolumeReadOnlyError && !(error instanceof VolumeAwayError)) return
   const reference = await kv.get(fileKey(body.bodyId, 0))
   if (reference === null) await bodies.discard(body)
 }

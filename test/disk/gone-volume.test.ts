@@ -1,12 +1,17 @@
-/** The volume goes away, or another takes its place, while the server runs: readiness says so, nothing is made or served there. */
+/**
+ * The volume goes away, or another takes its place, while the server runs: readiness says so, what is open is read on, and nothing is
+ * written anywhere until it is back.
+ */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { run, unmount } from '../support/crash/power-cut.ts'
 import { until, untilReady, workerPids } from '../support/crash/processes.ts'
 import { expectSound } from '../support/crash/recovered.ts'
+import { copyVolume, treeOf } from '../support/crash/steps.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
 let folder: string
@@ -19,7 +24,8 @@ beforeEach(async () => {
   for (const name of ['own', 'other', 'mounted']) mkdirSync(join(folder, name))
   bind('own')
   server = await startTestServer({ dataDirectory: join(mounted, 'data') })
-  expect((await server.client.send({ method: 'PUT', path: '/bucket' })).status).toBe(200)
+  const headers = { 'x-amz-bucket-object-lock-enabled': 'true' }
+  expect((await server.client.send({ method: 'PUT', path: '/bucket', headers })).status).toBe(200)
   expect((await put('known')).status).toBe(200)
 })
 afterEach(async () => {
@@ -38,7 +44,12 @@ function uncover(): void {
   execFileSync('umount', ['-l', mounted])
 }
 
-const put = (key: string) => server.client.send({ method: 'PUT', path: `/bucket/${key}`, body: key })
+function md5Of(body: string | Buffer): { readonly 'content-md5': string } {
+  return { 'content-md5': createHash('md5').update(body).digest('base64') }
+}
+
+const put = (key: string) =>
+  server.client.send({ method: 'PUT', path: `/bucket/${key}`, body: key, headers: md5Of(key) })
 
 async function read(key: string): Promise<string> {
   return (await server.client.send({ method: 'GET', path: `/bucket/${key}` })).text
@@ -59,39 +70,60 @@ async function killWorker(reason: string): Promise<void> {
 const gone = 'is not the volume that this server opened'
 const large = Buffer.alloc(1024 ** 2, 'in a file ')
 
-async function putLarge(): Promise<void> {
-  const answer = await server.client.send({ method: 'PUT', path: '/bucket/large', body: large })
+async function putLarge(): Promise<string> {
+  const path = '/bucket/large'
+  const answer = await server.client.send({ method: 'PUT', path, body: large, headers: md5Of(large) })
   expect(answer.status).toBe(200)
+  return String(answer.headers['x-amz-version-id'])
 }
 
-/** Nobody can say what a file holds that is not there to be read: refused for now, and no damage. */
-async function expectLargeAway(): Promise<void> {
-  for (let round = 0; round < 4; round += 1) {
-    const got = await server.client.send({ method: 'GET', path: '/bucket/large' })
-    expect([got.status, got.code]).toEqual([503, 'SlowDown'])
-  }
-}
-
-async function expectLargeBack(): Promise<void> {
+/** By either worker. */
+async function expectLargeRead(): Promise<void> {
   for (let round = 0; round < 4; round += 1) {
     const got = await server.client.send({ method: 'GET', path: '/bucket/large' })
     expect([got.status, got.body.equals(large)]).toEqual([200, true])
   }
+}
+
+/** In a file and in the store, held and free, new and gone: rows and bytes are written both or neither. */
+async function expectNothingWritten(versionId: string): Promise<void> {
+  const held = {
+    'x-amz-object-lock-mode': 'COMPLIANCE',
+    'x-amz-object-lock-retain-until-date': new Date(server.nowMs() + 600_000).toISOString(),
+  }
+  const path = '/bucket/large'
+  for (const [index, request] of [
+    { method: 'PUT', path: '/bucket/held', body: large, headers: { ...held, ...md5Of(large) } },
+    { method: 'PUT', path: '/bucket/held', body: 'small', headers: { ...held, ...md5Of('small') } },
+    { method: 'PUT', path: '/bucket/free', body: large, headers: md5Of(large) },
+    { method: 'DELETE', path, query: { versionId } },
+    { method: 'DELETE', path },
+    { method: 'POST', path, query: { uploads: '' } },
+  ].entries()) {
+    const answer = await server.client.send(request)
+    expect([index, answer.status, answer.code]).toEqual([index, 503, 'ServiceUnavailable'])
+    expect(answer.text).toContain('The volume of this server is not in its place')
+  }
+}
+
+async function expectAllBack(): Promise<void> {
+  await expectLargeRead()
   const metrics = await (await fetch(new URL('/metrics', server.metricsEndpoint))).text()
   expect(metrics).toContain('\nholdfast_quarantined_lists 0\n')
 }
 
 it('a volume that goes missing: told, read on from what is open, no new one is made; back, all is well', async () => {
-  await putLarge()
+  const versionId = await putLarge()
   uncover()
   expect(await readyText()).toContain(gone)
   expect(await read('known')).toBe('known')
-  await expectLargeAway()
+  await expectLargeRead()
+  await expectNothingWritten(versionId)
   await killWorker('there is no volume in')
   expect(readdirSync(mounted)).toEqual([])
   bind('own')
   await untilReady(server)
-  await expectLargeBack()
+  await expectAllBack()
   expect((await put('later')).status).toBe(200)
   await expectSound(server)
 })
@@ -122,18 +154,62 @@ it('another volume in its place: told, not served, not written to; away, all is 
   const other = await startTestServer({ dataDirectory: join(folder, 'other', 'data') })
   expect((await other.client.send({ method: 'PUT', path: '/theirs' })).status).toBe(200)
   expect(await other.terminate()).toBe(0)
-  await putLarge()
+  const versionId = await putLarge()
   bind('other')
   expect(await readyText()).toContain(gone)
-  await expectLargeAway()
-  await killWorker(`this server serves ${server.volumeId}`)
+  await expectLargeRead()
+  await expectNothingWritten(versionId)
+  await killWorker(gone)
   expect((await server.client.send({ method: 'HEAD', path: '/theirs' })).status).toBe(404)
   uncover()
   await untilReady(server)
-  await expectLargeBack()
+  await expectAllBack()
   expect((await put('later')).status).toBe(200)
   await other.start()
   expect((await other.client.send({ method: 'HEAD', path: '/theirs' })).status).toBe(200)
   for (const running of [server, other]) await expectSound(running)
   await other.stop()
 })
+
+const swaps = [
+  {
+    name: 'mounted over it',
+    copyAt: 'other/data',
+    swap: () => bind('other'),
+    back: uncover,
+  },
+  {
+    name: 'moved to its path',
+    copyAt: 'own/copy',
+    swap: () => move('data', 'away', 'copy', 'data'),
+    back: () => move('data', 'copy', 'away', 'data'),
+  },
+]
+
+function move(...[from, to, secondFrom, secondTo]: readonly [string, string, string, string]): void {
+  renameSync(join(mounted, from), join(mounted, to))
+  renameSync(join(mounted, secondFrom), join(mounted, secondTo))
+}
+
+/** It has the id, the epoch and the stages of the volume: by these nobody tells them apart. */
+it.each(swaps)(
+  'a copy of the volume $name: not written to, and nothing is acknowledged that only one of them has',
+  async (how) => {
+    const versionId = await putLarge()
+    const copy = join(folder, how.copyAt)
+    copyVolume(server.dataDirectory, copy)
+    const before = treeOf(copy)
+    how.swap()
+    expect(await readyText()).toContain(gone)
+    await expectLargeRead()
+    await expectNothingWritten(versionId)
+    await killWorker(gone)
+    await expectNothingWritten(versionId)
+    how.back()
+    expect(treeOf(copy)).toBe(before)
+    await untilReady(server)
+    await expectAllBack()
+    expect((await put('later')).status).toBe(200)
+    await expectSound(server)
+  },
+)

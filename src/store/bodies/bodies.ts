@@ -9,7 +9,7 @@ import { assert } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { CollectedBytes } from '../../lib/collected-bytes.ts'
 import { limits } from '../../lib/limits.ts'
-import { fileSystemReadOnly, VolumeReadOnlyError } from '../../lib/read-only.ts'
+import { fileSystemReadOnly, VolumeAwayError, VolumeReadOnlyError } from '../../lib/read-only.ts'
 import { errorCode, isVolumeFull, makeDirectory, unlinkIfThere } from '../../platform/files.ts'
 import type { StagedBody } from '../store.ts'
 import { bodyIdMs, isBodyId, newBodyId, shardOf, shardsBetween } from './body-id.ts'
@@ -30,7 +30,6 @@ import {
 } from './contract.ts'
 import { BodyDigest } from './digest.ts'
 import { DirectorySyncs } from './directory-syncs.ts'
-import { placeOf } from './place.ts'
 import { readBody } from './read-body.ts'
 import { beginRemovals } from './removals.ts'
 import { ensureBallast, freeSpace, releaseBallast } from './space.ts'
@@ -45,6 +44,8 @@ export type BodiesOptions = {
   readonly clock: Clock
   /** `readOnly`: makes nothing, and refuses whatever would write, with VolumeReadOnlyError. `readWrite` if left out. */
   readonly access?: 'readWrite' | 'readOnly'
+  /** False: the volume was unmounted or moved, or another covers it, so nothing is begun that writes. Left out: always true. */
+  readonly isInPlace?: () => boolean
 }
 
 const namePattern = /^[A-Za-z0-9]+$/
@@ -57,7 +58,7 @@ export async function openBodies(options: BodiesOptions): Promise<Bodies> {
     await makeDirectory(stage)
     await makeDirectory(join(options.directory, 'bodies'))
   }
-  return new FileBodies(options, stage, await placeOf(join(options.directory, 'bodies')))
+  return new FileBodies(options, stage)
 }
 
 class FileBodies implements Bodies {
@@ -73,13 +74,14 @@ class FileBodies implements Bodies {
     sizeBytes: limits.bodyWriteBytes,
     keptMax: limits.bodyBuffersKeptMax,
   })
-  /** False: the volume was unmounted, or another covers it. */
-  readonly #isInPlace: () => Promise<boolean>
+  readonly #isInPlace: () => boolean
+  /** Ends before the store is closed: after that the folder's path may lead elsewhere. */
+  #ballast: Promise<unknown> = Promise.resolve()
   #failure: BodyStoreFailedError | null = null
 
-  constructor(options: BodiesOptions, stage: string, isInPlace: () => Promise<boolean>) {
+  constructor(options: BodiesOptions, stage: string) {
     this.#options = options
-    this.#isInPlace = isInPlace
+    this.#isInPlace = options.isInPlace ?? (() => true)
     this.#directory = options.directory
     this.#stage = stage
   }
@@ -143,7 +145,7 @@ class FileBodies implements Bodies {
     const body = this.#staged.get(staged.bodyId)
     if (body === undefined) return
     // The trace goes last, so that a crash in between leaves it.
-    if (body.isPublished) await this.remove(staged.bodyId)
+    if (body.isPublished) await this.#remove(staged.bodyId)
     this.#staged.delete(staged.bodyId)
     await unlessReadOnly(unlinkIfThere(body.path))
   }
@@ -159,6 +161,12 @@ class FileBodies implements Bodies {
 
   async remove(bodyId: string): Promise<void> {
     this.#assertWorking()
+    await this.#remove(bodyId)
+  }
+
+  /** Also while the volume is away: `directory` still leads to it, and what is discarded was never anybody's. */
+  async #remove(bodyId: string): Promise<void> {
+    this.#assertWhole()
     await this.#step(unlinkIfThere(this.#pathOf(bodyId)))
     // Also when it was gone: the removal before may not have reached the disk.
     const shard = await this.#shardFor(bodyId)
@@ -226,20 +234,28 @@ class FileBodies implements Bodies {
   }
 
   async ensureBallast(): Promise<boolean> {
-    return this.#options.access !== 'readOnly' && ensureBallast(this.#directory, this.#options)
+    if (this.#options.access === 'readOnly' || !this.#isInPlace()) return false
+    return this.#tending(ensureBallast(this.#directory, this.#options))
   }
 
   async releaseBallast(): Promise<void> {
-    if (this.#options.access !== 'readOnly') await releaseBallast(this.#directory)
+    if (this.#options.access === 'readOnly' || !this.#isInPlace()) return
+    await this.#tending(releaseBallast(this.#directory))
   }
 
   async close(): Promise<void> {
+    await this.#ballast
     // A failed store, or one with bodies still staged, leaves its folder: the next start looks closer.
     if (this.#options.access === 'readOnly' || this.#failure !== null || this.#staged.size > 0) return
     this.#failure = new BodyStoreFailedError('the store of bodies is closed')
     // Traces of a worker of the same name that died in this epoch: they are for the next start, too.
     for await (const name of namesIn(this.#stage)) if (isBodyId(name)) return
     await unlessReadOnly(this.#removeStageFolder(this.#stage))
+  }
+
+  #tending<T>(work: Promise<T>): Promise<T> {
+    this.#ballast = work.catch(() => {})
+    return work
   }
 
   async #beginFile(bodyId: string, head: CollectedBytes): Promise<StageFile> {
@@ -292,9 +308,14 @@ class FileBodies implements Bodies {
     }
   }
 
-  #assertWorking(): void {
+  #assertWhole(): void {
     if (this.#options.access === 'readOnly') throw new VolumeReadOnlyError(fileSystemReadOnly)
     if (this.#failure !== null) throw this.#failure
+  }
+
+  #assertWorking(): void {
+    this.#assertWhole()
+    if (!this.#isInPlace()) throw new VolumeAwayError()
   }
 
   #abandonedPath(stage: AbandonedStage): string {

@@ -27,7 +27,7 @@ export function inspectBodies(directory: string): BodyInspector {
   const pathOf = (bodyId: string) => join(directory, 'bodies', ...shardOf(bodyId), bodyId)
   return {
     open: (reference, crcs, range) =>
-      readBody({ path: pathOf(reference.bodyId), reference, crcs, range, pool, isInPlace: async () => true }),
+      readBody({ path: pathOf(reference.bodyId), reference, crcs, range, pool, isInPlace: () => true }),
     async *files() {
       for await (const { name, shard } of filesBelow(join(directory, 'bodies'), '')) {
         const isOwn = isBodyId(name) && join(...shardOf(name)) === shard

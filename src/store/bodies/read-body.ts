@@ -25,7 +25,7 @@ export type ReadBody = {
   readonly range: ByteRange
   readonly pool: BufferPool
   /** False: the folder of bodies is gone, or another, so no file says anything. */
-  readonly isInPlace: () => Promise<boolean>
+  readonly isInPlace: () => boolean
 }
 
 const blockBytes = limits.bodyBlockBytes
@@ -99,7 +99,7 @@ async function readStep<Value>(read: ReadBody, step: Promise<Value>): Promise<Va
     return await step
   } catch (error) {
     const code = errorCode(error)
-    if (code !== null && !(await read.isInPlace()))
+    if (code !== null && !read.isInPlace())
       throw new BodyUnavailableError(`body ${bodyId} cannot be opened: its volume is away`, { cause: error })
     switch (code) {
       case 'ENOENT':

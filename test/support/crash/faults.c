@@ -86,6 +86,25 @@ static int judge(const char *call, const char *path) {
   return rule->action;
 }
 
+/* A volume is reached through a descriptor of its folder: rules are about the folder's own name. */
+static const char *resolved(const char *path, char *buffer, size_t size) {
+  if (strncmp(path, "/proc/self/fd/", 14) != 0) return path;
+  const char *rest = strchr(path + 14, '/');
+  if (rest == NULL) rest = path + strlen(path);
+  char name[64];
+  snprintf(name, sizeof name, "%.*s", (int)(rest - path), path);
+  ssize_t length = readlink(name, buffer, size - 1);
+  if (length < 0) return path;
+  snprintf(buffer + length, size - (size_t)length, "%s", rest);
+  return buffer;
+}
+
+static int judge_path(const char *call, const char *path) {
+  if (rule == NULL || rule->action == PASS) return PASS;
+  char buffer[4096];
+  return judge(call, resolved(path, buffer, sizeof buffer));
+}
+
 static int judge_descriptor(const char *call, int descriptor) {
   if (rule == NULL || rule->action == PASS) return PASS;
   int synchronous = strcmp(call, "write") == 0 && (fcntl(descriptor, F_GETFL) & O_DSYNC) != 0;
@@ -178,8 +197,10 @@ typedef int (*open_call)(const char *, int, ...);
     va_start(rest, flags); \
     mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0; \
     va_end(rest); \
-    if (rule != NULL && rule->action == HOLD && (flags & O_CREAT) != 0) hold("create", path); \
-    int action = judge((flags & O_DSYNC) != 0 ? "open synchronous" : "open", path); \
+    char buffer[4096]; \
+    if (rule != NULL && rule->action == HOLD && (flags & O_CREAT) != 0) \
+      hold("create", resolved(path, buffer, sizeof buffer)); \
+    int action = judge_path((flags & O_DSYNC) != 0 ? "open synchronous" : "open", path); \
     if (action == UNSYNCHRONOUS) flags &= ~(O_DSYNC | O_SYNC); \
     return action == PASS || action == UNSYNCHRONOUS ? next(path, flags, mode) : -1; \
   }
@@ -190,7 +211,7 @@ typedef int (*two_paths_call)(const char *, const char *);
 #define TWO_PATHS(name) \
   int name(const char *from, const char *to) { \
     NEXT(#name, two_paths_call); \
-    return judge(#name, to) == PASS ? next(from, to) : -1; \
+    return judge_path(#name, to) == PASS ? next(from, to) : -1; \
   }
 TWO_PATHS(link)
 TWO_PATHS(rename)
@@ -199,7 +220,7 @@ typedef int (*path_call)(const char *);
 #define ONE_PATH(name) \
   int name(const char *path) { \
     NEXT(#name, path_call); \
-    return judge(#name, path) == PASS ? next(path) : -1; \
+    return judge_path(#name, path) == PASS ? next(path) : -1; \
   }
 ONE_PATH(unlink)
 ONE_PATH(rmdir)
@@ -216,5 +237,5 @@ TRUNCATE(ftruncate64, off64_t)
 typedef int (*mkdir_call)(const char *, mode_t);
 int mkdir(const char *path, mode_t mode) {
   NEXT("mkdir", mkdir_call);
-  return judge("mkdir", path) == PASS ? next(path, mode) : -1;
+  return judge_path("mkdir", path) == PASS ? next(path, mode) : -1;
 }

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -69,13 +69,13 @@ export async function recordSystemCalls(
     rmSync(directory, { recursive: true })
     throw error
   }
-  const synchronous = new Map(processes.map((pid) => [pid, synchronousDescriptors(pid)]))
+  const descriptors = new Map(processes.map((pid) => [pid, descriptorsOf(pid)]))
   const read = (owners: ReadonlyMap<number, number>): readonly SystemCall[] =>
     readdirSync(directory).flatMap((name) => {
       const thread = Number(name.slice(name.lastIndexOf('.') + 1))
       const process = owners.get(thread) ?? thread
       const text = readFileSync(join(directory, name), 'utf8')
-      return parseThread(text, process, synchronous.get(process) ?? new Set())
+      return parseThread(text, process, descriptors.get(process) ?? unknownDescriptors)
     })
   return {
     until: async (isMeant) => {
@@ -124,28 +124,52 @@ function threadsOf(pid: number): readonly number[] {
   }
 }
 
-function synchronousDescriptors(pid: number): ReadonlySet<number> {
-  const descriptors = readdirSync(`/proc/${pid}/fdinfo`).map(Number)
-  return new Set(
-    descriptors.filter((descriptor) => {
-      const flags = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8'))?.[1]
-      return (Number.parseInt(flags ?? '0', 8) & synchronousFlag) !== 0
-    }),
-  )
+/** What a process had open before it was traced. */
+export type Descriptors = {
+  /** What is written through them is durable at once. */
+  readonly synchronous: ReadonlySet<number>
+  /** null: not known. */
+  readonly pathOf: (descriptor: number) => string | null
+}
+
+export const unknownDescriptors: Descriptors = { synchronous: new Set(), pathOf: () => null }
+
+function descriptorsOf(pid: number): Descriptors {
+  const numbers = readdirSync(`/proc/${pid}/fdinfo`).map(Number)
+  const synchronous = numbers.filter((descriptor) => {
+    const flags = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${descriptor}`, 'utf8'))?.[1]
+    return (Number.parseInt(flags ?? '0', 8) & synchronousFlag) !== 0
+  })
+  const paths = new Map(numbers.map((descriptor) => [descriptor, pathBehind(pid, descriptor)]))
+  return { synchronous: new Set(synchronous), pathOf: (descriptor) => paths.get(descriptor) ?? null }
+}
+
+/** null: it was closed meanwhile. */
+function pathBehind(pid: number, descriptor: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${descriptor}`)
+  } catch {
+    return null
+  }
+}
+
+/** A volume is reached through a descriptor of its folder; judged is the folder's own name. */
+function resolved(path: string, { pathOf }: Descriptors): string {
+  const [through = '', number] = /^\/proc\/self\/fd\/(\d+)/.exec(path) ?? []
+  const folder = number === undefined ? null : pathOf(Number(number))
+  return folder === null ? path : `${folder}${path.slice(through.length)}`
 }
 
 /** Lines of one thread; a call that had not ended at the detach has no line of this form and is left out. */
-export function parseThread(
-  text: string,
-  process: number,
-  synchronous: ReadonlySet<number>,
-): readonly SystemCall[] {
+export function parseThread(text: string, process: number, descriptors: Descriptors): readonly SystemCall[] {
   return text.split('\n').flatMap((line) => {
     const found = /^(\d+\.\d+) (\w+)\((.*)\) += (-?\d+).* <(\d+\.\d+)>$/.exec(line)
     if (found === null) return []
     const [, start = '', name = '', given = '', result = '', seconds = ''] = found
     const [, number, place] = /^(\d+)<(.+?)>(?:,|$)/.exec(given) ?? []
-    const quoted = [...given.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((match) => match[1] ?? '')
+    const quoted = [...given.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((match) =>
+      resolved(match[1] ?? '', descriptors),
+    )
     const descriptor = number === undefined ? null : Number(number)
     const call: SystemCall = {
       process,
@@ -156,7 +180,7 @@ export function parseThread(
       target: place ?? quoted.at(-1) ?? '',
       text: quoted[0] ?? '',
       result: Number(result),
-      isSynchronous: descriptor !== null && synchronous.has(descriptor),
+      isSynchronous: descriptor !== null && descriptors.synchronous.has(descriptor),
     }
     return [call]
   })

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { until } from '../crash/processes.ts'
-import { parseThread } from '../crash/strace.ts'
+import { type Descriptors, parseThread, unknownDescriptors } from '../crash/strace.ts'
 import { readVolume, rowsOf } from '../crash/volume-state.ts'
 import { type Counted, countsOf } from './counts.ts'
 import { readFacts } from './facts.ts'
@@ -49,11 +49,14 @@ class Watch implements RemovalWatch {
   readonly #judgements: Counted[] = []
   /** Not among the traces. */
   readonly #journal = mkdtempSync(join(tmpdir(), 'holdfast-journal-'))
+  /** A server calls by a descriptor of its volume alone; were it another folder's, its names would be judged as the volume's. */
+  readonly #descriptors: Descriptors
   #before: Rows | null = null
 
   constructor(counts: string, dataDirectory: string) {
     this.#folder = counts
     this.#dataDirectory = dataDirectory
+    this.#descriptors = { ...unknownDescriptors, pathOf: () => dataDirectory }
   }
 
   async command(): Promise<Command> {
@@ -106,7 +109,7 @@ class Watch implements RemovalWatch {
     const names = readdirSync(this.#traces)
     const calls = names.flatMap((name) => {
       const thread = Number(name.slice(name.lastIndexOf('.') + 1))
-      return parseThread(readFileSync(join(this.#traces, name), 'utf8'), thread, new Set())
+      return parseThread(readFileSync(join(this.#traces, name), 'utf8'), thread, this.#descriptors)
     })
     for (const name of names) rmSync(join(this.#traces, name))
     return calls.sort((a, b) => a.start - b.start)

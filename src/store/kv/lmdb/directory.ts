@@ -1,4 +1,5 @@
 /** What must be true of the directory before LMDB maps files in it. */
+import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createFileWhole, fileSystemKind, makeDirectory, pathExists } from '../../../platform/files.ts'
 import { readersMax } from './environment.ts'
@@ -40,7 +41,8 @@ export function assertSupportedFileSystem(kind: number, directory: string): void
 /** Makes the directory, checks its file system and allocates the lock file. */
 export async function prepareDirectory(directory: string, access: 'readWrite' | 'readOnly'): Promise<void> {
   if (access === 'readWrite') await makeDirectory(directory)
-  assertSupportedFileSystem(await fileSystemKind(directory), directory)
+  // Told by its own name: it may be given by a descriptor of what is above it.
+  assertSupportedFileSystem(await fileSystemKind(directory), await realpath(directory))
   if (access === 'readWrite') await allocateLockFile(directory)
 }
 
