@@ -111,6 +111,7 @@ async function createManaged(job: Job, id: string): Promise<Attempt> {
     accountId: await accountOf(transaction, namespaceOf(input.accountNamespace)),
     region: input.region,
     createdMs: now.wallMs,
+    createdTrustedMs: now.trustedMs,
     revision: 1,
     versioning: 'Enabled',
     objectLock: null,

@@ -113,6 +113,7 @@ async function createBucket(
       accountId: input.accountId,
       region: input.region,
       createdMs: now.wallMs,
+      createdTrustedMs: now.trustedMs,
       revision: 1,
       versioning: isLocked ? 'Enabled' : 'Unversioned',
       objectLock: isLocked

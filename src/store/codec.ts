@@ -72,6 +72,7 @@ const bucketShape: Decode<BucketRecord> = shape({
   accountId,
   region: text,
   createdMs: instant,
+  createdTrustedMs: orAbsent(nullable(instant), null),
   revision: positive,
   versioning: oneOf('Unversioned', 'Enabled', 'Suspended'),
   objectLock: nullable(shape({ status: oneOf('Enabled', 'Frozen'), retention: bucketRetentionShape })),

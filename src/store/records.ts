@@ -47,6 +47,8 @@ export type BucketRecord = {
   readonly accountId: string
   readonly region: string
   readonly createdMs: EpochMs
+  /** By trusted time. null: created by a release that noted none. */
+  readonly createdTrustedMs: EpochMs | null
   /** Counts the changes of this record, from 1. */
   readonly revision: number
   readonly versioning: VersioningStatus

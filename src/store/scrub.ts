@@ -28,6 +28,7 @@ import type { BucketRecord, ObjectData, VersionRecord } from './records.ts'
 import type { BucketIntegrity } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
 import type { Scrub } from './store.ts'
+import { readTrustedNow } from './trusted-clock.ts'
 import { contentProblem, problemOf } from './verify-content.ts'
 
 type ScrubOptions = {
@@ -44,9 +45,12 @@ type ScrubRecord = {
   readonly lastEndedMs: EpochMs | null
   /** When that pass began. null beside an end: an earlier release wrote this row. */
   readonly lastBeganMs: EpochMs | null
+  /** The same by trusted time, which says what was there. null beside it: that pass began in an earlier release. */
+  readonly lastBeganTrustedMs: EpochMs | null
   readonly lastUnreadableCount: number
   /** Of the pass that goes on; null: none does. */
   readonly beganMs: EpochMs | null
+  readonly beganTrustedMs: EpochMs | null
   /** Hex of the row of the version that was read last in the pass that goes on; null: none does. */
   readonly cursor: string | null
   readonly versionCount: number
@@ -61,8 +65,10 @@ const codec = rowCodec<ScrubRecord>(
   shape({
     lastEndedMs: nullable(instant),
     lastBeganMs: orAbsent(nullable(instant), null),
+    lastBeganTrustedMs: orAbsent(nullable(instant), null),
     lastUnreadableCount: orAbsent(count, 0),
     beganMs: orAbsent(nullable(instant), null),
+    beganTrustedMs: orAbsent(nullable(instant), null),
     cursor: nullable(matching(/^[0-9a-f]+$/)),
     versionCount: count,
     readBytes: count,
@@ -73,8 +79,10 @@ const nothing = { cursor: null, versionCount: 0, readBytes: 0, unreadableCount: 
 const never: ScrubRecord = {
   lastEndedMs: null,
   lastBeganMs: null,
+  lastBeganTrustedMs: null,
   lastUnreadableCount: 0,
   beganMs: null,
+  beganTrustedMs: null,
   ...nothing,
 }
 
@@ -85,7 +93,8 @@ export function createScrub(options: ScrubOptions): Scrub {
     await findOwners(kv, signal)
     const record = await readScrub(kv)
     if (!isDue(record, clock.wallMs())) return false
-    const fresh = { ...record, ...nothing, beganMs: clock.wallMs() }
+    const { wallMs, trustedMs } = await readTrustedNow(kv, clock)
+    const fresh = { ...record, ...nothing, beganMs: wallMs, beganTrustedMs: trustedMs }
     running = new Pass(options, record.cursor === null ? fresh : record, { signal, bytesPerSecond })
     return running.run()
   }
@@ -126,18 +135,26 @@ export function createScrub(options: ScrubOptions): Scrub {
 /** What is known of one bucket's bytes. */
 export async function readIntegrity(
   reader: KeyValueReader,
-  { id, createdMs }: Pick<BucketRecord, 'id' | 'createdMs'>,
+  bucket: Pick<BucketRecord, 'id' | 'createdMs' | 'createdTrustedMs'>,
 ): Promise<BucketIntegrity> {
   const record = await readScrub(reader)
-  const isScrubbed = record.lastBeganMs !== null && createdMs <= record.lastBeganMs
-  const { versionCount, versions } = await readQuarantineOf(reader, id, limits.quarantineListMax)
+  const { versionCount, versions } = await readQuarantineOf(reader, bucket.id, limits.quarantineListMax)
   return {
-    lastScrubMs: isScrubbed ? record.lastEndedMs : null,
+    lastScrubMs: wasThere(bucket, record) ? record.lastEndedMs : null,
     unreadableCount: unreadableOf(record),
     owners: (await areOwnersKnown(reader)) ? 'known' : 'searching',
     quarantinedCount: versionCount,
     quarantined: versions,
   }
+}
+
+/** Whether the last pass began after the bucket was made. By trusted time: nothing that a wall clock does makes bytes read. */
+function wasThere(
+  { createdMs, createdTrustedMs }: Pick<BucketRecord, 'createdMs' | 'createdTrustedMs'>,
+  { lastBeganMs, lastBeganTrustedMs }: ScrubRecord,
+): boolean {
+  if (lastBeganTrustedMs !== null) return createdTrustedMs === null || createdTrustedMs < lastBeganTrustedMs
+  return createdTrustedMs === null && lastBeganMs !== null && createdMs <= lastBeganMs
 }
 
 function isDue({ cursor, lastEndedMs, lastBeganMs }: ScrubRecord, nowMs: EpochMs): boolean {
@@ -208,13 +225,15 @@ class Pass {
       await pause(limits.scrubPauseMs, undefined, { signal: this.#signal })
     }
     await this.#findOwners(0)
-    const { beganMs, unreadableCount } = this.#record
+    const { beganMs, beganTrustedMs, unreadableCount } = this.#record
     await this.#write({
       ...this.#record,
       lastEndedMs: clock.wallMs(),
       lastBeganMs: beganMs,
+      lastBeganTrustedMs: beganTrustedMs,
       lastUnreadableCount: unreadableCount,
       beganMs: null,
+      beganTrustedMs: null,
       cursor: null,
     })
     return true

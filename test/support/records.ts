@@ -14,6 +14,7 @@ export function bucketRecord({ objectLock, days }: BucketOptions): BucketRecord 
     accountId: '000000000000',
     region: 'us-east-1',
     createdMs: epochMs(0),
+    createdTrustedMs: epochMs(0),
     revision: 1,
     versioning: objectLock === undefined ? 'Unversioned' : 'Enabled',
     objectLock:

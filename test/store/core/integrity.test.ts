@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
-import { metaKey, parseMetaKey, rangeOf, tablePrefix, versionKey } from '../../../src/store/keys.ts'
+import {
+  bucketKey,
+  metaKey,
+  parseMetaKey,
+  rangeOf,
+  tablePrefix,
+  versionKey,
+} from '../../../src/store/keys.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import { parseRow, sealRow } from '../../../src/store/row-codec.ts'
 import { engines } from '../base/support.ts'
@@ -101,7 +108,9 @@ for (const engine of engines) {
         const row = metaKey('scrub')
         const {
           lastBeganMs: _began,
+          lastBeganTrustedMs: _beganTrusted,
           beganMs: _begins,
+          beganTrustedMs: _beginsTrusted,
           lastUnreadableCount: _last,
           ...former
         } = parseRow('scrub', row, await transaction.get(row))
@@ -167,6 +176,43 @@ for (const engine of engines) {
       rig.clock.pass(limits.scrubIntervalMs)
       await rig.scrub()
       expect(await rig.integrity('younger')).toMatchObject({ lastScrubMs: rig.clock.wallMs() })
+    })
+
+    test.each([
+      ['the pass began by a clock ahead', 40, 0],
+      ['the bucket was made by a clock behind', 0, -40],
+    ])('%s: a bucket that was made after the pass is not scrubbed', async (_name, passDays, bucketDays) => {
+      rig.clock.wall += passDays * 86_400_000
+      await rig.scrub()
+      rig.clock.wall += (bucketDays - passDays) * 86_400_000
+      rig.clock.pass(1)
+      await rig.createBucket('younger')
+      expect(await rig.integrity('ledger')).toMatchObject({ lastScrubMs: expect.any(Number) })
+      expect(await rig.integrity('younger')).toMatchObject({ lastScrubMs: null })
+    })
+
+    test('a pass and buckets of an earlier release, which noted no trusted time: they go by the wall clock', async () => {
+      const without = async (row: Uint8Array, kind: string, names: readonly string[]) => {
+        await rig.kv.transact(async (transaction) => {
+          const fields = Object.entries(parseRow(kind, row, await transaction.get(row)))
+          const former = Object.fromEntries(fields.filter(([name]) => !names.includes(name)))
+          expect(fields.length - Object.keys(former).length).toBe(names.length)
+          transaction.put(row, sealRow(row, Buffer.from(JSON.stringify(former))))
+        })
+      }
+      const isScrubbed = async (bucket: string) => (await rig.integrity(bucket))?.lastScrubMs !== null
+      await rig.scrub()
+      await without(metaKey('scrub'), 'scrub', ['lastBeganTrustedMs', 'beganTrustedMs'])
+      expect(await isScrubbed('ledger')).toBe(false)
+      await without(bucketKey('ledger'), 'bucket', ['createdTrustedMs'])
+      expect(await isScrubbed('ledger')).toBe(true)
+      rig.clock.pass(1)
+      await rig.createBucket('former')
+      await without(bucketKey('former'), 'bucket', ['createdTrustedMs'])
+      expect(await isScrubbed('former')).toBe(false)
+      rig.clock.pass(limits.scrubIntervalMs)
+      await rig.scrub()
+      expect(await Promise.all(['ledger', 'former'].map(isScrubbed))).toEqual([true, true])
     })
 
     test('more damaged lists than one answer holds: a bucket behind them is damaged all the same', async () => {

@@ -112,6 +112,7 @@ for (const engine of engines) {
       const none = { unreadableCount: 0, owners: 'known', quarantinedCount: 0, quarantined: [] }
       expect(await integrity('ledger')).toEqual({ lastScrubMs: null, ...none })
       await damage()
+      rig.clock.pass(1)
       await scrub().run(never, unhurried)
       const lastScrubMs = rig.clock.wallMs()
       const { key, versionId } = file

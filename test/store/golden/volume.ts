@@ -16,7 +16,8 @@ export async function describeVolume(store: Store) {
   const described = []
   for (const bucket of buckets) {
     const facts = await store.buckets.facts(bucket.name)
-    described.push({ bucket, stat: facts?.stat, versions: await describeVersions(store, bucket.name) })
+    const { createdTrustedMs: _unseen, ...seen } = bucket
+    described.push({ bucket: seen, stat: facts?.stat, versions: await describeVersions(store, bucket.name) })
   }
   return { volumeId: store.volume.volumeId, head: await store.audit.head(), buckets: described }
 }
