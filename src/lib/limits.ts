@@ -68,9 +68,7 @@ export const limits = {
   presignedSecondsMax: 7 * 86_400,
   /** AWS: RequestTimeTooSkewed beyond 15 minutes. */
   requestSkewMsMax: 15 * 60_000,
-  /**
-   * aws-chunked: AWS asks for chunks of at least 8 KiB; so much may be staged before a signature proves it.
-   */
+  /** aws-chunked: chunks of at least 8 KiB (AWS); so much may be staged before a signature proves it. */
   chunkBytesMax: 16 * 1024 ** 2,
   chunkHeaderBytesMax: 1024,
   trailerBytesMax: 4096,
@@ -165,6 +163,8 @@ export const limits = {
   bodyReadsInFlightMax: 3,
   /** Two of these for each body being staged. */
   bodyWriteBytes: 256 * 1024,
+  /** Bodies read, and as many staged, with buffers of those sizes; each beyond them has 128 KiB, in blocks. */
+  bodyBufferUsersMax: 128,
   /** Buffers kept for use again, of each of both sizes. */
   bodyBuffersKeptMax: 16,
   bodiesPerListChunkMax: 500,
@@ -386,7 +386,7 @@ assert(
   'a batch of a format upgrade fits a transaction',
 )
 assert(limits.bodyReadBytes % limits.bodyBlockBytes === 0, 'a read is made of whole blocks')
-assert(limits.bodyWriteBytes >= limits.inlineBodyBytesMax, 'what was kept in memory fits a write buffer')
+assert(limits.bodyBlockBytes >= limits.inlineBodyBytesMax, 'what was kept in memory fits a write buffer')
 assert(limits.inlineBodyBytesMax <= limits.transactionBytesMax / 8, 'an inline body fits a transaction')
 assert(
   limits.deleteObjectsPerTransactionMax * 16 <= limits.transactionKeysMax,

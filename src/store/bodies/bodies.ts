@@ -69,11 +69,8 @@ class FileBodies implements Bodies {
   readonly #shards = new Map<string, Promise<void>>()
   /** Bodies in files by id, until settled or discarded. */
   readonly #staged = new Map<string, { readonly path: string; isPublished: boolean }>()
-  readonly #readPool = new BufferPool({ sizeBytes: limits.bodyReadBytes, keptMax: limits.bodyBuffersKeptMax })
-  readonly #writePool = new BufferPool({
-    sizeBytes: limits.bodyWriteBytes,
-    keptMax: limits.bodyBuffersKeptMax,
-  })
+  readonly #readPool = new BufferPool(limits.bodyReadBytes)
+  readonly #writePool = new BufferPool(limits.bodyWriteBytes)
   readonly #isInPlace: () => boolean
   /** Ends before the store is closed: after that the folder's path may lead elsewhere. */
   #ballast: Promise<unknown> = Promise.resolve()

@@ -25,7 +25,7 @@ export type BodyFolder = {
 
 /** `scratch`: an empty folder of the same file system. */
 export function openBodyFolder(directory: string, scratch: string): BodyFolder {
-  const pool = new BufferPool({ sizeBytes: limits.bodyWriteBytes, keptMax: limits.bodyBuffersKeptMax })
+  const pool = new BufferPool(limits.bodyWriteBytes)
   const syncs = new DirectorySyncs()
   const settled = new Map<string, Promise<void>>()
   const once = (path: string, work: () => Promise<void>): Promise<void> => {

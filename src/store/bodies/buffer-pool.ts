@@ -1,3 +1,5 @@
+import { limits } from '../../lib/limits.ts'
+
 /**
  * Large buffers, used again: a fresh megabyte costs the kernel more to hand out and clear than we spend to
  * fill it.
@@ -5,13 +7,28 @@
 export class BufferPool {
   readonly #sizeBytes: number
   readonly #keptMax: number
+  readonly #usersMax: number
+  #userCount = 0
   readonly #free: Buffer[] = []
   /** What is read out of the pool's buffers, and whether it came back is not known yet. */
   readonly #lent = new WeakMap<Uint8Array, Buffer>()
 
-  constructor(options: { readonly sizeBytes: number; readonly keptMax: number }) {
-    this.#sizeBytes = options.sizeBytes
-    this.#keptMax = options.keptMax
+  constructor(sizeBytes: number) {
+    this.#sizeBytes = sizeBytes
+    this.#keptMax = limits.bodyBuffersKeptMax
+    this.#usersMax = limits.bodyBufferUsersMax
+  }
+
+  /**
+   * Asked once for a body that is read or staged. Gives what is to be called, once, at its end; null: so many use large buffers that
+   * this one makes do with small ones of its own, so that bodies whose clients stall take little memory, however many they are.
+   */
+  enter(): (() => void) | null {
+    if (this.#userCount >= this.#usersMax) return null
+    this.#userCount += 1
+    return () => {
+      this.#userCount -= 1
+    }
   }
 
   take(): Buffer {

@@ -23,7 +23,7 @@ export type BodyFile =
   | { readonly kind: 'foreign'; readonly path: string }
 
 export function inspectBodies(directory: string): BodyInspector {
-  const pool = new BufferPool({ sizeBytes: limits.bodyReadBytes, keptMax: limits.bodyBuffersKeptMax })
+  const pool = new BufferPool(limits.bodyReadBytes)
   const pathOf = (bodyId: string) => join(directory, 'bodies', ...shardOf(bodyId), bodyId)
   return {
     open: (reference, crcs, range) =>

@@ -48,16 +48,35 @@ export function readBody(read: ReadBody): BodyReader {
 async function* chunks(read: ReadBody): AsyncGenerator<Uint8Array, void, undefined> {
   const { startByte, endByteExclusive } = read.range
   if (startByte === endByteExclusive) return
+  const leave = read.pool.enter()
+  try {
+    yield* chunksOf(read, leave === null ? sparing : ample)
+  } finally {
+    leave?.()
+  }
+}
+
+/** Bytes of one read, and how many of them are under way before they are asked for. */
+type Pace = { readonly readBytes: number; readonly readsMax: number }
+
+const ample: Pace = { readBytes: limits.bodyReadBytes, readsMax: limits.bodyReadsInFlightMax }
+const sparing: Pace = { readBytes: blockBytes, readsMax: 1 }
+
+async function* chunksOf(
+  read: ReadBody,
+  { readBytes, readsMax }: Pace,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { startByte, endByteExclusive } = read.range
   const handle = await openBody(read)
   const inFlight: Read[] = []
   let nextOffset = startByte - (startByte % blockBytes)
   const readAhead = () => {
-    while (inFlight.length < limits.bodyReadsInFlightMax && nextOffset < endByteExclusive) {
-      const blocks = readBlocks(handle, read, nextOffset)
+    while (inFlight.length < readsMax && nextOffset < endByteExclusive) {
+      const blocks = readBlocks(handle, read, { offset: nextOffset, readBytes })
       // Awaited in its turn; until then, or if the consumer stops, a failure must not count as unhandled.
       blocks.catch(() => {})
       inFlight.push({ offset: nextOffset, blocks })
-      nextOffset += limits.bodyReadBytes
+      nextOffset += readBytes
     }
   }
   try {
@@ -118,10 +137,14 @@ async function readStep<Value>(read: ReadBody, step: Promise<Value>): Promise<Va
 }
 
 /** Reads and checks the whole blocks from `offset` on, one read's worth. */
-async function readBlocks(handle: FileHandle, read: ReadBody, offset: number): Promise<Blocks> {
+async function readBlocks(
+  handle: FileHandle,
+  read: ReadBody,
+  { offset, readBytes }: { readonly offset: number; readonly readBytes: number },
+): Promise<Blocks> {
   const { sizeBytes, bodyId } = read.reference
   const blocksEnd = Math.min(Math.ceil(read.range.endByteExclusive / blockBytes) * blockBytes, sizeBytes)
-  const length = Math.min(limits.bodyReadBytes, blocksEnd - offset)
+  const length = Math.min(readBytes, blocksEnd - offset)
   // A buffer of the pool for a few blocks would hold much more memory than it carries bytes.
   const pooled = length > limits.bodyReadBytes / 4 ? read.pool.take() : null
   const bytes = (pooled ?? Buffer.allocUnsafeSlow(length)).subarray(0, length)

@@ -1,5 +1,6 @@
 /** Writes one body to a stage file with two buffers: one fills while the other is written. */
 import { type FileHandle, open } from 'node:fs/promises'
+import { limits } from '../../lib/limits.ts'
 import type { BufferPool } from './buffer-pool.ts'
 
 /** Read-only for everybody from the start: no later opening may write to a body. */
@@ -9,9 +10,10 @@ export class StageFile {
   readonly path: string
   readonly #handle: FileHandle
   readonly #pool: BufferPool
+  readonly #leave: (() => void) | null
   #filling: Buffer
   #filledBytes = 0
-  #spare: Buffer | null
+  #spare: Buffer
   #writing: Promise<void> = Promise.resolve()
   #isClosed = false
 
@@ -19,8 +21,11 @@ export class StageFile {
     this.path = path
     this.#handle = handle
     this.#pool = pool
-    this.#filling = pool.take()
-    this.#spare = pool.take()
+    this.#leave = pool.enter()
+    const buffer = (): Buffer =>
+      this.#leave === null ? Buffer.allocUnsafeSlow(limits.bodyBlockBytes) : pool.take()
+    this.#filling = buffer()
+    this.#spare = buffer()
   }
 
   static async create(path: string, pool: BufferPool): Promise<StageFile> {
@@ -58,15 +63,16 @@ export class StageFile {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#writing.catch(() => {})
+    this.#leave?.()
     this.#pool.give(this.#filling)
-    if (this.#spare !== null) this.#pool.give(this.#spare)
+    this.#pool.give(this.#spare)
     await this.#handle.close()
   }
 
   async #swap(): Promise<void> {
     await this.#writing
     const full = this.#filling
-    this.#filling = this.#spare ?? this.#pool.take()
+    this.#filling = this.#spare
     this.#spare = full
     this.#filledBytes = 0
     this.#writing = writeAll(this.#handle, full)
