@@ -1,6 +1,6 @@
 import type { SettingValues } from '../config/settings.ts'
 import type { OfflineVolume } from '../server/open-volume.ts'
-import { readAuditHead, verifyChain } from '../store/audit-chain.ts'
+import { chainBreaks, readAuditHead, verifyChain } from '../store/audit-chain.ts'
 import { exportAudit } from '../store/audit-export.ts'
 import { hex } from '../store/hex.ts'
 import { readVolume } from '../store/volume.ts'
@@ -78,9 +78,11 @@ async function verify(command: string, values: Values): Promise<number> {
 }
 
 async function verifyLog({ kv }: OfflineVolume): Promise<number> {
-  const chain = await verifyChain(kv, { fromSequence: 1, to: 'head' })
+  const whole = { fromSequence: 1, to: 'head' } as const
+  const chain = await verifyChain(kv, whole)
   if (chain.kind === 'broken') {
-    process.stdout.write(`broken at record ${chain.sequence}: ${chain.cause}\n`)
+    for await (const { sequence, cause } of chainBreaks(kv, whole))
+      await printed(`broken at record ${sequence}: ${cause}\n`)
     return 1
   }
   const { sequence, hash } = chain.last

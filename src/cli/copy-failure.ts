@@ -3,12 +3,14 @@ import { VolumeLockedError } from '../platform/volume-lock.ts'
 import { CopyRefusedError } from '../server/copy-target.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { VolumeFormatError } from '../store/volume.ts'
+import { RestoreRefusedError } from '../store/volume-copy.ts'
 import { CheckpointFileError } from './checkpoint.ts'
 
 /** Says why nothing was finished and gives the exit code: 2 refused, 1 failed. An error that nobody expected goes up. */
 export function copyFailure(command: string, error: unknown): number {
   const isRefusal =
     error instanceof CopyRefusedError ||
+    error instanceof RestoreRefusedError ||
     error instanceof CheckpointFileError ||
     error instanceof VolumeLockedError ||
     error instanceof VolumeFormatError

@@ -14,7 +14,7 @@ import { CheckpointFileError, readCheckpoints } from './checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
 
-const names = ['restoreFrom', 'data', 'restoreAudit', 'checkpoint', 'checkpointKey'] as const
+const names = ['restoreFrom', 'data', 'restoreAudit', 'lostClock', 'checkpoint', 'checkpointKey'] as const
 /** In the audit log of the restored volume: nobody asked a server. */
 const actor: Actor = {
   accessKeyId: 'holdfast-restore',
@@ -24,8 +24,8 @@ const actor: Actor = {
 }
 
 /**
- * `holdfast restore --from DIR --data DIR [--audit FILE [--checkpoint FILE --checkpoint-key FILE]]`: exit 0 done, 1 damaged
- * or failed, 2 refused.
+ * `holdfast restore --from DIR --data DIR [--audit FILE [--checkpoint FILE --checkpoint-key FILE]] [--lost-clock take]`: exit 0
+ * done, 1 damaged or failed, 2 refused.
  */
 export async function restoreCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast restore'
@@ -34,7 +34,7 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
     'accept-restore), and has no stored access keys. Exit 1: something is damaged or could not be locked, a line each.'
   const settings = commandSettings({ command, summary, names }, argv)
   if (settings.kind === 'exit') return settings.code
-  const { restoreFrom: from, data: to, restoreAudit } = settings.values
+  const { restoreFrom: from, data: to, restoreAudit, lostClock } = settings.values
   if (from === null) {
     process.stderr.write(`${command}: --from names the folder of the backup\n`)
     return 2
@@ -53,6 +53,7 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
         prepared.deniedCount = await prepare(kv, {
           backup,
           auditFile: restoreAudit,
+          lostClock,
           checkpoints,
           clock: systemClock(),
           tell,
@@ -88,6 +89,7 @@ async function checkpointsOf(
 type Preparation = {
   readonly backup: Backup
   readonly auditFile: string | null
+  readonly lostClock: 'refuse' | 'take'
   readonly checkpoints: readonly CheckpointFacts[]
   readonly clock: Clock
   readonly tell: (sentence: string) => void
@@ -96,15 +98,15 @@ type Preparation = {
 
 /** Returns how many extensions the gate denied. */
 async function prepare(kv: KeyValue, preparation: Preparation): Promise<number> {
-  const { backup, auditFile: path, checkpoints, clock, tell, warn } = preparation
+  const { backup, auditFile: path, lostClock, checkpoints, clock, tell, warn } = preparation
   if (path === null) {
-    await markRestored(kv, { clock, actor, auditLog: null })
+    await markRestored(kv, { clock, actor, auditLog: null, lostClock })
     return 0
   }
   const log = await verifyAuditFile({ path, backup, kv, checkpoints })
   const doubt = unproven(path, log, backup)
   if (doubt !== null) warn(doubt)
-  await markRestored(kv, { clock, actor, auditLog: log })
+  await markRestored(kv, { clock, actor, auditLog: log, lostClock })
   const lines = exportedAfter(linesOf(path), { anchor: anchorOf(backup), head: log.head })
   const counts = await replayAudit({ kv, clock, actor, onDenied: tell }, lines)
   const { extendedCount, missingCount, deniedCount } = counts

@@ -1,6 +1,6 @@
 /** Settings of the commands that copy a volume, or hold it against what is kept elsewhere. Part of the table in settings.ts. */
 import { setting } from './setting.ts'
-import { parsePath, parseSwitch } from './values.ts'
+import { parseLostClock, parsePath, parseSwitch } from './values.ts'
 
 export const copySettings = {
   backupTo: setting({
@@ -30,6 +30,13 @@ export const copySettings = {
     initial: null,
     parse: parsePath,
     help: 'file that `holdfast audit export` wrote: what it locked after the backup is locked again',
+  }),
+  lostClock: setting({
+    flag: '--lost-clock',
+    env: 'HOLDFAST_RESTORE_LOST_CLOCK',
+    initial: 'refuse',
+    parse: parseLostClock,
+    help: 'take: where the trusted time of the backup is damaged, go on from the newest decision that its audit log proves; locks end late then, never early',
   }),
   signingKey: setting({
     flag: '--signing-key',

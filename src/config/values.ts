@@ -105,6 +105,11 @@ export function parseSwitch(text: string): boolean {
   return text === 'on'
 }
 
+export function parseLostClock(text: string): 'refuse' | 'take' {
+  if (text !== 'refuse' && text !== 'take') throw new SettingError(`'${text}' is neither refuse nor take`)
+  return text
+}
+
 export function parseProfile(text: string): ProfileName {
   const profile = profileNames.find((each) => each === text)
   if (profile === undefined) throw new SettingError(`'${text}' is none of ${profileNames.join(', ')}`)

@@ -14,12 +14,14 @@ import {
   unlinkIfThere,
 } from '../platform/files.ts'
 import { lockServedVolume, lockVolume } from '../platform/volume-lock.ts'
+import { type ChainBreak, hasOtherRecord } from '../store/audit-chain.ts'
 import { openBodyFolder } from '../store/bodies/body-folder.ts'
 import { inspectBodies } from '../store/bodies/inspect.ts'
 import { type CopiedBodies, copyBodies, dropUnnamed, type HeldCheck } from '../store/copy-bodies.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import { copyLmdb, dropLmdb, keepLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts'
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
+import { chainProblems, copiedRowProblems } from '../store/once-rows.ts'
 import { readVolume } from '../store/volume.ts'
 import { continuesBackup, markBackup, readVolumeCopy, type VolumeCopy } from '../store/volume-copy.ts'
 import {
@@ -85,7 +87,11 @@ export async function backupVolume(
       })
       await hold.release()
       const kept = join(to, 'kept')
-      const isWhole = made.problemCount === 0
+      const rows = await withStore({ directory: scratchKv, readOnly: true }, (kv) =>
+        rowDamage(kv, onProblem, previous === null ? null : { kept, older: kvDirectory(to) }),
+      )
+      made.problemCount += rows.problemCount
+      const isWhole = made.problemCount === rows.lastingCount
       if (!isWhole && previous !== null) await keepLmdb(kvDirectory(to), kept)
       await moveLmdb(scratchKv, kvDirectory(to))
       // What a damaged row names is not known: then everything stays, and so do the rows that were replaced first.
@@ -127,10 +133,11 @@ export async function restoreVolume({ from, to, prepare, onProblem }: RestorePar
       await copyLmdb(kvDirectory(from), scratchKv)
       const made = await withStore({ directory: scratchKv, readOnly: false }, async (kv) => {
         const target = openBodyFolder(to, scratch)
+        const rows = await rowDamage(kv, onProblem, null)
         await prepare(kv, backup)
         const source = inspectBodies(from)
         const counts = await copyBodies({ reader: kv, source, target, check: { kind: 'sizes' }, onProblem })
-        return { ...counts, ...backup }
+        return { ...counts, ...backup, problemCount: counts.problemCount + rows.problemCount }
       })
       await moveLmdb(scratchKv, kvDirectory(to))
       return made
@@ -138,6 +145,41 @@ export async function restoreVolume({ from, to, prepare, onProblem }: RestorePar
   } finally {
     await lock.release()
   }
+}
+
+type RowDamage = {
+  problemCount: number
+  /** Of those, the breaks of the audit chain that no older backup is without: a chain is never mended, so nothing waits for it. */
+  lastingCount: number
+}
+
+/** Tells what is damaged of the copied rows that name no bodies. Older backups: the metadata that are replaced, and those kept. */
+async function rowDamage(
+  kv: KeyValue,
+  onProblem: (sentence: string) => void,
+  backups: { readonly kept: string; readonly older: string } | null,
+): Promise<RowDamage> {
+  const damage = { problemCount: 0, lastingCount: 0 }
+  for await (const sentence of copiedRowProblems(kv)) {
+    damage.problemCount += 1
+    onProblem(sentence)
+  }
+  for await (const { sentence, found } of chainProblems(kv)) {
+    damage.problemCount += 1
+    onProblem(sentence)
+    if (found !== null && !(await isBetterIn(backups, kv, found))) damage.lastingCount += 1
+  }
+  return damage
+}
+
+async function isBetterIn(
+  backups: { readonly kept: string; readonly older: string } | null,
+  kv: KeyValue,
+  { sequence }: ChainBreak,
+): Promise<boolean> {
+  if (backups === null) return false
+  const directory = (await pathExists(backups.kept)) ? backups.kept : backups.older
+  return withStore({ directory, readOnly: true }, (older) => hasOtherRecord(older, kv, sequence))
 }
 
 /**

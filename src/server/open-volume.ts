@@ -8,15 +8,18 @@ import { openPlace, type Place } from '../platform/place.ts'
 import type { VolumeLock } from '../platform/volume-lock.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
 import { type BodyInspector, inspectBodies } from '../store/bodies/inspect.ts'
+import { CorruptRecordError } from '../store/fields.ts'
 import { formatSteps } from '../store/format-steps.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import { openLmdb, openServedLmdb } from '../store/kv/lmdb/lmdb.ts'
+import { onceProblems } from '../store/once-rows.ts'
 import { openStore } from '../store/open-store.ts'
 import { placedKeyValue } from '../store/placed.ts'
 import { recoverStages } from '../store/recover.ts'
 import type { MasterKey } from '../store/sealed-secret.ts'
 import type { Store } from '../store/store.ts'
 import { type UpgradeOptions, upgradeVolume } from '../store/upgrade-volume.ts'
+import { unlessDamaged } from '../store/verify-content.ts'
 import {
   beginServerEpoch,
   endServerEpoch,
@@ -74,7 +77,9 @@ export async function openReadOnlyOwner(parts: OwnerVolumeParts): Promise<Volume
     if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
     const volume = await readVolume(kv)
     await refuseBackup(kv, directory)
-    const epoch = (await readServerEpoch(kv))?.epoch ?? 0
+    await tellDamage(kv, log)
+    const last = await unlessDamaged(() => readServerEpoch(kv))
+    const epoch = last.kind === 'whole' ? (last.value?.epoch ?? 0) : 0
     const own = { epoch: String(epoch), worker: 'supervisor', access: 'readOnly' } as const
     const bodies = await openBodies({ ...bodiesOf(place), clock, ...own })
     log.info({ volumeId: volume.volumeId, epoch }, 'volume opened for reading only')
@@ -103,6 +108,7 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
     if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
     const found = await openVolume(kv, clock, upgrade.steps)
     await refuseBackup(kv, directory)
+    await tellDamage(kv, log)
     const { epoch, previous } = await beginServerEpoch(kv)
     const format = await upgradeVolume(fencedKeyValue(kv, epoch), { ...upgrade, log })
     const volume = { ...found, format }
@@ -121,7 +127,7 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
           await endServerEpoch(kv, epoch)
         } catch (error) {
           // The next start recovers, as after a crash.
-          if (!(error instanceof VolumeReadOnlyError)) throw error
+          if (!(error instanceof VolumeReadOnlyError || error instanceof CorruptRecordError)) throw error
         }
         await store.close()
       },
@@ -164,6 +170,11 @@ async function demandLocked({ directory, lock, log }: OwnerVolumeParts, place: P
     log.warn({ directory }, '/proc is not mounted: the folder is only looked at before each write')
   if (lock === undefined || (await lock.isIn(place.root))) return
   throw new WrongVolumeError(`${directory} became another folder while it was opened`)
+}
+
+/** Nothing of it keeps the volume from being opened; what depends on it denies. */
+async function tellDamage(kv: KeyValue, log: Log): Promise<void> {
+  for (const problem of await onceProblems(kv)) log.error({ problem }, 'the volume is damaged')
 }
 
 /** Errors: WrongVolumeError where `volumeId` is not null and no volume is in the directory. Makes nothing. */

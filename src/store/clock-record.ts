@@ -41,6 +41,22 @@ export function firstClockRecord({ wallMs, uptimeMs, bootId }: ClockReading): Cl
   }
 }
 
+/**
+ * A mark for a volume whose own is lost, at an instant that its trusted time had reached. What was left of the budget is not known, so
+ * there is none: what the wall clock is ahead is let in by a person, or as a budget is earned.
+ */
+export function lostClockRecord(markMs: EpochMs, { wallMs, uptimeMs, bootId }: ClockReading): ClockRecord {
+  return {
+    markMs,
+    markUptimeMs: uptimeMs,
+    bootId,
+    budgetMs: 0,
+    budgetRefilledMs: markMs,
+    owedMs: Math.max(0, wallMs - markMs),
+    slewMs: wallMs - markMs,
+  }
+}
+
 export function trustedNow(record: ClockRecord, reading: ClockReading): TrustedNow {
   const trustedMs = trustedTime(record, reading)
   const { wallMs } = reading

@@ -13,7 +13,7 @@ import { readTrustedNow } from './trusted-clock.ts'
 
 export type LeadershipRecord = { readonly epoch: number; readonly holder: string }
 
-const leadershipKey = metaKey('leadership')
+export const leadershipKey = metaKey('leadership')
 const leadershipCodec = rowCodec<LeadershipRecord>('leadership', shape({ epoch: positive, holder: text }))
 
 /** null: no leader ever asked. Throws CorruptRecordError: then no epoch can be told from an older one. */

@@ -23,7 +23,9 @@ import type { MasterKey } from './sealed-secret.ts'
 import type { Store, VolumeIdentity } from './store.ts'
 import { createClockStore, readTrustedNow } from './trusted-clock.ts'
 import { createUploads } from './uploads.ts'
+import { unlessDamaged } from './verify-content.ts'
 import { createVersions } from './versions.ts'
+import { readServerEpoch } from './volume.ts'
 import { createRestoreStore, createWriteGuard, guardedKeyValue, type WriteGuard } from './volume-copy.ts'
 
 export type StoreParts = {
@@ -121,5 +123,8 @@ async function writeRefusal({ kv, clock, guard, spaceRefusal }: Refusing): Promi
     if (error instanceof StoreFailedError || error instanceof VolumeReadOnlyError) return error.message
     throw error
   }
+  const epoch = await unlessDamaged(() => readServerEpoch(kv))
+  if (epoch.kind === 'damaged')
+    return `nothing is written: the epoch of this server cannot be read any more (${epoch.problem}); started again it takes another`
   return spaceRefusal()
 }

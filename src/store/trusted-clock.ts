@@ -2,11 +2,11 @@
  * The trusted clock of a volume: one record in the KV, advanced by the supervisor, read by everybody in the
  * transaction that judges expiry. There is no setter but `accept`.
  */
-import { AssertionError, assert } from '../lib/assert.ts'
+import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import { type EpochMs, epochMsMax, laterOf } from '../lib/units.ts'
-import { appendAudit, readAuditHead, readLastAudit, verifyChain } from './audit-chain.ts'
+import { appendAudit, readableHead, readLastAudit, readNewestProven, verifyChain } from './audit-chain.ts'
 import type { AuditFields } from './audit-record.ts'
 import {
   acceptClock,
@@ -14,18 +14,19 @@ import {
   type ClockRecord,
   clockReport,
   firstClockRecord,
+  lostClockRecord,
   tickClock,
   trustedNow,
 } from './clock-record.ts'
 import { corrupt, count, type Decode, instant, shape, text } from './fields.ts'
 import { metaKey } from './keys.ts'
-import type { ChainHead } from './kv/chain.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import { rowCodec } from './row-codec.ts'
 import { remembering } from './row-memo.ts'
 import type { Actor, ClockStore, TrustedNow } from './store.ts'
+import { unlessDamaged } from './verify-content.ts'
 
-const clockKey = metaKey('clock')
+export const clockKey = metaKey('clock')
 const signed: Decode<number> = (value, where) =>
   Number.isSafeInteger(value) ? (value as number) : corrupt(where, 'a whole number, also below 0')
 const clockCodec = rowCodec<ClockRecord>(
@@ -47,6 +48,26 @@ const decodeClock = remembering(1, clockCodec.decode)
 /** Only for a volume without a mark, in the transaction that creates the volume. */
 export function createClock(transaction: KeyValueTransaction, clock: Clock): void {
   writeClock(transaction, firstClockRecord(readingOf(clock)))
+}
+
+/**
+ * For a restored volume whose mark cannot be read: when its newest decision was recorded, of those that the audit chain proves, and
+ * never before the volume was made. Trusted time was there, and may have been later: locks end late, never early.
+ */
+export async function lastProvenTime(reader: KeyValueReader, createdMs: EpochMs): Promise<EpochMs> {
+  const trustedMs = (await readNewestProven(reader))?.['trustedMs']
+  return isInstant(trustedMs) ? laterOf(trustedMs, createdMs) : createdMs
+}
+
+/** Puts a mark at `markMs` in the place of one that cannot be read, and of no other. */
+export async function replaceLostClock(
+  transaction: KeyValueTransaction,
+  clock: Clock,
+  markMs: EpochMs,
+): Promise<void> {
+  const lost = await unlessDamaged(() => readClock(transaction))
+  assert(lost.kind === 'damaged', 'a mark that can be read stays')
+  writeClock(transaction, lostClockRecord(markMs, readingOf(clock)))
 }
 
 /**
@@ -138,21 +159,12 @@ async function readMark(transaction: KeyValueTransaction, clock: Clock): Promise
   return { ...record, markMs: times.reduce(laterOf, record.markMs) }
 }
 
-/** null: the head of the audit log is damaged. Whatever appends to it tells. */
-async function readableHead(reader: KeyValueReader): Promise<ChainHead | null> {
-  try {
-    return await readAuditHead(reader)
-  } catch (error) {
-    if (error instanceof AssertionError) return null
-    throw error
-  }
-}
-
 function isInstant(value: unknown): value is EpochMs {
   return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= epochMsMax
 }
 
-async function readClock(reader: KeyValueReader): Promise<ClockRecord> {
+/** Errors: CorruptRecordError, also where there is none. */
+export async function readClock(reader: KeyValueReader): Promise<ClockRecord> {
   return decodeClock(clockKey, await reader.get(clockKey))
 }
 

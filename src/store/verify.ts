@@ -18,6 +18,7 @@ import {
   tables,
 } from './keys.ts'
 import { logKeyTag } from './kv/chain.ts'
+import { chainProblems } from './once-rows.ts'
 import type { BucketRecord } from './records.ts'
 import { type CountDifference, countDifferences } from './recount.ts'
 import { walk } from './stats.ts'
@@ -193,7 +194,7 @@ async function verifyAudit({ reader, report, counts }: Verification): Promise<vo
   const problem = await problemOf(async () => {
     const chain = await verifyChain(reader, { fromSequence: 1, to: 'head' })
     if (chain.kind === 'intact') counts.auditRecordCount = chain.recordCount
-    else report({ problem: `the audit chain is broken at record ${chain.sequence}: ${chain.cause}` })
+    else for await (const { sentence } of chainProblems(reader)) report({ problem: sentence })
   })
   if (problem !== null) report({ problem: `the audit chain: ${problem}` })
 }

@@ -10,7 +10,7 @@ import type { EpochMs } from '../lib/units.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { forgetAccessKeys } from './access-keys.ts'
 import { skipAccounts } from './accounts.ts'
-import { appendAudit, hashOfAudit, readAuditHead } from './audit-chain.ts'
+import { appendAudit, hashInChain, hashOfAudit, readAuditEnd, readableHead } from './audit-chain.ts'
 import type { AuditAnchor } from './audit-import.ts'
 import { auditFields } from './decision.ts'
 import { count, instant, matching, oneOf, shape } from './fields.ts'
@@ -22,8 +22,9 @@ import { skipEpochs } from './leadership.ts'
 import type { Actor } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
 import type { RestoreStore } from './store.ts'
-import { readTrustedNow } from './trusted-clock.ts'
-import { problemOf } from './verify-content.ts'
+import { lastProvenTime, readClock, readTrustedNow, replaceLostClock } from './trusted-clock.ts'
+import { problemOf, unlessDamaged } from './verify-content.ts'
+import { readVolume } from './volume.ts'
 
 export type VolumeCopy = {
   readonly kind: 'backup' | 'restored'
@@ -59,17 +60,22 @@ export async function readVolumeCopy(reader: KeyValueReader): Promise<VolumeCopy
 /** Makes the copy of a volume a backup, which says how far its audit chain goes. */
 export async function markBackup(kv: KeyValue, backupMs: EpochMs): Promise<VolumeCopy> {
   return kv.transact(async (transaction) => {
-    const { sequence, hash } = await readAuditHead(transaction)
+    const { sequence, hash } = await readAuditEnd(transaction)
     const copy = { kind: 'backup', backupMs, auditSequence: sequence, auditHash: hex(hash) } as const
     transaction.put(copyKey, codec.encode(copyKey, copy))
     return copy
   })
 }
 
-/** Whether the audit chain of `reader` has the head of an older backup in it: only then is it the same volume, later. */
+/**
+ * Whether the audit chain of `reader` has the head of an older backup in it: only then is it the same volume, later. What the chain
+ * names there counts as well: a record that was damaged since makes no other volume of it.
+ */
 export async function continuesBackup(reader: KeyValueReader, backup: VolumeCopy): Promise<boolean> {
   if (backup.auditSequence === 0) return backup.auditHash === hex(emptyChainHead.hash)
-  return (await hashOfAudit(reader, backup.auditSequence)) === backup.auditHash
+  const { auditSequence: sequence, auditHash } = backup
+  if ((await hashOfAudit(reader, sequence)) === auditHash) return true
+  return (await hashInChain(reader, sequence)) === auditHash
 }
 
 export type Restoring = {
@@ -77,6 +83,13 @@ export type Restoring = {
   readonly actor: Actor
   /** The audit log whose lock extensions will be applied; null: there is none. */
   readonly auditLog: ProvenLog | null
+  /** What is done where the backup's trusted time cannot be read: `take` it from the newest decision that its audit chain proves. */
+  readonly lostClock: 'refuse' | 'take'
+}
+
+/** Nothing was restored: a sentence that says what is damaged, and what can be done. */
+export class RestoreRefusedError extends Error {
+  override readonly name = 'RestoreRefusedError'
 }
 
 /** A log by its end, and how far a signed checkpoint vouches for it; null: none was given. */
@@ -84,11 +97,15 @@ export type ProvenLog = { readonly head: AuditAnchor; readonly provenSequence: n
 
 /**
  * Makes the copy of a backup a restored volume: without access keys, closed for writes, and past all numbers that the
- * volume gave out after the backup. Audited.
+ * volume gave out after the backup. Audited. Errors: RestoreRefusedError before anything is changed.
  */
-export async function markRestored(kv: KeyValue, { clock, actor, auditLog }: Restoring): Promise<void> {
+export async function markRestored(kv: KeyValue, restoring: Restoring): Promise<void> {
+  const { clock, actor, auditLog } = restoring
+  await demandHead(kv)
+  const lostClockMs = await timeForLostClock(kv, restoring)
   const accessKeyCount = await forgetAccessKeys(kv)
   await kv.transact(async (transaction) => {
+    if (lostClockMs !== null) await replaceLostClock(transaction, clock, lostClockMs)
     const [value, now] = await Promise.all([transaction.get(copyKey), readTrustedNow(transaction, clock)])
     const backup = codec.decode(copyKey, value)
     transaction.put(copyKey, codec.encode(copyKey, { ...backup, kind: 'restored' }))
@@ -96,11 +113,36 @@ export async function markRestored(kv: KeyValue, { clock, actor, auditLog }: Res
     const detail = {
       ...detailOf(backup),
       accessKeyCount,
+      ...(lostClockMs === null ? {} : { lostClockMs }),
       ...(auditLog === null ? {} : replayDetail(auditLog)),
     }
     const verdict = { kind: 'allow', rule: noRuleDenies } as const
     appendAudit(transaction, auditFields({ actor, bucket: '', key: null }, now, { verdict, detail }))
   })
+}
+
+/** Where the head does not name the last record, nothing can be appended, and so nothing can be recorded. */
+async function demandHead(reader: KeyValueReader): Promise<void> {
+  const head = await readableHead(reader)
+  const { sequence } = await readAuditEnd(reader)
+  if (head?.sequence === sequence) return
+  throw new RestoreRefusedError(
+    `the head of the backup's audit log ${head === null ? 'cannot be read' : `names record ${head.sequence}`}, its last record is ` +
+      `${sequence}: what came after it may be gone, and nothing is written to such a log. Restore an older backup; a server on the ` +
+      'volume still answers reads, and its objects can be copied from there',
+  )
+}
+
+/** null: the trusted time of the backup can be read, and stays. */
+async function timeForLostClock(kv: KeyValue, { lostClock }: Restoring): Promise<EpochMs | null> {
+  const clock = await unlessDamaged(() => readClock(kv))
+  if (clock.kind === 'whole') return null
+  if (lostClock === 'take') return lastProvenTime(kv, (await readVolume(kv)).createdMs)
+  throw new RestoreRefusedError(
+    `the trusted time of the backup cannot be read (${clock.problem}): no lock can be judged by it. Restore an older backup, or, with ` +
+      '--lost-clock take, go on from the newest decision in its audit log: locks then end late by what passed since, never early, ' +
+      'until root vouches for the clock (holdfast clock accept)',
+  )
 }
 
 /**

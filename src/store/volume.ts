@@ -2,7 +2,7 @@
  * Whose volume this is, which format it has, and which server owns it now. Every start of a server is an epoch; a
  * worker of an older epoch that is still alive cannot commit any more, so recovery never races with it.
  */
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import type { Clock } from '../lib/clock.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { CorruptRecordError, count, type Decode, flag, instant, matching, shape } from './fields.ts'
@@ -13,12 +13,15 @@ import { parseRow, rowCodec, sealRow } from './row-codec.ts'
 import { remembering } from './row-memo.ts'
 import type { VolumeIdentity } from './store.ts'
 import { createClock } from './trusted-clock.ts'
+import { unlessDamaged } from './verify-content.ts'
 
 /** The format this release writes. */
 export const volumeFormat = newestFormat(formatSteps)
 
 const volumeKey = metaKey('volume')
-const epochKey = metaKey('server-epoch')
+export const epochKey = metaKey('server-epoch')
+/** No volume is started so often that it comes here by counting. */
+const unusedEpochMin = 2 ** 48
 
 type VolumeRow = { readonly volumeId: string; readonly createdMs: EpochMs }
 const decodeVolume: Decode<VolumeRow> = shape({ volumeId: matching(/^[0-9a-f-]{36}$/), createdMs: instant })
@@ -79,16 +82,23 @@ export async function writeFormat(
   transaction.put(volumeKey, encodeIdentity({ ...volume, format }))
 }
 
-/** Supervisor, at start and before any worker: from its commit on, no older server commits anything. */
+/**
+ * Supervisor, at start and before any worker: from its commit on, no older server commits anything. `previous` is null where no server
+ * was before, and where its row cannot be read: then the epoch is one that none ever had, for the fence asks for the very number.
+ */
 export async function beginServerEpoch(
   kv: KeyValue,
 ): Promise<{ readonly epoch: number; readonly previous: ServerEpoch | null }> {
   return kv.transact(async (transaction) => {
-    const previous = await readServerEpoch(transaction)
-    const epoch = (previous?.epoch ?? 0) + 1
+    const previous = await unlessDamaged(() => readServerEpoch(transaction))
+    const epoch = previous.kind === 'whole' ? (previous.value?.epoch ?? 0) + 1 : unusedEpoch()
     transaction.put(epochKey, epochCodec.encode(epochKey, { epoch, cleanlyClosed: false }))
-    return { epoch, previous }
+    return { epoch, previous: previous.kind === 'whole' ? previous.value : null }
   })
+}
+
+function unusedEpoch(): number {
+  return unusedEpochMin + randomInt(unusedEpochMin - 1)
 }
 
 /** Supervisor, after the last worker ended and its stages are empty. */

@@ -26,7 +26,7 @@ holdfast backup --data /data --to /backup                                 # besi
 holdfast backup --data /data --to /backup --verify on                     # the same, and what the backup has is read too
 holdfast verify --data /backup                                            # reads all of it
 holdfast restore --from /backup --data /new \\
-    [--audit audit.jsonl [--checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub]]      # and what was locked later
+    [--audit audit.jsonl [--checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub]] [--lost-clock take]   # and what was locked later
 holdfast admin accept-restore "compared with the inventory, J. Doe"       # root; until then the server is read-only
 \`\`\`
 
@@ -35,9 +35,10 @@ its checksums while it is copied. Run it again with the same folder: the metadat
 those that the volume removed go. Until the new metadata take their place, in one step, the backup before it is whole; one that was broken
 off goes on. Before it makes, locks or removes anything there it looks: it refuses a folder that holds anything but an older backup of this very volume, or one that was broken off, and
 says what that is (\`lost+found\` may be there); so does \`restore\`, and neither copies a folder into itself, into one inside of it, or around it. The last audit record of the older
-backup must be in the volume's chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever it meets that is damaged, a row, a lock
-or a body that is new: the rest is copied, a good copy from before is kept (of bodies where they were, of the metadata in \`kept/\`, until a backup is whole again: its
-\`data.mdb\` put in \`kv/\` is the backup before), nothing is dropped. A body that the backup has with its size is taken for whole, and neither it nor the
+backup must be in the volume's chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever it meets that is damaged, a row, a lock,
+a break of the audit chain, or a body that is new: the rest is copied, a good copy from before is kept (of bodies where they were, of the metadata in \`kept/\`, until a backup is whole again: its
+\`data.mdb\` put in \`kv/\` is the backup before), nothing is dropped. A break of the audit chain is never mended: where no record of it is better in the older backup, it is a line and exit 1 each time, and nothing waits for it; keep
+a folder whose records are better, and go on in another one. A body that the backup has with its size is taken for whole, and neither it nor the
 volume's is read: what rots later, on either side, is found with \`--verify on\`. That reads both sides, all of them: a damaged copy is replaced by a whole original (a line, exit 0), a
 damaged original is a line and exit 1, and replaces nothing. Run it as often as the disk of the backup deserves; \`holdfast verify\` reads the backup alone and mends nothing. Object Lock does not protect the folder: keep it where the people of docs/SECURITY.md's
 last column do not reach, for example on a filesystem that only the backup's user may write, and copy that to another place.
@@ -59,7 +60,8 @@ command counts them. Broken off, it goes on when it is run again; it never write
 A restored volume answers reads. Everything else is 503 with the reason, \`/readyz\` says so, nothing expires and no space is freed, until root
 runs \`holdfast admin accept-restore REASON\`; both steps are in its audit log, which goes on from the backup's last record. Stored access keys are gone: the operator, or
 whoever gave them out, gives them out again. A namespace whose account is younger than the backup gets another number, so that none is given twice. Trusted time goes on from the backup's: after more than a day the clock is suspect until
-\`holdfast clock accept\`. A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`, all others with \`RollbackDetected\` until the
+\`holdfast clock accept\`. Where the backup's trusted time is damaged the restore is refused; with \`--lost-clock take\` it goes on from the newest decision in the backup's audit log that the
+chain proves: locks end late by what passed since then, never early ([0057](decisions/0057-rows-that-a-volume-has-once.md)). A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`, all others with \`RollbackDetected\` until the
 ConfigMap \`holdfast-checkpoints\` is deleted: keep a copy of it. Stop the old server for good before
 the new one is accepted: two volumes of one identity diverge.
 

@@ -41,6 +41,11 @@ export function logKey(log: string, sequence: number): Uint8Array {
   return key
 }
 
+/** The number of a record, by the key that logKey gave it. */
+export function sequenceOfLogKey(key: Uint8Array): number {
+  return readU64(key, key.length - 8)
+}
+
 /** Key of the head of `log`: 0x61, name, 0x00, 'h'. */
 export function logHeadKey(log: string): Uint8Array {
   const key = new Uint8Array(log.length + 3)

@@ -1,11 +1,19 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { equalBytes } from '../../../src/lib/bytes.ts'
 import { limits } from '../../../src/lib/limits.ts'
-import { appendAudit, readAuditHead, verifyChain } from '../../../src/store/audit-chain.ts'
+import {
+  appendAudit,
+  chainBreaks,
+  hashInChain,
+  hashOfAudit,
+  readAuditHead,
+  readNewestProven,
+  verifyChain,
+} from '../../../src/store/audit-chain.ts'
 import { auditRecord, parseAuditRecord } from '../../../src/store/audit-record.ts'
 import { logHeadKey, logKey } from '../../../src/store/kv/chain.ts'
 import type { KeyValue, KeyValueReader } from '../../../src/store/kv/contract.ts'
-import { denial, engines, type Opened } from './support.ts'
+import { denial, engines, type Opened, startMs } from './support.ts'
 
 /** The stored bytes with some rows replaced: what somebody with the disk in hand could have done. */
 function tampered(
@@ -78,6 +86,61 @@ describe.each(engines)('audit chain on $name', ({ open }) => {
       expect(verified.kind, `byte ${index}`).toBe('broken')
       expect([3, 4]).toContain(verified.kind === 'broken' ? verified.sequence : 0)
     }
+  })
+
+  test('a last record with one bit flipped: the log goes on behind it, and its place is told for ever', async () => {
+    const kv = await openStore()
+    await fill(kv, 4)
+    const value = (await kv.get(logKey('audit', 3))) as Uint8Array
+    for (let index = 0; index < value.length; index += 1) {
+      // As it is when record 3 was damaged while it was the last one: record 4 names the hash that it had.
+      const reader = tampered(kv, logKey('audit', 3), (bytes) => {
+        bytes[index] = (bytes[index] as number) ^ 0x01
+        return bytes
+      })
+      const breaks: number[] = []
+      for await (const { sequence } of chainBreaks(reader, { fromSequence: 1, to: 'head' }))
+        breaks.push(sequence)
+      expect(breaks, `byte ${index}`).toContain(4)
+      expect(breaks.filter((sequence) => sequence < 3)).toEqual([])
+      expect(await hashInChain(reader, 3)).toBe(await hashOfAudit(kv, 3))
+      expect(await hashOfAudit(reader, 3)).not.toBe(await hashOfAudit(kv, 3))
+    }
+  })
+
+  test('chainBreaks: two changed records and one that is gone, are all told', async () => {
+    const kv = await openStore()
+    await fill(kv, 9)
+    const change = (bytes: Uint8Array) => {
+      bytes[bytes.length - 3] = (bytes[bytes.length - 3] as number) ^ 0x01
+      return bytes
+    }
+    const one = tampered(kv, logKey('audit', 2), change)
+    const two = tampered(one, logKey('audit', 7), change)
+    const reader = tampered(two, logKey('audit', 5), () => null)
+    const breaks: number[] = []
+    for await (const { sequence, cause } of chainBreaks(reader, { fromSequence: 1, to: 'head' }))
+      if (!cause.startsWith('not ')) breaks.push(sequence)
+    expect(breaks).toEqual([3, 5, 8])
+  })
+
+  test('readNewestProven: is the newest record whose hash the next one or the head names', async () => {
+    const kv = await openStore()
+    const long = limits.auditPageMax + 4
+    await fill(kv, long)
+    const flip = (bytes: Uint8Array) => {
+      // 1 and 3 differ by one bit: a time in 2030 becomes one in 2093.
+      const text = Buffer.from(bytes).toString('latin1').replace('"trustedMs":1', '"trustedMs":3')
+      return Buffer.from(text, 'latin1')
+    }
+    expect(await readNewestProven(kv)).toMatchObject({ key: `k${long - 1}` })
+    let reader: KeyValueReader = kv
+    for (let sequence = long; sequence > 2; sequence -= 1)
+      reader = tampered(reader, logKey('audit', sequence), flip)
+    expect(await readNewestProven(reader)).toMatchObject({ key: 'k1', trustedMs: startMs })
+    expect(await readNewestProven(tampered(kv, logHeadKey('audit'), () => null))).toMatchObject({
+      key: `k${long - 2}`,
+    })
   })
 
   test('verifyChain: the last record flipped, disagrees with the head', async () => {

@@ -43,7 +43,7 @@ describe('the folder of a copy', () => {
   const restore = (from: string, to: string) =>
     restoreVolume({
       ...{ from: at(from), to: at(to), onProblem },
-      prepare: (kv) => markRestored(kv, { clock, actor, auditLog: null }),
+      prepare: (kv) => markRestored(kv, { clock, actor, auditLog: null, lostClock: 'refuse' }),
     })
   const copies = {
     backup: (to: string) => backup('data', to),

@@ -64,7 +64,7 @@ describe('copies of a volume', () => {
       from: at(from),
       to: at(to),
       onProblem,
-      prepare: (kv) => markRestored(kv, { clock, actor, auditLog: null }),
+      prepare: (kv) => markRestored(kv, { clock, actor, auditLog: null, lostClock: 'refuse' }),
     })
   const files = async (name: string) => (await readdir(at(name), { recursive: true })).sort()
   const bodyFiles = async (name: string) => (await files(name)).filter((path) => /\/[0-9a-f]{32}$/.test(path))

@@ -73,6 +73,33 @@ describe.each(engines)('volume on $name', ({ open }) => {
     expect(await readServerEpoch(kv)).toEqual({ epoch: 3, cleanlyClosed: false })
   })
 
+  test('server epoch: a row with any one bit flipped, is followed by an epoch that none ever had, which fences', async () => {
+    await beginServerEpoch(kv)
+    const whole = (await kv.get(metaKey('server-epoch'))) ?? new Uint8Array(0)
+    const seen = new Set<number>([1])
+    for (const bit of [3, 70, whole.length * 8 - 9]) {
+      const damaged = Uint8Array.from(whole)
+      damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      await kv.transact(async (transaction) => transaction.put(metaKey('server-epoch'), damaged))
+      const old = fencedKeyValue(kv, 1)
+      const between = old.transact(async (transaction) => transaction.put(row, Buffer.from('between')))
+      await expect(between).rejects.toBeInstanceOf(CorruptRecordError)
+      const { epoch, previous } = await beginServerEpoch(kv)
+      expect([epoch >= 2 ** 48, Number.isSafeInteger(epoch + 2 ** 48), previous]).toEqual([true, true, null])
+      expect(seen.has(epoch)).toBe(false)
+      seen.add(epoch)
+      const late = old.transact(async (transaction) => transaction.put(row, Buffer.from('late')))
+      await expect(late).rejects.toBeInstanceOf(ServerEpochEndedError)
+      await fencedKeyValue(kv, epoch).transact(async (transaction) =>
+        transaction.put(row, Buffer.from('new')),
+      )
+      expect(await beginServerEpoch(kv)).toEqual({
+        epoch: epoch + 1,
+        previous: { epoch, cleanlyClosed: false },
+      })
+    }
+  })
+
   test('fence: a worker of an ended epoch, commits nothing; one of the current epoch does', async () => {
     await beginServerEpoch(kv)
     const old = fencedKeyValue(kv, 1)

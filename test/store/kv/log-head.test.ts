@@ -36,11 +36,26 @@ test('append: after the last record, where the head is whole', () => {
   expect(append(view)).toEqual([nameOf(logKey('log', 3)), nameOf(logHeadKey('log'))])
 })
 
+test('append: after a last record that was changed, or a head whose hash was, the chain shows it for ever', () => {
+  const changed = chainValue(2, chainHash(first), bytes('sec0nd'))
+  for (const [head, last] of [
+    [chainHash(second), changed],
+    [chainHash(first), second],
+  ] as const) {
+    const buffer = new WriteBuffer()
+    buffer.append('log', bytes('third'))
+    const [record, end] = prepareWrites(buffer, log({ sequence: 2, hash: head }, [first, last]))
+    const third = chainValue(3, head, bytes('third'))
+    expect(record).toEqual({ key: logKey('log', 3), value: third })
+    expect(end?.value).toEqual(chainHeadValue({ sequence: 3, hash: chainHash(third) }))
+    expect(head).not.toEqual(chainHash(last))
+  }
+})
+
 test.each([
   ['an earlier record', { sequence: 1, hash: chainHash(second) }, [first, second]],
   ['an earlier record, with its hash', { sequence: 1, hash: chainHash(first) }, [first, second]],
   ['a record that never was', { sequence: 3, hash: chainHash(second) }, [first, second]],
-  ['another hash', { sequence: 2, hash: chainHash(first) }, [first, second]],
   ['nothing, where records are', null, [first, second]],
   ['a record that is gone', { sequence: 2, hash: chainHash(second) }, [first]],
 ] as const)('append: to a head that names %s, is refused and writes nothing', (_name, head, records) => {

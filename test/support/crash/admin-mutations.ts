@@ -48,7 +48,7 @@ async function makeRestored(dataDirectory: string): Promise<void> {
   try {
     const clock = systemClock()
     await markBackup(kv, clock.wallMs())
-    await markRestored(kv, { clock, actor: restorer, auditLog: null })
+    await markRestored(kv, { clock, actor: restorer, auditLog: null, lostClock: 'refuse' })
   } finally {
     await kv.close()
   }
