@@ -50,6 +50,11 @@ export async function pathExists(path: string): Promise<boolean> {
   }
 }
 
+/** In bytes. */
+export async function fileSize(path: string): Promise<number> {
+  return (await stat(path)).size
+}
+
 /**
  * Identity, size and times in nanoseconds, to compare: a link that was moved to another file is another file. `missing` where
  * there is none. Synchronous: some microseconds, for a look before each use.

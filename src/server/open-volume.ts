@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { fileSystemReadOnly, VolumeReadOnlyError } from '../lib/read-only.ts'
-import { makeDirectory, pathExists } from '../platform/files.ts'
+import { fileSize, makeDirectory, pathExists } from '../platform/files.ts'
 import { openPlace, type Place } from '../platform/place.ts'
 import type { VolumeLock } from '../platform/volume-lock.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
-import { type BodyInspector, inspectBodies } from '../store/bodies/inspect.ts'
+import { type BodyInspector, hasBodies, inspectBodies } from '../store/bodies/inspect.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { formatSteps } from '../store/format-steps.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
@@ -24,6 +24,7 @@ import {
   beginServerEpoch,
   endServerEpoch,
   fencedKeyValue,
+  hasIdentity,
   openVolume,
   readServerEpoch,
   readVolume,
@@ -93,7 +94,7 @@ export async function openReadOnlyOwner(parts: OwnerVolumeParts): Promise<Volume
 
 /**
  * Supervisor: identity, a new epoch (from here on no older server commits anything), the upgrade of an older volume's rows, recovery
- * of stages. Errors: WrongVolumeError, VolumeFormatError, VolumeIsBackupError, UnsupportedFileSystemError.
+ * of stages. Errors: CorruptRecordError for bodies without a volume, WrongVolumeError, VolumeFormatError, VolumeIsBackupError, UnsupportedFileSystemError.
  */
 export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOwner> {
   const { directory, volumeId = null, clock, log, onReadOnly = () => {} } = parts
@@ -101,11 +102,15 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
   await demandVolume(directory, volumeId)
   if (!(await pathExists(directory))) await makeDirectory(directory)
   const { kv, place } = await openTogether(directory, {
-    demand: (opened) => demandLocked(parts, opened),
+    demand: async (opened) => {
+      await demandLocked(parts, opened)
+      if (!(await hasRows(opened.root))) await refuseBodies(opened, directory)
+    },
     open: (root) => openLmdb({ directory: kvDirectory(root), onReadOnly }),
   })
   try {
     if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
+    if (!(await hasIdentity(kv))) await refuseBodies(place, directory)
     const found = await openVolume(kv, clock, upgrade.steps)
     await refuseBackup(kv, directory)
     await tellDamage(kv, log)
@@ -189,6 +194,19 @@ async function demandIdentity(kv: KeyValue, directory: string, volumeId: string)
   const found = await readVolume(kv)
   if (found.volumeId === volumeId) return
   throw new WrongVolumeError(`${directory} has volume ${found.volumeId}, and --volume-id names ${volumeId}`)
+}
+
+/** A file of no bytes is what is left of one that was being written when the machine stopped. */
+async function hasRows(root: string): Promise<boolean> {
+  return (await hasVolume(root)) && (await fileSize(storeFile(root))) > 0
+}
+
+/** Bodies that no row names were somebody's: a volume that lost its rows is not a new one. */
+async function refuseBodies({ root }: Place, directory: string): Promise<void> {
+  if (!(await hasBodies(root))) return
+  throw new CorruptRecordError(
+    `${directory} has bodies but no volume: its metadata (kv/data.mdb) are gone. Nothing was made there; restore a backup into an empty folder`,
+  )
 }
 
 /** What is served changes: a backup would be none any more. */
@@ -284,7 +302,11 @@ export async function openOfflineVolume(directory: string): Promise<OfflineVolum
 
 /** Whether a volume was ever made in the directory. */
 export function hasVolume(directory: string): Promise<boolean> {
-  return pathExists(join(kvDirectory(directory), 'data.mdb'))
+  return pathExists(storeFile(directory))
+}
+
+function storeFile(directory: string): string {
+  return join(kvDirectory(directory), 'data.mdb')
 }
 
 export function kvDirectory(directory: string): string {

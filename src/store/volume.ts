@@ -72,6 +72,11 @@ export async function readVolume(
   return readIdentity(await reader.get(volumeKey), steps)
 }
 
+/** False: nothing says whose volume it is; openVolume would make a new one. */
+export async function hasIdentity(reader: KeyValueReader): Promise<boolean> {
+  return (await reader.get(volumeKey)) !== null
+}
+
 /** For the upgrade alone (upgrade-volume.ts). */
 export async function writeFormat(
   transaction: KeyValueTransaction,

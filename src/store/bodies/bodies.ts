@@ -24,6 +24,7 @@ import {
   BodyStoreFailedError,
   BodyStoreFullError,
   BodyTooLargeError,
+  BodyUnavailableError,
   type ByteRange,
   type Space,
   type StageOptions,
@@ -226,8 +227,13 @@ class FileBodies implements Bodies {
     return this.#failure
   }
 
-  freeSpace(): Promise<Space> {
-    return freeSpace(this.#directory)
+  async freeSpace(): Promise<Space> {
+    try {
+      return await freeSpace(this.#directory)
+    } catch (error) {
+      if (errorCode(error) === null) throw error
+      throw new BodyUnavailableError('the free space of the volume cannot be read now', { cause: error })
+    }
   }
 
   async ensureBallast(): Promise<boolean> {

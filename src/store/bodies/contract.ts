@@ -110,6 +110,7 @@ export interface Bodies {
   removeStage(stage: AbandonedStage): Promise<'removed' | 'foreignNames' | 'traces'>
   /** Why nothing is written or removed any more until the server starts again; null: nothing has failed. */
   failure(): BodyStoreFailedError | null
+  /** Errors: BodyUnavailableError where the file system does not say. */
   freeSpace(): Promise<Space>
   /** Makes the ballast file if it is missing and the volume has room; true when it is there. */
   ensureBallast(): Promise<boolean>
@@ -133,7 +134,7 @@ export class BodyStoreFailedError extends Error {
 export class BodyMissingError extends Error {
   override readonly name = 'BodyMissingError'
 }
-/** Nothing is wrong with the body: the process, or the machine, has too many files open to open one more now. */
+/** Nothing is known to be wrong: the process, or the machine, has too many files open, or the file system does not answer now. */
 export class BodyUnavailableError extends Error {
   override readonly name = 'BodyUnavailableError'
 }

@@ -1,5 +1,5 @@
 /** A volume's bodies for tools that change nothing: no stage folder is made, nothing is flushed or removed. */
-import { opendir } from 'node:fs/promises'
+import { opendir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { limits } from '../../lib/limits.ts'
 import { errorCode } from '../../platform/files.ts'
@@ -38,6 +38,16 @@ export function inspectBodies(directory: string): BodyInspector {
       for await (const { name } of filesBelow(join(directory, 'stage'), '')) if (isBodyId(name)) yield name
     },
     hold: () => holdBodies(directory),
+  }
+}
+
+/** Whether a volume ever named a body in the directory: its folder stays when the body goes. */
+export async function hasBodies(directory: string): Promise<boolean> {
+  try {
+    return (await readdir(join(directory, 'bodies'))).length > 0
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw error
   }
 }
 

@@ -9,6 +9,7 @@ import { openPlace } from '../../../src/platform/place.ts'
 import { lockVolume } from '../../../src/platform/volume-lock.ts'
 import { openVolumeOwner, type VolumeOwner } from '../../../src/server/open-volume.ts'
 import { openBodies } from '../../../src/store/bodies/bodies.ts'
+import { BodyUnavailableError } from '../../../src/store/bodies/contract.ts'
 import { openMemory } from '../../../src/store/kv/memory/memory.ts'
 import { placedKeyValue } from '../../../src/store/placed.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
@@ -130,6 +131,13 @@ test('ensureBallast: out of place, makes none', async () => {
   })
   expect(await bodies.ensureBallast()).toBe(false)
   expect(readdirSync(at('data')).filter((name) => name.startsWith('ballast'))).toEqual([])
+})
+
+test('freeSpace: of a folder that is gone, is not known now, and no bug', async () => {
+  const bodies = await openBodies({ directory: at('gone'), epoch: '9', worker: '1', clock })
+  rmSync(at('gone'), { recursive: true })
+  await expect(bodies.freeSpace()).rejects.toThrow(BodyUnavailableError)
+  await owner.close()
 })
 
 test('placedKeyValue: out of place at the end of a transaction, nothing of it is committed', async () => {
