@@ -7,7 +7,7 @@ import { readVolume } from '../store/volume.ts'
 import { askSettings, explainFailure, withServer } from './ask-server.ts'
 import { CheckpointFileError, checkpointProblem, makeCheckpoint, readCheckpoints } from './checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
-import { printed, withOfflineVolume } from './offline-volume.ts'
+import { printed, withOfflineVolume, withServedVolume } from './offline-volume.ts'
 
 const usage = 'holdfast audit verify | export [AFTER_SEQUENCE] | checkpoint\n'
 const names = [...askSettings, 'signingKey', 'checkpoint', 'checkpointKey'] as const
@@ -21,8 +21,8 @@ type Values = SettingValues<(typeof names)[number]>
 export async function auditCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast audit'
   const summary =
-    'The audit log of a volume that no server serves: `verify` computes every hash again and holds it against --checkpoint, ' +
-    '`export` writes JSON lines that end with the head. `checkpoint` asks a running server for the head and signs it with ' +
+    'The audit log of a volume: `export` writes JSON lines that end with the head, also beside a server; `verify`, while no server serves it, ' +
+    'computes every hash again and holds it against --checkpoint. `checkpoint` asks a running server for the head and signs it with ' +
     '--signing-key, a line to keep where nobody who reaches the volume does. Changes nothing.'
   const positionals = ['verify|export|checkpoint', '[AFTER_SEQUENCE]']
   const settings = commandSettings({ command, summary, names, positionals }, argv)
@@ -33,7 +33,7 @@ export async function auditCommand(argv: readonly string[]): Promise<number> {
     rest.length === 0 && (after === undefined || (action === 'export' && /^[0-9]{1,15}$/.test(after)))
   try {
     if (isUse && action === 'export')
-      return await withOfflineVolume({ command, values }, (volume) => exportLines(volume, Number(after ?? 0)))
+      return await withServedVolume({ command, values }, (volume) => exportLines(volume, Number(after ?? 0)))
     if (isUse && action === 'verify') return await verify(command, values)
     if (isUse && action === 'checkpoint') return await checkpoint(command, values)
   } catch (error) {

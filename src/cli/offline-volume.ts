@@ -1,22 +1,32 @@
 /** What the commands share that read a volume while no server serves it. */
 import type { SettingValues } from '../config/settings.ts'
-import { lockServedVolume, VolumeLockedError } from '../platform/volume-lock.ts'
+import { type FileLock, lockServedVolume, takesWrites, VolumeLockedError } from '../platform/volume-lock.ts'
 import { hasVolume, type OfflineVolume, openOfflineVolume } from '../server/open-volume.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { readVolume, VolumeFormatError } from '../store/volume.ts'
 
 export type OfflineCommand = { readonly command: string; readonly values: SettingValues<'data'> }
+type Read = (volume: OfflineVolume) => Promise<number>
 
 /**
  * Holds the volume's lock while `read` runs, so that no server begins meanwhile. Exit code 2, with the reason on stderr:
  * there is no volume, a server has it, or it is of a newer format.
  */
-export async function withOfflineVolume(
+export function withOfflineVolume(offline: OfflineCommand, read: Read): Promise<number> {
+  return explained(offline, (directory) => readLocked(directory, lockServedVolume, read))
+}
+
+/** The same, also beside a server: only for rows that nobody changes once they are written. */
+export function withServedVolume(offline: OfflineCommand, read: Read): Promise<number> {
+  return explained(offline, (directory) => readLocked(directory, lockUnlessServed, read))
+}
+
+async function explained(
   { command, values }: OfflineCommand,
-  read: (volume: OfflineVolume) => Promise<number>,
+  read: (directory: string) => Promise<number>,
 ): Promise<number> {
   try {
-    return await readLocked(values.data, read)
+    return await read(values.data)
   } catch (error) {
     const isExpected = error instanceof VolumeLockedError || error instanceof VolumeFormatError
     if (!isExpected) throw error
@@ -32,12 +42,23 @@ export function printed(text: string): Promise<void> {
   })
 }
 
+/** null: a server has it. Through a mount for reading only LMDB could not tell the server what is being read: refused. */
+async function lockUnlessServed(directory: string): Promise<FileLock | null> {
+  try {
+    return await lockServedVolume(directory)
+  } catch (error) {
+    if (error instanceof VolumeLockedError && (await takesWrites(directory))) return null
+    throw error
+  }
+}
+
 async function readLocked(
   directory: string,
-  read: (volume: OfflineVolume) => Promise<number>,
+  lockIt: (directory: string) => Promise<FileLock | null>,
+  read: Read,
 ): Promise<number> {
   if (!(await hasVolume(directory))) throw new VolumeLockedError(`there is no volume in ${directory}`)
-  const lock = await lockServedVolume(directory)
+  const lock = await lockIt(directory)
   try {
     const volume = await openOfflineVolume(directory)
     try {
@@ -47,7 +68,7 @@ async function readLocked(
       await volume.close()
     }
   } finally {
-    await lock.release()
+    await lock?.release()
   }
 }
 

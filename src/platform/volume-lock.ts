@@ -78,7 +78,7 @@ function volumeLock(handle: FileHandle, path: string, access: VolumeLock['access
     release: () => handle.close(),
     isInPlace: () => isSameFile(handle, path),
     isIn: (directory) => isSameFile(handle, join(directory, lockName)),
-    takesWrites: () => opensForWriting(handle, path),
+    takesWrites: () => takesWritesHeld(handle, path),
   }
 }
 
@@ -90,11 +90,20 @@ async function demandLock(handle: FileHandle, directory: string, options: LockOp
   throw new VolumeLockedError(`${directory} is in use by another holdfast server (${holder}): stop it first`)
 }
 
+/** Whether DATA/lock could be written: false on a file system that is mounted here for reading only. Writes nothing. */
+export function takesWrites(directory: string): Promise<boolean> {
+  return opensForWriting(join(directory, 'lock'))
+}
+
 /** By the descriptor, for another volume may be at the path; by the path where the system does not show descriptors. */
-async function opensForWriting({ fd }: FileHandle, path: string): Promise<boolean> {
+async function takesWritesHeld({ fd }: FileHandle, path: string): Promise<boolean> {
   const shown = `/proc/self/fd/${fd}`
+  return opensForWriting((await pathExists(shown)) ? shown : path)
+}
+
+async function opensForWriting(path: string): Promise<boolean> {
   try {
-    await (await open((await pathExists(shown)) ? shown : path, 'r+')).close()
+    await (await open(path, 'r+')).close()
     return true
   } catch (error) {
     // Whatever else is wrong with it, others tell.

@@ -48,10 +48,14 @@ it('backup: of a served volume, is refused and makes no backup; of one at rest, 
 })
 
 it('verify, audit verify and restore: read what is mounted for reading only, but not beside its server', async () => {
-  expect(await holdfast('verify', '--data', volume)).toMatchObject({
-    code: 2,
-    stderr: expect.stringContaining(`${volume} is in use by another holdfast server`),
-  })
+  for (const command of [['verify'], ['audit', 'export']])
+    expect(await holdfast(...command, '--data', volume)).toMatchObject({
+      ...{
+        code: 2,
+        stdout: '',
+        stderr: expect.stringContaining(`${volume} is in use by another holdfast server`),
+      },
+    })
   expect(await server.terminate()).toBe(0)
   for (const command of [['verify'], ['audit', 'verify']])
     expect(await holdfast(...command, '--data', volume)).toMatchObject({ code: 0, stderr: '' })

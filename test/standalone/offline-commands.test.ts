@@ -18,15 +18,18 @@ type Line = {
 }
 
 describe('commands on a volume at rest', () => {
-  test('verify, audit verify and audit export: refused beside a server, clean after kill -9, and damage is named', async () => {
+  test('verify and audit verify: refused beside a server, clean after kill -9, and damage is named; audit export: the same beside a server', async () => {
     const { dataDirectory, kill9, start, volumeId } = bench.server()
     const at = ['--data', dataDirectory]
     const bucket = await bench.bucket('locked', { rule: '<Mode>COMPLIANCE</Mode><Days>3</Days>' })
     const versionId = await bench.put(bucket, 'a key/with spaces', { body })
-    for (const command of [['verify'], ['audit', 'export']]) {
+    for (const command of [['verify'], ['audit', 'verify']]) {
       const refused = await holdfast(...command, ...at)
       expect(refused).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('is in use') })
     }
+    const beside = await holdfast('audit', 'export', ...at)
+    expect(beside).toMatchObject({ code: 0, stderr: '' })
+    await bench.put(bucket, 'later', { body: 'later' })
     await kill9()
 
     const clean = await holdfast('verify', ...at)
@@ -39,6 +42,9 @@ describe('commands on a volume at rest', () => {
     const [, count, hash] = /^unbroken: (\d+) records, head \d+ ([0-9a-f]{64})\n$/.exec(chain.stdout) ?? []
     const exported = (await holdfast('audit', 'export', ...at)).stdout.trimEnd().split('\n')
     expect(JSON.parse(exported.at(-1) ?? '')).toEqual({ volumeId, head: { sequence: Number(count), hash } })
+    const before = beside.stdout.trimEnd().split('\n').slice(0, -1)
+    expect(before.at(-1)).toContain('a key/with spaces')
+    expect(exported.slice(0, before.length)).toEqual(before)
     const lines = exported.slice(0, -1).map((line) => JSON.parse(line) as Line)
     expect(lines.length).toBe(Number(count))
     let previousHash = '0'.repeat(64)
