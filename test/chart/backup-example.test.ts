@@ -11,6 +11,7 @@ import { startTestServer } from '../support/server.ts'
 const bench = conformance()
 const read = (path: string) => readFileSync(join(root, 'examples/backup', path), 'utf8')
 const example = parseObjects(read('from-snapshot.yaml'))
+const restoring = parseObjects(read('restore.yaml'))
 const server = podOf(renderSet('full').one('StatefulSet'))
 let folder: string
 beforeAll(() => {
@@ -18,19 +19,29 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function ofKind(kind: string): KubeObject {
-  const object = example.find((one) => one.kind === kind)
+function ofKind(kind: string, objects = example): KubeObject {
+  const object = objects.find((one) => one.kind === kind)
   if (object === undefined) throw new Error(`the example has no ${kind}`)
   return object
 }
 
-/** Runs it with folders of this machine in place of what is mounted; what it makes is whole, and has no fault. */
-async function backUp(args: readonly string[], folders: Readonly<Record<string, string>>): Promise<void> {
-  const onThisMachine = args.map((argument) => {
+type Folders = Readonly<Record<string, string>>
+
+/** Folders of this machine in place of what is mounted. */
+function onThisMachine(args: readonly string[], folders: Folders): readonly string[] {
+  return args.map((argument) => {
     const [flag = '', value] = argument.split('=')
     return value === undefined ? flag : `${flag}=${folders[value]}`
   })
-  expect(await holdfast(...onThisMachine)).toMatchObject({ code: 0, stderr: '', stdout: /; whole\n$/ })
+}
+
+/** What it makes is whole, and has no fault. */
+async function backUp(args: readonly string[], folders: Folders): Promise<void> {
+  expect(await holdfast(...onThisMachine(args, folders))).toMatchObject({
+    code: 0,
+    stderr: '',
+    stdout: /; whole\n$/,
+  })
   expect(await holdfast('verify', `--data=${folders['/backup']}`)).toMatchObject({
     code: 0,
     stdout: expect.stringContaining(': nothing found\n'),
@@ -54,11 +65,13 @@ test('kubectl exec: the command of the README is one of the image, on paths that
 test('from a snapshot: the Job is as restricted as the server, and backs up what a killed server left; restored, it is the same', async () => {
   const job = podOf(ofKind('Job'))
   const [inJob] = job.spec.containers
+  const restore = podOf(ofKind('Job', restoring))
   const ofServer = podOf(renderSet('default').one('StatefulSet'))
   const [container] = ofServer.spec.containers
-  expect(job.spec['securityContext']).toEqual(ofServer.spec['securityContext'])
-  for (const field of ['securityContext', 'resources', 'image']) {
-    expect(inJob?.[field]).toEqual(container?.[field])
+  for (const { spec } of [job, restore]) {
+    expect(spec['securityContext']).toEqual(ofServer.spec['securityContext'])
+    for (const field of ['securityContext', 'resources', 'image'])
+      expect(spec.containers[0]?.[field]).toEqual(container?.[field])
   }
   const claim = ofKind('PersistentVolumeClaim')
   expect(ofKind('VolumeSnapshot')['spec']).toMatchObject({
@@ -83,7 +96,14 @@ test('from a snapshot: the Job is as restricted as the server, and backs up what
   await backUp(inJob?.args ?? [], { '/data': data, '/backup': backup })
 
   const restored = join(folder, 'restored')
-  expect((await holdfast('restore', `--from=${backup}`, `--data=${restored}`)).code).toBe(0)
+  const { name: newClaim } = ofKind('PersistentVolumeClaim', restoring).metadata
+  expect(restore.spec.volumes).toContainEqual({
+    name: 'data',
+    persistentVolumeClaim: { claimName: newClaim },
+  })
+  expect(read('README.md')).toContain(`--set server.persistence.existingClaim=${newClaim}\n`)
+  const args = restore.spec.containers[0]?.args ?? []
+  expect((await holdfast(...onThisMachine(args, { '/backup': backup, '/data': restored }))).code).toBe(0)
   const after = await startTestServer({ dataDirectory: restored })
   onTestFinished(() => after.stop())
   expect(await snapshot(after.client.send, bucket)).toEqual(before)

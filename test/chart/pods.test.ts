@@ -318,6 +318,23 @@ describe('the Deployment of the operator', () => {
   })
 })
 
+test.each([
+  ['default', 'https://localhost:9001', 'https://localhost:9443'],
+  ['bare', 'http://localhost:9001', 'http://localhost:9000'],
+])(
+  'server: with the values %s, commands in the pod find the server, and the authority if it has one',
+  (name, admin, s3) => {
+    const pod = server(renderSet(name))
+    const [container] = pod.spec.containers
+    const value = (variable: string) => container?.env?.find((each) => each.name === variable)?.['value']
+    expect([value('HOLDFAST_SERVER_ADMIN'), value('HOLDFAST_SERVER_S3')]).toEqual([admin, s3])
+    const authority = value('HOLDFAST_SERVER_CA')
+    const mounted =
+      container?.volumeMounts.some(({ mountPath }) => authority === `${mountPath}/ca.crt`) ?? false
+    expect([authority !== undefined, mounted]).toEqual([name === 'default', name === 'default'])
+  },
+)
+
 describe('the pod of helm test', () => {
   test('self-test: root’s key, the S3 endpoint, and the authority', () => {
     const pod = renderSet('default').one('Pod', 'self-test')
@@ -331,7 +348,10 @@ describe('the pod of helm test', () => {
       '--region=us-east-1',
       '--server-ca=/etc/holdfast/authority/ca.crt',
     ])
-    expect(podOf(pod).spec.volumes).toContainEqual({ name: 'authority', configMap: { name: 'holdfast-ca' } })
+    expect(podOf(pod).spec.volumes).toContainEqual({
+      name: 'authority',
+      configMap: { name: 'holdfast-ca', optional: true },
+    })
     expect(secretOf(podOf(pod), 'HOLDFAST_ACCESS_KEY_ID')).toMatchObject({ name: 'holdfast-root' })
     expect(renderSet('bare').all('Pod')).toEqual([])
   })

@@ -136,13 +136,19 @@ step(
   },
 )
 
-step('kubectl exec: a backup beside the running server is whole, and nothing in it is damaged', async () => {
-  const inside = (...args: readonly string[]) =>
-    rig.kubectl('exec', '-n', namespace, `${name}-server-0`, '--', 'node', '/app/bin/holdfast', ...args)
-  // Onto a volume that goes with the pod; a claim is mounted as well as that.
-  expect(await inside('backup', '--data=/data', '--to=/tmp/backup')).toMatch(/; whole\n$/)
-  expect(await inside('verify', '--data=/tmp/backup')).toMatch(/: nothing found\n$/)
-})
+step(
+  'kubectl exec: a backup beside the running server is whole, and the pod knows how to ask its server',
+  async () => {
+    const inside = (...args: readonly string[]) =>
+      rig.kubectl('exec', '-n', namespace, `${name}-server-0`, '--', 'node', '/app/bin/holdfast', ...args)
+    // Onto a volume that goes with the pod; a claim is mounted as well as that.
+    expect(await inside('backup', '--data=/data', '--to=/tmp/backup')).toMatch(/; whole\n$/)
+    expect(await inside('verify', '--data=/tmp/backup')).toMatch(/: nothing found\n$/)
+    expect(await inside('status')).toContain('nightly-backups')
+    expect(await inside('why', 's3://ledger/machine/small')).toContain('COMPLIANCE')
+    expect(await inside('audit', 'export', '--data=/data')).toContain('"operation":"PutObject"')
+  },
+)
 
 step('kubectl delete pod: another pod takes the volume', async () => {
   await podIsReplaced(() => rig.kubectl('delete', 'pod', '-n', namespace, `${name}-server-0`, '--wait=false'))

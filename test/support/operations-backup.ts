@@ -45,7 +45,7 @@ last column do not reach, for example on a filesystem that only the backup's use
 
 While bodies are copied the server serves, but removes none: what is deleted meanwhile frees its space after the backup. The metadata file may grow
 while it is copied. Run it on the machine of the server and, on Kubernetes, in its container (\`kubectl exec\`, with a claim that \`server.backup.existingClaim\` of the chart mounts at
-\`/backup\`: [example](../examples/backup/README.md), which says why there is no CronJob); it refuses a served volume that is mounted for reading only. Another container may have process ids of its own, which the metadata's list of readers would mistake for processes that are gone. Secrets of stored access keys are in it as they
+\`/backup\`: [example](../examples/backup/README.md), which says why there is no CronJob, and how to restore); it refuses a served volume that is mounted for reading only. Another container may have process ids of its own, which the metadata's list of readers would mistake for processes that are gone. Secrets of stored access keys are in it as they
 are on the volume, sealed by the master key, which is not.
 
 **Restore.** Versions, bytes and locks are those of the backup; what was locked, extended or held after it is not, unless \`--audit\` names what \`holdfast audit export\`

@@ -97,3 +97,39 @@
       name: {{ include "holdfast.operatorSecretName" . }}
       key: AWS_SECRET_ACCESS_KEY
 {{- end }}
+
+{{/* "true" or nothing: is the authority of the server's certificate in the cluster, for those who ask the server. */}}
+{{- define "holdfast.hasAuthority" -}}
+{{- if or (eq .Values.tls.mode "auto") (include "holdfast.hasAuthoritySecret" .) -}}true{{- end -}}
+{{- end }}
+
+{{- define "holdfast.authorityVolume" -}}
+{{- if eq .Values.tls.mode "auto" -}}
+- name: authority
+  configMap:
+    name: {{ include "holdfast.fullname" . }}-ca
+    optional: true
+{{- else if include "holdfast.hasAuthoritySecret" . -}}
+- name: authority
+  secret:
+    secretName: {{ include "holdfast.tlsSecretName" . }}
+    defaultMode: 288 # 0440
+    optional: true
+    items:
+      - { key: {{ .Values.tls.authorityKey }}, path: ca.crt }
+{{- end }}
+{{- end }}
+
+{{/* So that `kubectl exec … holdfast admin`, `status`, `why` and `clock` ask the server of their pod, as root. */}}
+{{- define "holdfast.askServerEnv" -}}
+- { name: HOLDFAST_REGION, value: {{ .Values.server.region | quote }} }
+- { name: HOLDFAST_SERVER_ADMIN, value: "{{ ternary "https" "http" (eq (include "holdfast.hasTls" .) "true") }}://localhost:9001" }
+{{- if include "holdfast.hasHttps" . }}
+- { name: HOLDFAST_SERVER_S3, value: "https://localhost:{{ .Values.server.https.port }}" }
+{{- else }}
+- { name: HOLDFAST_SERVER_S3, value: "http://localhost:{{ .Values.server.http.port }}" }
+{{- end }}
+{{- if include "holdfast.hasAuthority" . }}
+- { name: HOLDFAST_SERVER_CA, value: /etc/holdfast/authority/ca.crt }
+{{- end }}
+{{- end }}
