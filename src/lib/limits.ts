@@ -357,6 +357,8 @@ export const limits = {
   /** Its progress is kept after so many bytes, two minutes at the usual pace; damage that it met is looked into so often. */
   scrubUnsavedBytesMax: 4 * 1024 ** 3,
   scrubOwnersIntervalMs: 600_000,
+  /** Bodies in a row that the disk does not give out before a run of it ends; twice as many the next time, up to quarantineListMax. */
+  scrubUnreadMax: 8,
   quarantineListMax: 1000,
   /** Two rows each, of keys that may be six times as long in JSON. */
   quarantineOwnersPerTransactionMax: 100,
@@ -366,10 +368,7 @@ export const limits = {
   /** Backup and restore: how long one waits for a garbage collection to end; bodies copied at a time. */
   bodiesHoldMsMax: 600_000,
   bodyCopiesMax: 4,
-  /**
-   * How far a restore skips numbers that are given out once. At least: more than a volume gives out between two backups, each for
-   * a namespace or a change of the leader. At most: 900 restores, one upon the other, fit the numbers of accounts.
-   */
+  /** How far a restore skips numbers: at least what a volume gives out between two backups; at most, 900 restores fit the accounts. */
   restoreSkippedMin: 1_000_000,
   restoreSkippedMax: 1_000_000_000,
   /** Records of an audit log applied in one transaction; each changes some 20 keys. */

@@ -73,7 +73,7 @@ async function unlessDamaged(renew: () => Promise<void>): Promise<void> {
 function scrubGauges(metrics: MetricSet): (report: ScrubReport) => void {
   const quarantined = metrics.gauge(
     'holdfast_quarantined_lists',
-    'Damaged bytes whose reads are refused, up to 1000',
+    'Damaged bytes, whose reads are refused, and bytes that the disk does not give out, up to 1000',
   )
   const unreadable = metrics.gauge(
     'holdfast_scrub_unreadable_versions',
@@ -87,12 +87,17 @@ function scrubGauges(metrics: MetricSet): (report: ScrubReport) => void {
     'holdfast_scrub_read_bytes',
     'Bytes that the scrub that goes on has read, or the last one',
   )
+  const stopped = metrics.gauge(
+    'holdfast_scrub_stopped_runs',
+    'Runs of the scrub, one after the other, that stopped because the disk did not give out bodies',
+  )
   const ended = metrics.gauge('holdfast_scrub_last_end_seconds', 'When the last scrub ended; 0: never')
   return (report) => {
     quarantined.set({}, report.quarantinedCount)
     unreadable.set({}, report.unreadableCount)
     versions.set({}, report.versionCount)
     bytes.set({}, report.readBytes)
+    stopped.set({}, report.stoppedCount)
     ended.set({}, (report.lastEndedMs ?? 0) / 1000)
   }
 }

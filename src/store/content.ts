@@ -29,7 +29,7 @@ import {
   readInline,
   readListChunk,
 } from './list-rows.ts'
-import { isQuarantined, leaveQuarantine, type Owner, refuseQuarantined } from './quarantine.ts'
+import { isQuarantined, leaveQuarantine, type Owner, refuseDamaged } from './quarantine.ts'
 import type { ContentRef, ObjectPart } from './records.ts'
 import type { StagedBody } from './requests.ts'
 import { sealRow, unsealRow } from './row-codec.ts'
@@ -185,7 +185,7 @@ async function* openInline(
   try {
     // In one round of reads.
     const [, inline] = await Promise.all([
-      refuseQuarantined(reader, content.listId),
+      refuseDamaged(reader, content.listId),
       readInline(reader, content.listId),
     ])
     if (inline === null) throw gone(content)
@@ -208,7 +208,7 @@ async function* openFiles(
   try {
     // In one round of reads.
     const [, first] = await Promise.all([
-      refuseQuarantined(reader, content.listId),
+      refuseDamaged(reader, content.listId),
       findChunk(reader, content, startByte),
     ])
     for (let index = first.index; index < chunkCount; index += 1) {

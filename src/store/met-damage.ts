@@ -10,6 +10,7 @@ import { CorruptRecordError } from './fields.ts'
 import type { KeyValue } from './kv/contract.ts'
 import { QuarantinedError, quarantine } from './quarantine.ts'
 import type { VersionRecord } from './records.ts'
+import { isFailedRead } from './verify-content.ts'
 
 export type MetDamage = {
   readonly version: VersionRecord
@@ -45,7 +46,7 @@ export function damageMeeter({ kv, clock, log }: Parts): MeetDamage {
         log.error({ versionId }, 'damage that a read met was not there when it was read again')
         return
       }
-      const isThere = await quarantine(kv, version, { foundMs: clock.wallMs(), problem })
+      const isThere = await quarantine(kv, version, { kind: 'damaged', foundMs: clock.wallMs(), problem })
       if (isThere) log.error({ versionId, problem }, 'a version is damaged: its reads are refused')
     } catch (error) {
       log.error({ versionId, error }, 'damage that a read met could not be put into quarantine')
@@ -71,11 +72,6 @@ function isNews(error: unknown): error is Error {
     error instanceof BodyMissingError ||
     error instanceof CorruptRecordError
   )
-}
-
-function isFailedRead(error: unknown): boolean {
-  if (!(error instanceof BodyCorruptError) || !(error.cause instanceof Error)) return false
-  return 'code' in error.cause
 }
 
 /** null: whole. Throws what is no damage. */

@@ -6,17 +6,23 @@
  */
 import { limits } from '../lib/limits.ts'
 import { BodyCorruptError } from './bodies/contract.ts'
-import { CorruptRecordError, instant, matching, oneOf, shape, text } from './fields.ts'
+import { CorruptRecordError, instant, matching, oneOf, orAbsent, shape, text } from './fields.ts'
 import { listRefKey, listRefPrefix, metaKey, parseMetaKey, rangeOf } from './keys.ts'
 import type { Entry, KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketId, VersionId, VersionRecord } from './records.ts'
 import type { QuarantinedVersion } from './requests.ts'
 import { type RowCodec, rowCodec } from './row-codec.ts'
 
+type Found = Pick<QuarantinedVersion, 'foundMs' | 'problem'> & {
+  /** `unread`: the disk does not give the bytes out. Whoever asks for them is not refused: it may, and each block is checked. */
+  readonly kind: 'damaged' | 'unread'
+}
+
 /** The version that was met first names the row; it may be gone, and others have the list too. */
-const listCodec = rowCodec<QuarantinedVersion>(
+const listCodec = rowCodec<QuarantinedVersion & Found>(
   'quarantine',
   shape({
+    kind: orAbsent(oneOf('damaged', 'unread'), 'damaged'),
     bucketId: matching(/^[0-9a-f]{16}$/),
     key: text,
     versionId: text,
@@ -51,35 +57,42 @@ const bucketOwnerKey = (listId: string, { versionId, bucketId }: Omit<Owner, 'ke
 /** The bytes are known to be damaged: nobody has to look at them again. */
 export class QuarantinedError extends BodyCorruptError {}
 
-/** null: not in quarantine. A row that cannot be read is one that is there. */
+/** null: not in quarantine. A row that cannot be read is one of damage. */
 export async function quarantineOf(reader: KeyValueReader, listId: string): Promise<QuarantinedError | null> {
-  if (!(await isQuarantined(reader, listId))) return null
-  return new QuarantinedError(`list ${listId} is in quarantine: its bytes are not those that were written`)
+  const kind = await kindOf(reader, listId)
+  return kind === null ? null : quarantinedError(listId, kind)
 }
 
-/** Throws QuarantinedError. */
-export async function refuseQuarantined(reader: KeyValueReader, listId: string): Promise<void> {
-  const found = await quarantineOf(reader, listId)
-  if (found !== null) throw found
+function quarantinedError(listId: string, kind: Found['kind']): QuarantinedError {
+  const what = kind === 'damaged' ? 'are not those that were written' : 'were not given out by the disk'
+  return new QuarantinedError(`list ${listId} is in quarantine: its bytes ${what}`)
+}
+
+/** Throws QuarantinedError for bytes that are damaged; what the disk only failed to read is tried again. */
+export async function refuseDamaged(reader: KeyValueReader, listId: string): Promise<void> {
+  if ((await kindOf(reader, listId)) === 'damaged') throw quarantinedError(listId, 'damaged')
+}
+
+async function kindOf(reader: KeyValueReader, listId: string): Promise<Found['kind'] | null> {
+  const row = quarantineKey(listId)
+  const value = await reader.get(row)
+  return value === null ? null : (decoded(listCodec, { key: row, value })?.kind ?? 'damaged')
 }
 
 export async function isQuarantined(reader: KeyValueReader, listId: string): Promise<boolean> {
   return (await reader.get(quarantineKey(listId))) !== null
 }
 
-/** False: the version is gone meanwhile, and its bytes with it. Writes nothing that is there already. */
-export function quarantine(
-  kv: KeyValue,
-  version: VersionRecord,
-  found: Pick<QuarantinedVersion, 'foundMs' | 'problem'>,
-): Promise<boolean> {
+/** False: the version is gone meanwhile, and its bytes with it. Writes nothing that is there already, or says less. */
+export function quarantine(kv: KeyValue, version: VersionRecord, found: Found): Promise<boolean> {
   const { bucketId, key, versionId, object } = version
   if (object === null) return Promise.resolve(false)
   const { listId } = object.content
   return kv.transact(async (transaction) => {
     if ((await transaction.get(listRefKey(listId, versionId))) === null) return false
     const row = quarantineKey(listId)
-    if (decoded(listCodec, { key: row, value: await transaction.get(row) }) === null) {
+    const known = decoded(listCodec, { key: row, value: await transaction.get(row) })
+    if (known === null || (known.kind === 'unread' && found.kind === 'damaged')) {
       await noteSearch(transaction, listId)
       transaction.put(row, listCodec.encode(row, { bucketId, key, versionId, ...found }))
     }
@@ -196,7 +209,7 @@ export async function readQuarantine(reader: KeyValueReader, limit: number): Pro
     for (const owner of owners) {
       const key = decoded(ownerCodec, owner)?.key
       const { versionId, bucketId } = partsOf(owner.key)
-      if (key !== undefined) versions.push({ ...found, bucketId, key, versionId })
+      if (key !== undefined) versions.push({ ...toldOf(found), bucketId, key, versionId })
     }
   }
   return { listCount: lists.length, versions }
@@ -215,9 +228,13 @@ export async function readQuarantineOf(
     const [, , listId = '', versionId = ''] = parseMetaKey(row.key)
     const found = decoded(listCodec, { key: quarantineKey(listId), value: lists[index] ?? null })
     const key = decoded(ownerCodec, row)?.key
-    if (found !== null && key !== undefined) versions.push({ ...found, bucketId, key, versionId })
+    if (found !== null && key !== undefined) versions.push({ ...toldOf(found), bucketId, key, versionId })
   })
   return { versionCount: rows.length, versions }
+}
+
+function toldOf({ foundMs, problem }: Found): Pick<QuarantinedVersion, 'foundMs' | 'problem'> {
+  return { foundMs, problem }
 }
 
 /** Whether every version of a quarantined list has a row of its own. */

@@ -29,7 +29,7 @@ import type { BucketIntegrity } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
 import type { Scrub } from './store.ts'
 import { readTrustedNow } from './trusted-clock.ts'
-import { contentProblem, problemOf } from './verify-content.ts'
+import { type Content, judgeContent, problemOf } from './verify-content.ts'
 
 type ScrubOptions = {
   readonly kv: KeyValue
@@ -57,6 +57,8 @@ type ScrubRecord = {
   readonly readBytes: number
   /** Versions whose row or lock cannot be read. */
   readonly unreadableCount: number
+  /** Runs, one after the other, that ended before their end because the disk gave too many bodies not out. */
+  readonly stoppedCount: number
 }
 
 const scrubKey = metaKey('scrub')
@@ -73,6 +75,7 @@ const codec = rowCodec<ScrubRecord>(
     versionCount: count,
     readBytes: count,
     unreadableCount: count,
+    stoppedCount: orAbsent(count, 0),
   }),
 )
 const nothing = { cursor: null, versionCount: 0, readBytes: 0, unreadableCount: 0 }
@@ -83,6 +86,7 @@ const never: ScrubRecord = {
   lastUnreadableCount: 0,
   beganMs: null,
   beganTrustedMs: null,
+  stoppedCount: 0,
   ...nothing,
 }
 
@@ -125,6 +129,7 @@ export function createScrub(options: ScrubOptions): Scrub {
         versionCount: record.versionCount,
         readBytes: record.readBytes,
         unreadableCount: unreadableOf(record),
+        stoppedCount: record.stoppedCount,
         quarantinedCount: listCount,
         quarantined: versions,
       }
@@ -188,11 +193,19 @@ class Pass {
   #record: ScrubRecord
   #savedBytes: number
   #ownersSoughtMs: number
+  /** More each time it was stopped there: a pass gets past a region of a disk that cannot be read. */
+  readonly #unreadMax: number
+  /** Versions whose bytes the disk did not give out, with none between that it did; null: none. */
+  #unread: { readonly from: Uint8Array; readonly listIds: Set<string> } | null = null
+  /** As far as nothing is unread. */
+  #settled: { readonly record: ScrubRecord; readonly cursor: string | null }
 
   constructor(options: ScrubOptions, record: ScrubRecord, pace: Pace) {
     this.#options = options
     this.#record = record
     this.#savedBytes = record.readBytes
+    this.#settled = { record, cursor: record.cursor }
+    this.#unreadMax = Math.min(limits.scrubUnreadMax * 2 ** record.stoppedCount, limits.quarantineListMax)
     this.#ownersSoughtMs = options.clock.uptimeMs()
     this.#signal = pace.signal
     this.#readPace = new ReadPace(pace.signal, pace.bytesPerSecond)
@@ -203,7 +216,7 @@ class Pass {
     return this.#record
   }
 
-  /** False: by the signal. Throws the signal's reason once it is aborted. */
+  /** False: by the signal, or stopped. Throws the signal's reason once it is aborted. */
   async run(): Promise<boolean> {
     const { kv, clock } = this.#options
     const { from, to } = rangeOf(tablePrefix('version'))
@@ -211,12 +224,7 @@ class Pass {
     let next = cursor === null ? from : keyAfter(Buffer.from(cursor, 'hex'))
     for (;;) {
       const page = await kv.range({ from: next, to, limit: limits.scrubPageMax })
-      for (const entry of page) {
-        if (this.#signal.aborted) return false
-        await this.#look(entry)
-        const unsavedBytes = this.#record.readBytes - this.#savedBytes
-        if (unsavedBytes >= this.#options.unsavedBytesMax) await this.#writeCursor(entry)
-      }
+      if (!(await this.#lookAll(page))) return false
       const last = page.at(-1)
       if (last === undefined || page.length < limits.scrubPageMax) break
       next = keyAfter(last.key)
@@ -224,6 +232,8 @@ class Pass {
       await this.#findOwners(limits.scrubOwnersIntervalMs)
       await pause(limits.scrubPauseMs, undefined, { signal: this.#signal })
     }
+    // At most so many: those that could not be read twice.
+    await this.#settle(to)
     await this.#findOwners(0)
     const { beganMs, beganTrustedMs, unreadableCount } = this.#record
     await this.#write({
@@ -235,12 +245,37 @@ class Pass {
       beganMs: null,
       beganTrustedMs: null,
       cursor: null,
+      stoppedCount: 0,
     })
     return true
   }
 
-  #writeCursor({ key }: Entry): Promise<void> {
-    return this.#write({ ...this.#record, cursor: Buffer.from(key).toString('hex') })
+  /** False: by the signal, or stopped. */
+  async #lookAll(page: readonly Entry[]): Promise<boolean> {
+    for (const entry of page) {
+      if (this.#signal.aborted) return false
+      await this.#look(entry)
+      if (this.#unread !== null && this.#unread.listIds.size >= this.#unreadMax) return this.#stop()
+      const unsavedBytes = this.#record.readBytes - this.#savedBytes
+      if (unsavedBytes >= this.#options.unsavedBytesMax) await this.#writeCursor(entry)
+    }
+    return true
+  }
+
+  /** The disk fails, or a region of it: the next run begins before what it did not give out, and nothing is said of that. */
+  async #stop(): Promise<false> {
+    const { record, cursor } = this.#settled
+    const stoppedCount = record.stoppedCount + 1
+    await this.#write({ ...record, cursor, stoppedCount })
+    const { log } = this.#options
+    log.error({ stoppedCount }, 'the disk does not give out bodies: the scrub stops, and goes on there later')
+    return false
+  }
+
+  /** Behind what is not settled there is no cursor. */
+  async #writeCursor({ key }: Entry): Promise<void> {
+    if (this.#unread !== null) return
+    await this.#write({ ...this.#record, cursor: Buffer.from(key).toString('hex') })
   }
 
   /** A walk over all records: not after every page that found something. */
@@ -253,31 +288,83 @@ class Pass {
 
   async #look({ key, value }: Entry): Promise<void> {
     this.#record = { ...this.#record, versionCount: this.#record.versionCount + 1 }
-    let version: VersionRecord
-    try {
-      version = decodeVersion(key, value)
-    } catch (error) {
-      if (!(error instanceof CorruptRecordError)) throw error
-      this.#unreadable(Buffer.from(key).toString('hex'), error.message)
-      return
+    const version = unlessCorrupt(() => decodeVersion(key, value))
+    if (version instanceof CorruptRecordError)
+      this.#unreadable(Buffer.from(key).toString('hex'), version.message)
+    else {
+      if (version.lock.kind === 'unknown') this.#unreadable(version.versionId, version.lock.cause)
+      if (version.object !== null) await this.#lookAtBytes(key, version, version.object)
     }
-    if (version.lock.kind === 'unknown') this.#unreadable(version.versionId, version.lock.cause)
-    if (version.object !== null) await this.#judge(version, version.object)
+    if (this.#unread === null)
+      this.#settled = { record: this.#record, cursor: Buffer.from(key).toString('hex') }
   }
 
-  async #judge(version: VersionRecord, object: ObjectData): Promise<void> {
-    const { kv, bodies, clock, log } = this.#options
-    const { versionId } = version
+  async #lookAtBytes(key: Uint8Array, version: VersionRecord, object: ObjectData): Promise<void> {
+    const content = await this.#judge(version, object)
+    if (content.kind === 'unread') {
+      const { listId } = object.content
+      // What is listed already is no news of the disk.
+      if (await isQuarantined(this.#options.kv, listId)) return this.#list(version, content)
+      this.#unread ??= { from: key, listIds: new Set() }
+      this.#unread.listIds.add(listId)
+    } else if (content.kind === 'whole' && object.content.storage === 'files') {
+      await this.#settle(key)
+      if (this.#record.stoppedCount > 0) this.#record = { ...this.#record, stoppedCount: 0 }
+    }
+  }
+
+  /** The disk reads, or there is nothing more to read: what it did not give out is read once more, and is listed if it is so again. */
+  async #settle(to: Uint8Array): Promise<void> {
+    const { kv } = this.#options
+    if (this.#unread === null) return
+    for (let { from } = this.#unread; ; ) {
+      const page = await kv.range({ from, to, limit: limits.scrubPageMax })
+      for (const entry of page) {
+        this.#signal.throwIfAborted()
+        await this.#lookTwice(entry)
+      }
+      const last = page.at(-1)
+      if (last === undefined || page.length < limits.scrubPageMax) break
+      from = keyAfter(last.key)
+    }
+    this.#unread = null
+  }
+
+  async #lookTwice({ key, value }: Entry): Promise<void> {
+    const version = unlessCorrupt(() => decodeVersion(key, value))
+    if (version instanceof CorruptRecordError || version.object?.content.storage !== 'files') return
+    const content = await this.#judge(version, version.object)
+    if (content.kind === 'unread') await this.#list(version, content)
+  }
+
+  async #list(version: VersionRecord, content: Exclude<Content, { kind: 'whole' }>): Promise<void> {
+    const { kv, clock, log } = this.#options
+    const isThere = await quarantine(kv, version, { foundMs: clock.wallMs(), ...content })
+    if (!isThere) return
+    const { kind, problem } = content
+    log.error(
+      { versionId: version.versionId, kind, problem },
+      'the bytes of a version are damaged, or unread',
+    )
+  }
+
+  /** What was found is written, but for bytes that the disk does not give out: they may be as they were. */
+  async #judge(version: VersionRecord, object: ObjectData): Promise<Content> {
+    const { kv, bodies, log } = this.#options
     const { listId } = object.content
     const onRead = (byteCount: number) => this.#pace(byteCount)
-    const problem = await contentProblem({ reader: kv, bodies, onRead }, object)
-    if (problem !== null) {
-      const isThere = await quarantine(kv, version, { foundMs: clock.wallMs(), problem })
-      if (isThere) log.error({ versionId, problem }, 'a version is damaged: its reads are refused')
-    } else if (await isQuarantined(kv, listId)) {
+    const read = () => judgeContent({ reader: kv, bodies, onRead }, object)
+    let content = await read()
+    // A disk that gave out other bytes once takes no object off.
+    if (content.kind === 'damaged') content = await read()
+    if (content.kind === 'damaged') await this.#list(version, content)
+    else if (content.kind === 'whole' && (await isQuarantined(kv, listId))) {
       await endQuarantine(kv, listId)
-      log.info({ versionId }, 'the bytes of a version are whole again')
+      log.info({ versionId: version.versionId }, 'the bytes of a version are whole again')
     }
+    // Nothing was read, and the disk was busy.
+    if (content.kind === 'unread') await this.#readPace.wait(limits.bodyReadBytes)
+    return content
   }
 
   #unreadable(version: string, cause: string): void {
@@ -297,5 +384,14 @@ class Pass {
     await this.#options.kv.transact(async (transaction) => {
       transaction.put(scrubKey, codec.encode(scrubKey, record))
     })
+  }
+}
+
+function unlessCorrupt(decode: () => VersionRecord): VersionRecord | CorruptRecordError {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof CorruptRecordError) return error
+    throw error
   }
 }

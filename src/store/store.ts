@@ -275,6 +275,8 @@ export type ScrubReport = {
   readonly readBytes: number
   /** Of the last pass, or of the one that goes on if those are more. */
   readonly unreadableCount: number
+  /** Runs, one after the other, that ended too early because the disk did not give out bodies; 0: it reads on. */
+  readonly stoppedCount: number
   /** Lists of bodies, at most limits.quarantineListMax. */
   readonly quarantinedCount: number
   /** The versions that have them, at most as many; those whose rows can be read. */
@@ -284,7 +286,7 @@ export type ScrubReport = {
 export interface Scrub {
   /**
    * Reads all bytes again at a bounded pace, resumed where it was broken off; does nothing until the last pass is
-   * limits.scrubIntervalMs ago. False: by the signal, or not due.
+   * limits.scrubIntervalMs ago. False: by the signal, not due, or stopped where the disk gives nothing out: the next run goes on there.
    */
   run(signal: AbortSignal, bytesPerSecond: number): Promise<boolean>
   /** Reads what is in quarantine once more; what is whole again is served again. The signal ends it. */

@@ -19,16 +19,35 @@ export type ContentSource = {
   readonly onRead: (byteCount: number) => Promise<void>
 }
 
-/** null: whole. Otherwise what is wrong first; what follows it was not looked at. */
+export type Content =
+  | { readonly kind: 'whole' }
+  /** Its bytes are other ones than those that were written, or gone. */
+  | { readonly kind: 'damaged'; readonly problem: string }
+  /** The disk does not give them out, now or for good: what they are is not known. */
+  | { readonly kind: 'unread'; readonly problem: string }
+
+/** What is wrong first; what follows it was not looked at. */
+export async function judgeContent(source: ContentSource, object: ObjectData): Promise<Content> {
+  try {
+    await checkContent(source, object)
+    return { kind: 'whole' }
+  } catch (error) {
+    const problem = damage(error)
+    if (problem === null) throw error
+    return { kind: isFailedRead(error) ? 'unread' : 'damaged', problem }
+  }
+}
+
+/** null: whole. Otherwise what is wrong first, also a disk that does not give the bytes out. */
 export async function contentProblem(source: ContentSource, object: ObjectData): Promise<string | null> {
-  return problemOf(async () => {
-    const sizeBytes =
-      object.content.storage === 'inline'
-        ? await checkInline(source, object.content.listId)
-        : await checkFiles(source, object)
-    if (sizeBytes === object.sizeBytes) return
-    throw new CorruptRecordError(`its bodies have ${sizeBytes} bytes, not ${object.sizeBytes}`)
-  })
+  const content = await judgeContent(source, object)
+  return content.kind === 'whole' ? null : content.problem
+}
+
+/** A disk that fails a read says nothing of the bytes: it may read again. */
+export function isFailedRead(error: unknown): boolean {
+  const cause = error instanceof BodyCorruptError ? error.cause : error
+  return cause instanceof Error && 'code' in cause
 }
 
 /** null: the body of a part, or of a list, is whole. */
@@ -67,8 +86,18 @@ function damage(error: unknown): string | null {
     error instanceof BodyMissingError ||
     error instanceof BodyCorruptError
   if (isDamage) return error.message
-  const isFailedRead = error instanceof Error && 'code' in error && error.code === 'EIO'
-  return isFailedRead ? `cannot be read: ${error.message}` : null
+  return error instanceof Error && 'code' in error && error.code === 'EIO'
+    ? `cannot be read: ${error.message}`
+    : null
+}
+
+async function checkContent(source: ContentSource, object: ObjectData): Promise<void> {
+  const sizeBytes =
+    object.content.storage === 'inline'
+      ? await checkInline(source, object.content.listId)
+      : await checkFiles(source, object)
+  if (sizeBytes === object.sizeBytes) return
+  throw new CorruptRecordError(`its bodies have ${sizeBytes} bytes, not ${object.sizeBytes}`)
 }
 
 async function checkInline({ reader, onRead }: ContentSource, listId: string): Promise<number> {

@@ -27,7 +27,7 @@ async function quarantineAll(key: string, foundMs: number): Promise<void> {
   const kv = await openLmdb({ directory: join(bench.server().dataDirectory, 'kv') })
   for (const row of await kv.range({ ...rangeOf(tablePrefix('version')), limit: 100 })) {
     if (parseVersionKey(row.key).key !== key) continue
-    const found = { foundMs: epochMs(foundMs), problem: 'block 0 is damaged' }
+    const found = { kind: 'damaged', foundMs: epochMs(foundMs), problem: 'block 0 is damaged' } as const
     expect(await quarantine(kv, decodeVersion(row.key, row.value), found)).toBe(true)
   }
   await kv.close()

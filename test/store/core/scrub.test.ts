@@ -65,6 +65,7 @@ for (const engine of engines) {
         versionCount: 2,
         readBytes: 11 + large.length,
         unreadableCount: 0,
+        stoppedCount: 0,
         quarantinedCount: 0,
         quarantined: [],
       }

@@ -10,6 +10,7 @@ const none: ScrubReport = {
   versionCount: 0,
   readBytes: 0,
   unreadableCount: 0,
+  stoppedCount: 0,
   quarantinedCount: 0,
   quarantined: [],
 }
@@ -44,6 +45,7 @@ test('metrics of the scrub: before the first one, nothing but the age of the vol
     scrub_unreadable_versions: 0,
     scrub_versions: 0,
     scrub_read_bytes: 0,
+    scrub_stopped_runs: 0,
     scrub_last_end_seconds: 0,
   })
 })
@@ -56,6 +58,7 @@ test('metrics of the scrub: what it found and how far it is', async () => {
     versionCount: 5,
     readBytes: 700,
     unreadableCount: 2,
+    stoppedCount: 4,
     quarantinedCount: 3,
   }
   expect(await told(report)).toEqual({
@@ -65,6 +68,7 @@ test('metrics of the scrub: what it found and how far it is', async () => {
     scrub_unreadable_versions: 2,
     scrub_versions: 5,
     scrub_read_bytes: 700,
+    scrub_stopped_runs: 4,
     scrub_last_end_seconds: 1_899_000_000,
   })
 })
