@@ -46,12 +46,11 @@ test('readers that stop after their first bytes: the next one is given a block a
 })
 
 test('uploads that stop in the middle: the next one is written block by block, and stored whole', async () => {
-  const gate = Promise.withResolvers<void>()
   const heldBytes = bodyWriteBytes - bodyBlockBytes
-  const startStage = () => {
+  const stageUntil = (end: Promise<void>) => {
     async function* source() {
       yield* inChunks(bytes.subarray(0, heldBytes), 50_000)
-      await gate.promise
+      await end
       yield bytes.subarray(heldBytes)
     }
     return underTest.bodies.stage(source(), { bytesMax: bytes.length })
@@ -60,20 +59,22 @@ test('uploads that stop in the middle: the next one is written block by block, a
     const folder = join(underTest.directory, 'stage', 'e1-w1')
     return readdirSync(folder).map((name) => statSync(join(folder, name)).size)
   }
-  const stalled = Array.from({ length: bodyBufferUsersMax }, startStage)
+  const leaving = Promise.withResolvers<void>()
+  const going = Promise.withResolvers<void>()
+  const stalled = Array.from({ length: bodyBufferUsersMax }, () => stageUntil(leaving.promise))
   await vi.waitUntil(() => writtenBytes().length === bodyBufferUsersMax, { timeout: 60_000 })
-  const sparing = startStage()
+  const sparing = stageUntil(going.promise)
   // What is in no file is in memory: of this one less than its two blocks.
   await vi.waitUntil(() => Math.max(...writtenBytes()) >= heldBytes - 2 * bodyBlockBytes, { timeout: 60_000 })
   expect(writtenBytes().filter((size) => size > 0).length).toBe(1)
-  gate.resolve()
+  const gone = new Error('the client went away')
+  leaving.reject(gone)
+  const outcomes = await Promise.allSettled(stalled)
+  expect(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason === gone)).toBe(true)
+  going.resolve()
   const whole = await sparing
   await underTest.bodies.publish(whole)
   await underTest.bodies.settle(whole)
   expect((await readAll(openStaged(underTest.bodies, whole))).equals(bytes)).toBe(true)
-  for (const staged of await Promise.all(stalled)) {
-    expect(staged.sizeBytes).toBe(bytes.length)
-    await underTest.bodies.discard(staged)
-  }
   expect(writtenBytes()).toEqual([])
 })
