@@ -121,7 +121,7 @@ export const conditionReasons = {
   NotScrubbed:
     'No scrub of the volume has ended that began after the bucket was made; the first begins some minutes after the start of the server, one a week follows.',
   Quarantined:
-    'The bytes of versions are not those that were written: their reads are refused, nothing is removed. Bring them back from a copy of the volume.',
+    'The bytes of versions are not those that were written, or the disk does not give them out: their reads are refused, or fail; nothing is removed. Bring them back from a copy of the volume.',
   DamageUnassigned:
     'Damaged bytes were found on the volume, and which buckets share them is being looked for: some minutes, or until the scrub that goes on has ended.',
   UnreadableVersions:

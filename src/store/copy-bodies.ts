@@ -120,12 +120,18 @@ async function copyBody(copy: CopyBodies, body: OwnedBody, counts: CopiedBodies)
     const problem = check.kind === 'checksums' ? await problemIn(reader, source, body) : null
     return problem === null ? undefined : onProblem(problem)
   }
+  const failures: unknown[] = []
   const problem = await problemOf(async () => {
     const range = { startByte: 0, endByteExclusive: body.sizeBytes }
     const crcs = await readCrcs(reader, body, range)
     if (crcs === null) throw new CorruptRecordError(`body ${body.bodyId} has no checksums`)
-    await target.write(body, source.open(body, crcs, range))
+    await target.write(body, source.open(body, crcs, range)).catch((error: unknown) => {
+      // The source's own errors are those of a body: this is the disk of the copy.
+      if (!(error instanceof Error && 'code' in error)) throw error
+      failures.push(error)
+    })
   })
+  if (failures.length > 0) throw failures[0]
   if (problem !== null) return onProblem(problem)
   if (damage !== null && check.kind === 'checksums') {
     check.onMended(damage)

@@ -146,16 +146,22 @@ export function leaveQuarantine(
 
 /** The bytes were found whole. */
 export async function endQuarantine(kv: KeyValue, listId: string): Promise<void> {
+  // Two rows each and one more fit a transaction.
+  const limit = limits.quarantineListMax - 1
   for (;;) {
     const isOver = await kv.transact(async (transaction) => {
       const all = rangeOf(metaKey(allOwners, listId))
-      const rows = await transaction.range({ ...all, limit: limits.quarantineListMax })
+      const rows = await transaction.range({ ...all, limit })
       for (const { key: row } of rows) {
         const { versionId, bucketId } = partsOf(row)
         transaction.delete(row)
         transaction.delete(bucketOwnerKey(listId, { versionId, bucketId }))
       }
-      if (rows.length === limits.quarantineListMax) return false
+      if (rows.length === limit) {
+        // Broken off here, the list is in quarantine still, and buckets whose rows went do not know it.
+        transaction.delete(searchKey)
+        return false
+      }
       transaction.delete(quarantineKey(listId))
       return true
     })

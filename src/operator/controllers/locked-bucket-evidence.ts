@@ -37,7 +37,7 @@ function quarantineMessage({ quarantinedCount, quarantined }: BucketFactsAnswer[
   const named = quarantined.map(({ key, versionId }) => `${cut(key, 128)} (${versionId})`).join(', ')
   const more =
     quarantinedCount > quarantined.length ? ` and ${quarantinedCount - quarantined.length} more` : ''
-  return `The bytes of these versions are not those that were written, and their reads are refused: ${named}${more}.`
+  return `The bytes of these versions are not those that were written, or the disk does not give them out; their reads are refused, or fail: ${named}${more}.`
 }
 
 /** The parts of a status that this file is about; left out where the server has none. */
