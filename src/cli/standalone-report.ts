@@ -1,7 +1,7 @@
 /** What standalone tells a person: where everything is, each bucket's status as it changes, what was refused and why. */
 import { eventReasons } from '../api/conditions.ts'
 import type { LockedBucket, LockedBucketStatus } from '../api/LockedBucket.ts'
-import { fileSystemReadOnly } from '../lib/read-only.ts'
+import { refusalSentence, type WritesRefused } from '../lib/read-only.ts'
 import type { StatusChange } from '../operator/controller.ts'
 import { displayName } from '../operator/objects.ts'
 import type { ManifestProblem } from '../operator/sources/desired.ts'
@@ -45,9 +45,9 @@ export class StandaloneReport {
     )
   }
 
-  readOnly(): void {
+  readOnly(why: WritesRefused): void {
     this.#options.write(
-      `WARNING the manifests are not applied and no status is written. ${fileSystemReadOnly}\n`,
+      `WARNING the manifests are not applied and no status is written. ${refusalSentence(why)}\n`,
     )
   }
 

@@ -89,8 +89,9 @@ async function run(values: StandaloneSettings, log: Log, stop: AbortController):
       stop.abort(error)
       return error
     })
-    if (server.access === 'readOnly') await readOnlyUntil(stop.signal, report)
-    else await control(values, { server, operator, report, log, signal: stop.signal })
+    const { access } = server
+    if (access === 'readWrite') await control(values, { server, operator, report, log, signal: stop.signal })
+    else await readOnlyUntil(stop.signal, () => report.readOnly(access))
     const failed = await Promise.race([failure, Promise.resolve(null)])
     if (failed !== null) throw failed
     report.stopping()
@@ -112,8 +113,8 @@ async function rootKey({ accessKeyId, secretAccessKey, data }: StandaloneSetting
 }
 
 /** Controllers write: leadership into the volume, what they accepted beside it. The server ends itself once it takes writes again. */
-async function readOnlyUntil(stopped: AbortSignal, report: StandaloneReport): Promise<void> {
-  report.readOnly()
+async function readOnlyUntil(stopped: AbortSignal, tell: () => void): Promise<void> {
+  tell()
   if (!stopped.aborted) await once(stopped, 'abort')
 }
 

@@ -204,12 +204,12 @@ export const limits = {
   /** Pages without a removal between two records of how far a run has come. */
   lifecyclePagesPerRecordMax: 20,
 
-  /**
-   * Free space below max(5 %, 1 GiB) refuses new data; the ballast is freed for deletes and lock extensions.
-   */
+  /** Below max(5 %, 1 GiB) free new data is refused; the ballast is freed for deletes and lock extensions. */
   freeSpaceFractionMin: 0.05,
   freeSpaceBytesMin: 1024 ** 3,
   ballastBytes: 64 * 1024 ** 2,
+  /** With less free no commit begins: the largest transaction, its pages, and what comes before the next look. */
+  commitFreeBytesMin: 8 * 1024 ** 2,
   /** Fewer inodes than these are told in /readyz: objects in files of some seconds of load. */
   freeFilesMin: 1024,
   /** A look at the free space serves all requests of so long. */

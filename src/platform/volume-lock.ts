@@ -3,11 +3,11 @@
  * back when
  * the last descriptor is closed, so also after kill -9, and which pods of other nodes see on a shared volume.
  */
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { constants, type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 // @ts-expect-error The package has no types; the one function used gets its own below.
 import { tryLock } from 'fs-native-extensions'
-import { errorCode, makeDirectory, pathExists } from './files.ts'
+import { errorCode, isVolumeFull, makeDirectory, pathExists } from './files.ts'
 
 const lockName = 'lock'
 
@@ -47,8 +47,7 @@ export async function lockVolume(directory: string): Promise<VolumeLock> {
   const handle = await openForLock(path)
   await demandLock(handle, directory, { shared: false })
   try {
-    await handle.truncate(0)
-    await handle.writeFile(`process ${process.pid}\n`)
+    await writeHolder(handle)
   } catch (error) {
     await handle.close()
     throw error
@@ -152,7 +151,7 @@ export async function tryShareVolume(directory: string): Promise<FileLock | null
 
 /** Not truncated on opening: the holder's note must survive our attempt. */
 function openForLock(path: string): Promise<FileHandle> {
-  return open(path, 'a+', 0o640)
+  return open(path, constants.O_RDWR | constants.O_CREAT, 0o640)
 }
 
 /** Closes the handle when it throws. */
@@ -163,6 +162,17 @@ async function tryLockHandle(handle: FileHandle, options: LockOptions): Promise<
     await handle.close()
     if (errorCode(error) !== 'ENOLCK' && errorCode(error) !== 'EOPNOTSUPP') throw error
     throw new VolumeLockedError('the file system has no locks', { cause: error })
+  }
+}
+
+/** Over the note of the holder before, so that on a full disk it needs no new block; it is for people, and none keeps nobody out. */
+async function writeHolder(handle: FileHandle): Promise<void> {
+  const note = Buffer.from(`process ${process.pid}\n`)
+  try {
+    await handle.write(note, 0, note.length, 0)
+    await handle.truncate(note.length)
+  } catch (error) {
+    if (!isVolumeFull(error)) throw error
   }
 }
 

@@ -1,5 +1,6 @@
 /** What the owner of the volume does by itself, beside the workers that serve. */
 import type { Log } from '../lib/log.ts'
+import { NoRoomError } from '../lib/read-only.ts'
 import { BodyStoreFailedError } from '../store/bodies/contract.ts'
 import { StoreFailedError } from '../store/kv/contract.ts'
 import type { Store } from '../store/store.ts'
@@ -29,20 +30,28 @@ type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
 
 /**
  * The clock's mark every minute, left-over garbage every five and after each run of the lifecycle, which comes as often as
- * it is set, what policies ask for existing versions at once. A failure is logged and tried again next time. A failed commit
- * is the end. A failed removal is the end of removals: their rows stay for the next start, and meanwhile everything is read
+ * it is set, what policies ask for existing versions at once. A failure is logged and tried again next time; so is what finds
+ * no room for its commit, which is told once. A failed commit is the end. A failed removal is the end of removals: their rows stay for the next start, and meanwhile everything is read
  * and written as ever.
  */
 export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Chores {
   const stopping = new AbortController()
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
   const running = new Set<Promise<unknown>>()
+  const waiting = new Set<string>()
+  const judge = (chore: string, error: unknown): void => {
+    if (error instanceof NoRoomError) {
+      if (!waiting.has(chore)) log.warn({ chore, reason: error.message }, 'a chore waits for room')
+      waiting.add(chore)
+      return
+    }
+    log.error({ chore, error }, 'a chore failed')
+    if (error instanceof StoreFailedError) fail(error)
+  }
   const run = (name: string, work: () => Promise<unknown>) => {
     const done = work()
-      .catch((error: unknown) => {
-        log.error({ chore: name, error }, 'a chore failed')
-        if (error instanceof StoreFailedError) fail(error)
-      })
+      .then(() => waiting.delete(name))
+      .catch((error: unknown) => judge(name, error))
       .finally(() => running.delete(done))
     running.add(done)
   }

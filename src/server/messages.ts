@@ -2,8 +2,8 @@
 import type { ListenAddress, LogLevel } from '../config/values.ts'
 import type { MetricSnapshot } from '../lib/metrics.ts'
 import type { ProfileName } from '../lib/profile.ts'
+import type { VolumeAccess, WritesRefused } from '../lib/read-only.ts'
 import type { CertificateFiles } from './certificate.ts'
-import type { VolumeAccess } from './open-volume.ts'
 
 export type ServerCredentials = { readonly accessKeyId: string; readonly secretAccessKey: string }
 
@@ -46,7 +46,7 @@ export type ServerOptions = {
 export type WorkerStart = {
   readonly options: ServerOptions
   readonly epoch: number
-  /** `readOnly`: the server was started on a file system that takes no writes, and writes nothing for as long as it lives. */
+  /** `readOnly`, `full`: the server was started on a volume that takes no writes, and writes nothing for as long as it lives. */
   readonly access: VolumeAccess
   /** No worker serves another. */
   readonly volumeId: string
@@ -68,7 +68,7 @@ export type FromWorker =
   | { readonly kind: 'metrics'; readonly snapshot: MetricSnapshot }
   /** A bug showed itself: the worker goes on, readiness does not. */
   | { readonly kind: 'fault'; readonly reason: string }
-  /** The file system of the volume takes no writes: the worker reads on. */
-  | { readonly kind: 'readOnly' }
+  /** The volume takes no writes until it is opened anew: the worker reads on. */
+  | { readonly kind: 'refused'; readonly why: WritesRefused }
   /** Start failed, or the process must not serve any longer; it exits after this. */
   | { readonly kind: 'failed'; readonly reason: string }

@@ -2,15 +2,24 @@
 import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { fileSystemReadOnly, VolumeReadOnlyError } from '../lib/read-only.ts'
-import { fileSize, makeDirectory, pathExists } from '../platform/files.ts'
+import {
+  NoRoomError,
+  type VolumeAccess,
+  VolumeReadOnlyError,
+  volumeFull,
+  type WritesRefused,
+  writesRefused,
+} from '../lib/read-only.ts'
+import { fileSize, isVolumeFull, makeDirectory, pathExists } from '../platform/files.ts'
 import { openPlace, type Place } from '../platform/place.ts'
 import type { VolumeLock } from '../platform/volume-lock.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
 import { type BodyInspector, hasBodies, inspectBodies } from '../store/bodies/inspect.ts'
+import { freeSpace, releaseBallast } from '../store/bodies/space.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { formatSteps } from '../store/format-steps.ts'
-import type { KeyValue } from '../store/kv/contract.ts'
+import { createCommitRoom } from '../store/free-space.ts'
+import type { CommitRoom, KeyValue } from '../store/kv/contract.ts'
 import { openLmdb, openServedLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { onceProblems } from '../store/once-rows.ts'
 import { openStore } from '../store/open-store.ts'
@@ -36,14 +45,13 @@ export type VolumeParts = {
   readonly directory: string
   readonly clock: Clock
   readonly log: Log
-  /** Told once, when the file system is found to take no writes; reads go on. */
-  readonly onReadOnly?: () => void
+  /** Told once, when the volume is found to take no writes until it is opened anew; reads go on. */
+  readonly onRefused?: (why: WritesRefused) => void
 }
-
-export type VolumeAccess = 'readWrite' | 'readOnly'
 
 export type VolumeOwner = {
   readonly store: Store
+  readonly access: VolumeAccess
   readonly epoch: number
   /** The disk failed a removal, in recovery or of garbage: nothing more is removed until the next start. */
   readonly hasFailedRemoval: () => boolean
@@ -63,16 +71,38 @@ type OwnerVolumeParts = VolumeParts & {
 }
 
 /**
- * Supervisor on a file system that takes no writes: what is there is read as it lies, under the epoch of the last server that
+ * Supervisor: as openVolumeOwner where the volume can be written, also by giving up the ballast; else as openReadOnlyOwner. `locked`
+ * is how the volume's lock was taken.
+ */
+export async function openOwner(
+  parts: OwnerVolumeParts,
+  locked: 'readWrite' | 'readOnly',
+): Promise<VolumeOwner> {
+  if (locked === 'readOnly') return openReadOnlyOwner(parts, 'readOnly')
+  try {
+    return await openVolumeOwner(parts)
+  } catch (error) {
+    if (!isForWantOfRoom(error) || !(await hasVolume(parts.directory))) throw error
+    return openReadOnlyOwner(parts, 'full')
+  }
+}
+
+/** Not after a commit that failed: the store is then opened again by another process, at the next start. */
+function isForWantOfRoom(error: unknown): boolean {
+  return error instanceof NoRoomError || isVolumeFull(error)
+}
+
+/**
+ * Supervisor on a volume that takes no writes: what is there is read as it lies, under the epoch of the last server that
  * wrote; whoever has the volume's lock keeps others from beginning one. Nothing is recovered, and nothing written. Errors: as
  * openVolumeOwner.
  */
-export async function openReadOnlyOwner(parts: OwnerVolumeParts): Promise<VolumeOwner> {
+async function openReadOnlyOwner(parts: OwnerVolumeParts, access: WritesRefused): Promise<VolumeOwner> {
   const { directory, volumeId = null, clock, log } = parts
   await demandVolume(directory, volumeId)
   const { kv, place } = await openTogether(directory, {
     demand: (opened) => demandLocked(parts, opened),
-    open: openReadOnlyKeyValue,
+    open: ({ root }) => openReadOnlyKeyValue(root, access),
   })
   try {
     if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
@@ -81,11 +111,11 @@ export async function openReadOnlyOwner(parts: OwnerVolumeParts): Promise<Volume
     await tellDamage(kv, log)
     const last = await unlessDamaged(() => readServerEpoch(kv))
     const epoch = last.kind === 'whole' ? (last.value?.epoch ?? 0) : 0
-    const own = { epoch: String(epoch), worker: 'supervisor', access: 'readOnly' } as const
+    const own = { epoch: String(epoch), worker: 'supervisor', access }
     const bodies = await openBodies({ ...bodiesOf(place), clock, ...own })
-    log.info({ volumeId: volume.volumeId, epoch }, 'volume opened for reading only')
+    log.info({ volumeId: volume.volumeId, epoch, access }, 'volume opened for reading only')
     const store = openStore({ kv, bodies, clock, log, volume, masterKey: null })
-    return { store, epoch, place, hasFailedRemoval: () => false, close: () => store.close() }
+    return { store, access, epoch, place, hasFailedRemoval: () => false, close: () => store.close() }
   } catch (error) {
     await kv.close()
     throw error
@@ -94,10 +124,11 @@ export async function openReadOnlyOwner(parts: OwnerVolumeParts): Promise<Volume
 
 /**
  * Supervisor: identity, a new epoch (from here on no older server commits anything), the upgrade of an older volume's rows, recovery
- * of stages. Errors: CorruptRecordError for bodies without a volume, WrongVolumeError, VolumeFormatError, VolumeIsBackupError, UnsupportedFileSystemError.
+ * of stages. Errors: CorruptRecordError for bodies without a volume, WrongVolumeError, VolumeFormatError, VolumeIsBackupError,
+ * UnsupportedFileSystemError; NoRoomError: there is no room for that, also without the ballast, and nothing was made.
  */
 export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOwner> {
-  const { directory, volumeId = null, clock, log, onReadOnly = () => {} } = parts
+  const { directory, volumeId = null, clock, log, onRefused = () => {} } = parts
   const upgrade = parts.upgrade ?? { steps: formatSteps }
   await demandVolume(directory, volumeId)
   if (!(await pathExists(directory))) await makeDirectory(directory)
@@ -106,7 +137,11 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
       await demandLocked(parts, opened)
       if (!(await hasRows(opened.root))) await refuseBodies(opened, directory)
     },
-    open: (root) => openLmdb({ directory: kvDirectory(root), onReadOnly }),
+    open: async ({ root, isInPlace }) => {
+      const room = commitRoom({ directory, isInPlace, clock })
+      if (!(await room.recent())) throw new NoRoomError(volumeFull)
+      return openLmdb({ directory: kvDirectory(root), onRefused, room })
+    },
   })
   try {
     if (volumeId !== null) await demandIdentity(kv, directory, volumeId)
@@ -124,6 +159,7 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
     const store = openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log, volume, masterKey: null })
     return {
       store,
+      access: 'readWrite',
       epoch,
       place,
       hasFailedRemoval: () => bodies.failure() !== null,
@@ -132,7 +168,7 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
           await endServerEpoch(kv, epoch)
         } catch (error) {
           // The next start recovers, as after a crash.
-          if (!(error instanceof VolumeReadOnlyError || error instanceof CorruptRecordError)) throw error
+          if (!isOfVolume(error)) throw error
         }
         await store.close()
       },
@@ -143,10 +179,19 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
   }
 }
 
+/** What a start after it brings in order again. */
+function isOfVolume(error: unknown): boolean {
+  return (
+    error instanceof VolumeReadOnlyError ||
+    error instanceof NoRoomError ||
+    error instanceof CorruptRecordError
+  )
+}
+
 type Opened = { readonly kv: KeyValue; readonly place: Place }
 type Opening = {
   readonly demand: (place: Place) => Promise<void>
-  readonly open: (root: string) => Promise<KeyValue>
+  readonly open: (place: Place) => Promise<KeyValue>
 }
 
 /** One folder for rows and bodies, as long as they are open: whoever gets it closes it with the store. */
@@ -154,7 +199,7 @@ async function openTogether(directory: string, { demand, open }: Opening): Promi
   const place = openPlace(directory)
   try {
     await demand(place)
-    const kv = placedKeyValue(await open(place.root), place.isInPlace)
+    const kv = placedKeyValue(await open(place), place.isInPlace)
     const close = async () => {
       await kv.close()
       place.close()
@@ -245,7 +290,7 @@ export async function openWorkerStore({
   worker,
   clock,
   log,
-  onReadOnly = () => {},
+  onRefused = () => {},
   measures,
   masterKey,
 }: WorkerVolumeParts): Promise<Store> {
@@ -256,10 +301,14 @@ export async function openWorkerStore({
       if (identity !== placeIdentity)
         throw new WrongVolumeError(`${directory} is not the volume that this server opened`)
     },
-    open: (root) =>
-      access === 'readOnly'
-        ? openReadOnlyKeyValue(root)
-        : openServedLmdb({ directory: kvDirectory(root), onReadOnly }),
+    open: ({ root, isInPlace }) =>
+      access === 'readWrite'
+        ? openServedLmdb({
+            directory: kvDirectory(root),
+            onRefused,
+            room: commitRoom({ directory, isInPlace, clock }),
+          })
+        : openReadOnlyKeyValue(root, access),
   })
   try {
     const volume = await readVolume(kv)
@@ -274,8 +323,8 @@ export async function openWorkerStore({
   }
 }
 
-/** Refuses every transaction, also once the file system takes writes: a fence that no epoch has to be written for. */
-async function openReadOnlyKeyValue(directory: string): Promise<KeyValue> {
+/** Refuses every transaction, also once the volume takes writes: a fence that no epoch has to be written for. */
+async function openReadOnlyKeyValue(directory: string, why: WritesRefused): Promise<KeyValue> {
   const kv = await openLmdb({ directory: kvDirectory(directory), readOnly: true })
   return {
     get: (key) => kv.get(key),
@@ -283,7 +332,7 @@ async function openReadOnlyKeyValue(directory: string): Promise<KeyValue> {
     range: (options) => kv.range(options),
     snapshot: (read) => kv.snapshot(read),
     close: () => kv.close(),
-    transact: () => Promise.reject(new VolumeReadOnlyError(fileSystemReadOnly)),
+    transact: () => Promise.reject(writesRefused(why)),
   }
 }
 
@@ -298,6 +347,24 @@ export type OfflineVolume = {
 export async function openOfflineVolume(directory: string): Promise<OfflineVolume> {
   const kv = await openLmdb({ directory: kvDirectory(directory), readOnly: true })
   return { kv, bodies: inspectBodies(directory), close: () => kv.close() }
+}
+
+type RoomParts = {
+  readonly directory: string
+  /** False: what is there is not given up, for it is another volume's, or only looked at. */
+  readonly isInPlace: () => boolean
+  readonly clock: Clock
+}
+
+/** Of the disk that the directory is on. */
+export function commitRoom({ directory, isInPlace, clock }: RoomParts): CommitRoom {
+  const disk = {
+    freeSpace: () => freeSpace(directory),
+    releaseBallast: async () => {
+      if (isInPlace()) await releaseBallast(directory)
+    },
+  }
+  return createCommitRoom({ disk, clock })
 }
 
 /** Whether a volume was ever made in the directory. */

@@ -7,13 +7,14 @@ import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
+import { refusalSentence, type VolumeAccess } from '../lib/read-only.ts'
 import { lockServedVolume, type VolumeLock } from '../platform/volume-lock.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import type { Store } from '../store/store.ts'
 import { startChores } from './chores.ts'
 import { type Health, listenHealth } from './health.ts'
 import type { ServerOptions, WorkerStart } from './messages.ts'
-import { demandVolume, openReadOnlyOwner, openVolumeOwner, type VolumeOwner } from './open-volume.ts'
+import { commitRoom, demandVolume, openOwner, type VolumeOwner } from './open-volume.ts'
 import { endpointOf, settlePort } from './ports.ts'
 import { processMetrics } from './process-metrics.ts'
 import { type ReadOnlyWatch, watchReadOnly } from './read-only-watch.ts'
@@ -34,8 +35,8 @@ export type RunningServer = {
   readonly adminEndpoint: string
   readonly metricsEndpoint: string
   readonly volumeId: string
-  /** `readOnly`: the file system took no writes at the start; once it does the server ends by itself. */
-  readonly access: VolumeLock['access']
+  /** Other than `readWrite`: the volume took no writes at the start; once it does the server ends by itself. */
+  readonly access: VolumeAccess
   /** Resolves when the server has ended by itself: the volume failed and serving must not go on. */
   readonly failed: Promise<Error>
   /** Finishes running requests up to the grace period, then ends. May be called again. */
@@ -74,16 +75,22 @@ async function startOnVolume(
   { closers, closeAll }: Closing,
 ): Promise<RunningServer> {
   const { dataDirectory: directory, volumeId } = options
-  const watch = watchReadOnly(volumeLock.takesWrites, () =>
-    log.error({ directory }, 'the volume is read-only: reads go on'),
+  const looks = {
+    takesWrites: volumeLock.takesWrites,
+    hasRoom: commitRoom({ directory, isInPlace: () => false, clock }).look,
+  }
+  const watch = watchReadOnly(looks, (why) =>
+    log.error({ directory, reason: refusalSentence(why) }, 'the volume takes no writes: reads go on'),
   )
   closers.push(async () => watch.stop())
-  const { access } = volumeLock
-  const open = access === 'readOnly' ? openReadOnlyOwner : openVolumeOwner
-  const owner = await open({ directory, volumeId, lock: volumeLock, clock, log, onReadOnly: watch.note })
+  const owner = await openOwner(
+    { directory, volumeId, lock: volumeLock, clock, log, onRefused: watch.note },
+    volumeLock.access,
+  )
   closers.push(() => owner.close())
-  if (access === 'readOnly') watch.note()
-  else await tickAtStart(owner.store, log)
+  const { access } = owner
+  if (access === 'readWrite') await tickAtStart(owner.store, log)
+  else watch.note(access)
   const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock, watch })
   closers.push(() => serving.stop())
   const failures = [watch.ended]
@@ -161,11 +168,11 @@ async function listenAndServe(
     workerCount: options.workerCount,
     graceMs: options.shutdownGraceMs,
     log,
-    onReadOnly: watch.note,
+    onRefused: watch.note,
     startOf: (workerName): WorkerStart => ({
       options: { ...options, ...listen },
       epoch: owner.epoch,
-      access: volumeLock.access,
+      access: owner.access,
       volumeId: owner.store.volume.volumeId,
       placeIdentity: owner.place.identity,
       workerName,

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { type MetricSnapshot, mergeMetrics, withoutGauges } from '../lib/metrics.ts'
+import type { WritesRefused } from '../lib/read-only.ts'
 import type { FromWorker, ToWorker, WorkerStart } from './messages.ts'
 import { closePassingConnections } from './passing-connections.ts'
 
@@ -16,7 +17,7 @@ export type WorkerPoolOptions = {
   readonly log: Log
   readonly startOf: (workerName: string) => WorkerStart
   /** A worker found that the volume takes no writes. */
-  readonly onReadOnly: () => void
+  readonly onRefused: (why: WritesRefused) => void
 }
 
 const restartDelayMsMin = 100
@@ -155,7 +156,7 @@ export class WorkerPool {
   /** What a worker tells while it serves. */
   #keepTold(slot: Slot, message: FromWorker): void {
     if (message.kind === 'fault') this.#fault ??= message.reason
-    if (message.kind === 'readOnly') this.#options.onReadOnly()
+    if (message.kind === 'refused') this.#options.onRefused(message.why)
     if (message.kind !== 'metrics') return
     slot.metrics = message.snapshot
     for (const answered of [...this.#asked]) answered()

@@ -113,7 +113,7 @@ async function startWorker(
     worker: workerName,
     clock,
     log,
-    onReadOnly: () => tell({ kind: 'readOnly' }),
+    onRefused: (why) => tell({ kind: 'refused', why }),
     measures: measureStore(metrics, workerName),
     masterKey: options.masterKeyFile === null ? null : readMasterKey(options.masterKeyFile),
   })

@@ -4,7 +4,9 @@
  */
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
+import { volumeFull } from '../lib/read-only.ts'
 import type { Bodies, Space } from './bodies/contract.ts'
+import type { CommitRoom } from './kv/contract.ts'
 
 /** New data was refused for want of space: S3's 507. Nothing was written. */
 export class StorageFullError extends Error {
@@ -15,6 +17,13 @@ export type FreeSpaceOptions = {
   readonly bodies: Pick<Bodies, 'freeSpace' | 'ensureBallast' | 'releaseBallast'>
   readonly clock: Clock
 }
+
+export type VolumeDisk = {
+  readonly freeSpace: () => Promise<Space>
+  readonly releaseBallast: () => Promise<void>
+}
+
+export type CommitRoomOptions = { readonly disk: VolumeDisk; readonly clock: Clock }
 
 export interface FreeSpaceGuard {
   /** null: new data of every size is welcome; else the reason, for people. At most limits.freeSpaceProbeMsMax old. */
@@ -59,6 +68,7 @@ export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeS
   return {
     async refusal() {
       const space = await recent()
+      if (!hasRoomForCommit(space)) return noRoomText(space)
       if (space.availableBytes < reserveBytes(space)) return refusalText(space)
       return hasFewFiles(space) ? fewFilesText(space) : null
     },
@@ -76,9 +86,55 @@ export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeS
   }
 }
 
+/** For the engine of a volume that is written: where there is no room for a commit the ballast is given up for it. */
+export function createCommitRoom({ disk, clock }: CommitRoomOptions): CommitRoom {
+  let known: { readonly hasRoom: boolean; readonly atMs: number } | null = null
+  const look = async (): Promise<boolean> => {
+    const hasRoom = await makeRoom(disk)
+    known = { hasRoom, atMs: clock.uptimeMs() }
+    return hasRoom
+  }
+  // One look serves all who wait for it.
+  let looking: Promise<boolean> | null = null
+  return {
+    recent() {
+      const ageMs = known === null ? limits.freeSpaceProbeMsMax : clock.uptimeMs() - known.atMs
+      // Begun early, so that under load no commit has to wait for it.
+      if (ageMs >= limits.freeSpaceProbeMsMax / 2) {
+        looking ??= look().finally(() => {
+          looking = null
+        })
+      }
+      return known !== null && ageMs < limits.freeSpaceProbeMsMax ? known.hasRoom : (looking ?? look())
+    },
+    look,
+  }
+}
+
+/** Never rejects. */
+async function makeRoom({ freeSpace, releaseBallast }: VolumeDisk): Promise<boolean> {
+  try {
+    if (hasRoomForCommit(await freeSpace())) return true
+  } catch {
+    // What is wrong with a disk that cannot be looked at, the commit itself will tell.
+    return true
+  }
+  try {
+    await releaseBallast()
+    return hasRoomForCommit(await freeSpace())
+  } catch {
+    return false
+  }
+}
+
 /** Below this much free space new data is refused. */
 export function reserveBytes({ totalBytes }: Space): number {
   return Math.max(Math.ceil(totalBytes * limits.freeSpaceFractionMin), limits.freeSpaceBytesMin)
+}
+
+/** Without it nothing is written at all: LMDB would meet the end of the disk in the middle of a commit. */
+function hasRoomForCommit({ availableBytes }: Space): boolean {
+  return availableBytes >= limits.commitFreeBytesMin
 }
 
 /** Between giving up and restoring lies more than the ballast itself, so that it does not swing. */
@@ -97,6 +153,11 @@ function fewFilesText({ availableFiles }: Space): string {
     `the volume has room for ${availableFiles} more files (inodes), ${limits.freeFilesMin} is too few: ` +
     'objects that need a file are refused when there is none'
   )
+}
+
+function noRoomText({ availableBytes }: Space): string {
+  const mebibyte = 1024 ** 2
+  return `${volumeFull} (${Math.floor(availableBytes / mebibyte)} MiB free; ${limits.commitFreeBytesMin / mebibyte} MiB are needed)`
 }
 
 function refusalText(space: Space): string {

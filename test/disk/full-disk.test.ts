@@ -1,5 +1,5 @@
 /** A volume without room: new data is refused and the reason told, what was stored is read, deleted and locked as ever. */
-import { existsSync, mkdirSync, rmSync, statfsSync } from 'node:fs'
+import { existsSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { md5 } from '../support/conformance.ts'
@@ -105,16 +105,14 @@ it('no inodes: 507 for a body that needs a file, everything else goes on, and it
   const running = await start(prepareSmallVolume({ sizeBytes: 2048 * mib, inodeCount: 4096 }))
   const locked = await version(running, 'locked')
   const deleted = await version(running, 'deleted')
-  const folder = join(running.dataDirectory, '..', 'others')
-  mkdirSync(folder)
-  for (let index = 0; statfsSync(folder).ffree > 0; index += 1) mkdirSync(join(folder, String(index)))
+  volume?.takeInodes()
   const refused = await put(running, 'new')
   expect([refused.status, refused.code]).toEqual([507, 'InsufficientStorage'])
   await until('readiness knows', async () => (await readyText(running)).includes('0 more files (inodes)'))
   expect((await put(running, 'small', Buffer.from('small'))).status).toBe(200)
   await expectReadable(running, 'locked')
   await lockAndDelete(running, locked, deleted)
-  rmSync(folder, { recursive: true })
+  volume?.empty()
   await untilReady(running)
   await until('new data is taken', async () => (await put(running, 'new')).status === 200)
   await expectSound(running)

@@ -9,7 +9,7 @@ import { assert } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { CollectedBytes } from '../../lib/collected-bytes.ts'
 import { limits } from '../../lib/limits.ts'
-import { fileSystemReadOnly, VolumeAwayError, VolumeReadOnlyError } from '../../lib/read-only.ts'
+import { type VolumeAccess, VolumeAwayError, writesRefused } from '../../lib/read-only.ts'
 import { errorCode, isVolumeFull, makeDirectory, unlinkIfThere } from '../../platform/files.ts'
 import type { StagedBody } from '../store.ts'
 import { bodyIdMs, isBodyId, newBodyId, shardOf, shardsBetween } from './body-id.ts'
@@ -35,6 +35,7 @@ import { readBody } from './read-body.ts'
 import { beginRemovals } from './removals.ts'
 import { ensureBallast, freeSpace, releaseBallast } from './space.ts'
 import { StageFile } from './stage-file.ts'
+import { StageFolder } from './stage-folder.ts'
 
 export type BodiesOptions = {
   readonly directory: string
@@ -43,8 +44,8 @@ export type BodiesOptions = {
   /** Differs among the workers of one epoch; letters and digits. */
   readonly worker: string
   readonly clock: Clock
-  /** `readOnly`: makes nothing, and refuses whatever would write, with VolumeReadOnlyError. `readWrite` if left out. */
-  readonly access?: 'readWrite' | 'readOnly'
+  /** Any other than `readWrite`, which it is if left out: makes nothing, and refuses whatever would write, with VolumeReadOnlyError. */
+  readonly access?: VolumeAccess
   /** False: the volume was unmounted or moved, or another covers it, so nothing is begun that writes. Left out: always true. */
   readonly isInPlace?: () => boolean
 }
@@ -54,18 +55,23 @@ const namePattern = /^[A-Za-z0-9]+$/
 export async function openBodies(options: BodiesOptions): Promise<Bodies> {
   assert(namePattern.test(options.epoch), 'an epoch is letters and digits')
   assert(namePattern.test(options.worker), 'a worker is letters and digits')
-  const stage = join(options.directory, 'stage', `${options.epoch}-${options.worker}`)
-  if (options.access !== 'readOnly') {
-    await makeDirectory(stage)
-    await makeDirectory(join(options.directory, 'bodies'))
+  const stage = new StageFolder(join(options.directory, 'stage', `${options.epoch}-${options.worker}`))
+  const folder = join(options.directory, 'bodies')
+  if (accessOf(options) === 'readWrite') {
+    await stage.makeIfRoom()
+    await makeDirectory(folder)
   }
   return new FileBodies(options, stage)
+}
+
+function accessOf({ access = 'readWrite' }: BodiesOptions): VolumeAccess {
+  return access
 }
 
 class FileBodies implements Bodies {
   readonly #directory: string
   readonly #options: BodiesOptions
-  readonly #stage: string
+  readonly #stage: StageFolder
   readonly #syncs = new DirectorySyncs()
   readonly #shards = new Map<string, Promise<void>>()
   /** Bodies in files by id, until settled or discarded. */
@@ -77,7 +83,7 @@ class FileBodies implements Bodies {
   #ballast: Promise<unknown> = Promise.resolve()
   #failure: BodyStoreFailedError | null = null
 
-  constructor(options: BodiesOptions, stage: string) {
+  constructor(options: BodiesOptions, stage: StageFolder) {
     this.#options = options
     this.#isInPlace = options.isInPlace ?? (() => true)
     this.#directory = options.directory
@@ -127,7 +133,7 @@ class FileBodies implements Bodies {
     // Before the flushes, which may fail: from here on a discard must remove both names.
     body.isPublished = true
     // The stage too: the trace must not be lost before the commit.
-    await this.#step(Promise.all([this.#syncs.sync(shard), this.#syncs.sync(this.#stage)]))
+    await this.#step(Promise.all([this.#syncs.sync(shard), this.#syncs.sync(this.#stage.path)]))
   }
 
   async settle(staged: StagedBody): Promise<void> {
@@ -237,23 +243,23 @@ class FileBodies implements Bodies {
   }
 
   async ensureBallast(): Promise<boolean> {
-    if (this.#options.access === 'readOnly' || !this.#isInPlace()) return false
+    if (!this.#isWritten() || !this.#isInPlace()) return false
     return this.#tending(ensureBallast(this.#directory, this.#options))
   }
 
   async releaseBallast(): Promise<void> {
-    if (this.#options.access === 'readOnly' || !this.#isInPlace()) return
+    if (!this.#isWritten() || !this.#isInPlace()) return
     await this.#tending(releaseBallast(this.#directory))
   }
 
   async close(): Promise<void> {
     await this.#ballast
     // A failed store, or one with bodies still staged, leaves its folder: the next start looks closer.
-    if (this.#options.access === 'readOnly' || this.#failure !== null || this.#staged.size > 0) return
+    if (!this.#isWritten() || this.#failure !== null || this.#staged.size > 0) return
     this.#failure = new BodyStoreFailedError('the store of bodies is closed')
     // Traces of a worker of the same name that died in this epoch: they are for the next start, too.
-    for await (const name of namesIn(this.#stage)) if (isBodyId(name)) return
-    await unlessReadOnly(this.#removeStageFolder(this.#stage))
+    for await (const name of namesIn(this.#stage.path)) if (isBodyId(name)) return
+    await unlessReadOnly(this.#removeStageFolder(this.#stage.path))
   }
 
   #tending<T>(work: Promise<T>): Promise<T> {
@@ -262,7 +268,8 @@ class FileBodies implements Bodies {
   }
 
   async #beginFile(bodyId: string, head: CollectedBytes): Promise<StageFile> {
-    const path = join(this.#stage, bodyId)
+    await this.#step(this.#stage.make())
+    const path = join(this.#stage.path, bodyId)
     const file = await this.#step(StageFile.create(path, this.#writePool))
     await this.#step(file.add(head.bytes()))
     return file
@@ -293,7 +300,7 @@ class FileBodies implements Bodies {
   }
 
   #judged(cause: unknown): Error {
-    if (errorCode(cause) === 'EROFS') return new VolumeReadOnlyError(fileSystemReadOnly, { cause })
+    if (errorCode(cause) === 'EROFS') return writesRefused('readOnly', { cause })
     if (isVolumeFull(cause)) return new BodyStoreFullError('the volume has no room for the body', { cause })
     this.#failure ??= new BodyStoreFailedError('the volume of bodies failed: start the server again', {
       cause,
@@ -311,8 +318,13 @@ class FileBodies implements Bodies {
     }
   }
 
+  #isWritten(): boolean {
+    return accessOf(this.#options) === 'readWrite'
+  }
+
   #assertWhole(): void {
-    if (this.#options.access === 'readOnly') throw new VolumeReadOnlyError(fileSystemReadOnly)
+    const access = accessOf(this.#options)
+    if (access !== 'readWrite') throw writesRefused(access)
     if (this.#failure !== null) throw this.#failure
   }
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readdir, rename, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { limits } from '../../lib/limits.ts'
-import { errorCode, isVolumeFull, syncDirectory, unlinkIfThere } from '../../platform/files.ts'
+import { errorCode, isVolumeFull, pathExists, syncDirectory, unlinkIfThere } from '../../platform/files.ts'
 import type { Space } from './contract.ts'
 
 const writeBytes = 1024 ** 2
@@ -42,7 +42,9 @@ export async function ensureBallast(directory: string, { epoch, worker }: Ballas
 }
 
 export async function releaseBallast(directory: string): Promise<void> {
-  await unlinkIfThere(join(directory, 'ballast'))
+  const path = join(directory, 'ballast')
+  if (!(await pathExists(path))) return
+  await unlinkIfThere(path)
   await syncDirectory(directory)
 }
 

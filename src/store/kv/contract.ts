@@ -62,10 +62,19 @@ export interface KeyValue extends KeyValueReader {
    * Errors: TransactionConflictError after limits.transactionConflictsMax conflicts, CounterBoundError, TransactionTooLargeError,
    * TransactionTooOldError after limits.transactionMsMax, StoreFailedError (commit failed: the store must be
    * reopened; every later call fails the same way), VolumeReadOnlyError (the file system takes no writes: every later commit
-   * fails the same way, reads go on).
+   * fails the same way, reads go on; VolumeFullError: so does one for want of room), NoRoomError (no commit was begun, because the
+   * volume has too little room: later ones may be).
    */
   transact<T>(work: (transaction: KeyValueTransaction) => Promise<T>): Promise<T>
   close(): Promise<void>
+}
+
+/** Whether there is room for a commit. */
+export type CommitRoom = {
+  /** At most limits.freeSpaceProbeMsMax old: one look serves all commits of that time. */
+  recent(): boolean | Promise<boolean>
+  /** Of this moment. */
+  look(): Promise<boolean>
 }
 
 export class TransactionConflictError extends Error {

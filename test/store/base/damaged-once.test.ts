@@ -7,7 +7,7 @@ import { limits } from '../../../src/lib/limits.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { dayMs, epochMs } from '../../../src/lib/units.ts'
 import { backupVolume, restoreVolume } from '../../../src/server/copy-volume.ts'
-import { openOfflineVolume, openReadOnlyOwner, openVolumeOwner } from '../../../src/server/open-volume.ts'
+import { openOfflineVolume, openOwner, openVolumeOwner } from '../../../src/server/open-volume.ts'
 import { metaKey } from '../../../src/store/keys.ts'
 import { logHeadKey, logKey, parseChainHead } from '../../../src/store/kv/chain.ts'
 import { openEnvironment } from '../../../src/store/kv/lmdb/environment.ts'
@@ -166,7 +166,7 @@ describe('a damaged row that a volume has once', () => {
 
   test('the epoch: the server starts to write and to read, and a backup of it is restored and starts', async () => {
     await flip('data', metaKey('server-epoch'))
-    const reading = await openReadOnlyOwner({ directory: at('data'), clock, log: silentLog })
+    const reading = await openOwner({ directory: at('data'), clock, log: silentLog }, 'readOnly')
     expect([reading.epoch, (await reading.store.buckets.facts('ledger')) === null]).toEqual([0, false])
     await reading.close()
     expect((await backup('backup')).problemCount).toBe(1)

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
+import { volumeFull } from '../../../src/lib/read-only.ts'
 import type { Space } from '../../../src/store/bodies/contract.ts'
 import {
   ballastFate,
+  createCommitRoom,
   createFreeSpaceGuard,
   reserveBytes,
   StorageFullError,
@@ -111,4 +113,68 @@ test('refusal: fewer files than the least fit, are named; bytes are still admitt
       'objects that need a file are refused when there is none',
   )
   await guard.admit(gibibyte)
+})
+
+const least = limits.commitFreeBytesMin
+
+/** A disk with a ballast of `ballastBytes`, which a test may fill or break. */
+function openRoom(availableBytes: number, ballastBytes = 0) {
+  const clock = new TestClock()
+  const disk = { availableBytes, probeCount: 0, releaseCount: 0, error: null as Error | null }
+  const room = createCommitRoom({
+    clock,
+    disk: {
+      freeSpace: async () => {
+        disk.probeCount += 1
+        if (disk.error !== null) throw disk.error
+        return { availableBytes: disk.availableBytes, totalBytes: 100 * gibibyte, availableFiles: null }
+      },
+      releaseBallast: async () => {
+        if (disk.releaseCount === 0) disk.availableBytes += ballastBytes
+        disk.releaseCount += 1
+      },
+    },
+  })
+  return { clock, disk, room }
+}
+
+test('room for a commit: at the least there is, below it by one byte there is none', async () => {
+  expect(await openRoom(least).room.recent()).toBe(true)
+  expect(await openRoom(least - 1).room.recent()).toBe(false)
+})
+
+test('room for a commit: where there is none, the ballast is given up for it, and not before', async () => {
+  const { disk, room } = openRoom(least, limits.ballastBytes)
+  expect([await room.look(), disk.releaseCount]).toEqual([true, 0])
+  disk.availableBytes = 0
+  expect([await room.look(), disk.releaseCount]).toEqual([true, 1])
+  disk.availableBytes = 0
+  expect([await room.look(), disk.releaseCount]).toEqual([false, 2])
+})
+
+test('room for a commit: one look serves all of a second, and none of them waits for the next', async () => {
+  const { clock, disk, room } = openRoom(least)
+  await Promise.all(Array.from({ length: 100 }, () => room.recent()))
+  expect(disk.probeCount).toBe(1)
+  disk.availableBytes = 0
+  clock.pass(limits.freeSpaceProbeMsMax / 2 - 1)
+  expect([room.recent(), disk.probeCount]).toEqual([true, 1])
+  clock.pass(1)
+  expect([room.recent(), room.recent(), disk.probeCount]).toEqual([true, true, 2])
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(room.recent()).toBe(false)
+  disk.availableBytes = least
+  clock.pass(limits.freeSpaceProbeMsMax)
+  expect(await room.recent()).toBe(true)
+})
+
+test('room for a commit: a disk that cannot be looked at refuses nothing, the commit says what is wrong', async () => {
+  const { disk, room } = openRoom(0)
+  disk.error = new Error('EIO')
+  expect([await room.look(), disk.releaseCount]).toEqual([true, 0])
+})
+
+test('refusal: without room for a commit, says that nothing is written, not even a delete', async () => {
+  expect(await open(least - 1).guard.refusal()).toBe(`${volumeFull} (7 MiB free; 8 MiB are needed)`)
+  expect(await open(least).guard.refusal()).toContain('new data is refused')
 })

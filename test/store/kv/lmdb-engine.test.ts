@@ -3,7 +3,7 @@ import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
-import { fileSystemReadOnly } from '../../../src/lib/read-only.ts'
+import { fileSystemReadOnly, volumeFull } from '../../../src/lib/read-only.ts'
 import { StoreFailedError } from '../../../src/store/kv/contract.ts'
 import type { WritableView } from '../../../src/store/kv/engine.ts'
 import type { Environment } from '../../../src/store/kv/lmdb/environment.ts'
@@ -143,7 +143,7 @@ describe('LmdbEngine', () => {
   test('commit: on a file system that takes no writes, is refused with all that wait; reads go on, it is not tried again', async () => {
     const { environment, pending } = slowEnvironment()
     const told: string[] = []
-    const engine = new LmdbEngine(environment, () => told.push('read-only'))
+    const engine = new LmdbEngine(environment, { onRefused: (why) => told.push(why) })
     const first = engine.commit(noReads, writesOf('b'))
     pending[0]?.lock()
     const second = engine.commit(noReads, writesOf('c'))
@@ -151,7 +151,87 @@ describe('LmdbEngine', () => {
     for (const commit of [first, second, engine.commit(noReads, writesOf('d'))])
       await expect(commit).rejects.toMatchObject({ name: 'VolumeReadOnlyError', message: fileSystemReadOnly })
     expect(() => engine.openSnapshot().release()).not.toThrow()
-    expect([told, pending.length]).toEqual([['read-only'], 2])
+    expect([told, pending.length]).toEqual([['readOnly'], 2])
+  })
+
+  /** Of a disk: `recent` is what was last seen of it. */
+  function disk() {
+    const state = { recent: true, now: true }
+    return { state, room: { recent: () => state.recent, look: async () => state.now } }
+  }
+
+  test('commit: without room, is not begun; with room again, it is', async () => {
+    const { environment, pending } = slowEnvironment()
+    const { state, room } = disk()
+    const engine = new LmdbEngine(environment, { room, onRefused: () => expect.unreachable() })
+    state.recent = false
+    const refused = engine.commit(noReads, writesOf('b'))
+    await expect(refused).rejects.toMatchObject({ name: 'NoRoomError', message: volumeFull })
+    expect(pending.length).toBe(0)
+    expect(() => engine.openSnapshot().release()).not.toThrow()
+    state.recent = true
+    const commit = engine.commit(noReads, writesOf('c'))
+    pending[0]?.lock()
+    pending[0]?.flush.resolve()
+    expect(await commit).toBe('committed')
+  })
+
+  test('commit: while the disk is looked at, waits; closed meanwhile, it is refused', async () => {
+    const { environment, pending } = slowEnvironment()
+    const looking = Promise.withResolvers<boolean>()
+    const room = { recent: () => looking.promise, look: () => looking.promise }
+    const engine = new LmdbEngine(environment, { room })
+    const commit = engine.commit(noReads, writesOf('b'))
+    await engine.close()
+    looking.resolve(true)
+    await expect(commit).rejects.toBeInstanceOf(StoreFailedError)
+    expect(pending.length).toBe(0)
+  })
+
+  test.each(['ENOSPC', 'EIO'] as const)(
+    'commit: that fails with %s on a full disk, is refused with all that wait or come; reads go on, it is not tried again',
+    async (error) => {
+      const { environment, pending, stored } = slowEnvironment()
+      const looking = Promise.withResolvers<boolean>()
+      const room = { recent: () => true, look: () => looking.promise }
+      const told: string[] = []
+      const engine = new LmdbEngine(environment, { room, onRefused: (why) => told.push(why) })
+      const first = engine.commit(noReads, writesOf('b'))
+      pending[0]?.lock()
+      const second = engine.commit(noReads, writesOf('c'))
+      pending[0]?.flush.reject(Object.assign(new Error('no'), { code: constants.errno[error] }))
+      await new Promise((resolve) => setImmediate(resolve))
+      // One that comes while it is found out why, and the lock that was waited for.
+      const third = engine.commit(noReads, writesOf('d'))
+      pending[1]?.lock()
+      pending[1]?.flush.resolve()
+      looking.resolve(false)
+      for (const commit of [first, second, third])
+        await expect(commit).rejects.toMatchObject({ name: 'VolumeFullError', message: volumeFull })
+      await expect(engine.commit(noReads, writesOf('e'))).rejects.toMatchObject({ name: 'VolumeFullError' })
+      expect(() => engine.openSnapshot().release()).not.toThrow()
+      expect([told, stored, pending.length]).toEqual([['full'], ['b'], 2])
+    },
+  )
+
+  test('commit: that fails with ENOSPC though there is room, fails the store', async () => {
+    const { environment, pending } = slowEnvironment()
+    const engine = new LmdbEngine(environment, { room: disk().room, onRefused: () => expect.unreachable() })
+    const commit = engine.commit(noReads, writesOf('b'))
+    pending[0]?.flush.reject(Object.assign(new Error('no'), { code: constants.errno.ENOSPC }))
+    await expect(commit).rejects.toBeInstanceOf(StoreFailedError)
+  })
+
+  test('commit: one that never ends, fails the store on a full disk too: it may still become durable', async () => {
+    vi.useFakeTimers()
+    const { environment } = slowEnvironment()
+    const { state, room } = disk()
+    const engine = new LmdbEngine(environment, { room, onRefused: () => expect.unreachable() })
+    const settled = Promise.allSettled([engine.commit(noReads, writesOf('b'))])
+    state.now = false
+    await vi.advanceTimersByTimeAsync(limits.commitMsMax)
+    const [result] = await settled
+    expect(result?.status === 'rejected' && result.reason).toBeInstanceOf(StoreFailedError)
   })
 
   test('commit: on a file system that takes no writes, where nothing can be read either, fails the store', async () => {
@@ -159,7 +239,7 @@ describe('LmdbEngine', () => {
     const openSnapshot = () => {
       throw new Error('MDB_PANIC')
     }
-    const engine = new LmdbEngine({ ...environment, openSnapshot }, () => expect.unreachable())
+    const engine = new LmdbEngine({ ...environment, openSnapshot }, { onRefused: () => expect.unreachable() })
     const commit = engine.commit(noReads, writesOf('b'))
     pending[0]?.flush.reject(readOnly())
     await expect(commit).rejects.toBeInstanceOf(StoreFailedError)

@@ -19,10 +19,22 @@ export type LockedVolume = {
   readonly remove: () => Promise<void>
 }
 
+export type LockedVolumeOptions = {
+  readonly inodeCount?: number
+  /** Added to that of the server's processes. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 /** Errors: those of prepareSmallVolume. */
-export async function startLockedVolume(): Promise<LockedVolume> {
-  const volume = prepareSmallVolume({ sizeBytes: 2048 * mib })
-  const server = await startTestServer({ dataDirectory: volume.directory })
+export async function startLockedVolume({
+  inodeCount,
+  environment = {},
+}: LockedVolumeOptions = {}): Promise<LockedVolume> {
+  const volume = prepareSmallVolume({
+    sizeBytes: 2048 * mib,
+    ...(inodeCount === undefined ? {} : { inodeCount }),
+  })
+  const server = await startTestServer({ dataDirectory: volume.directory, environment })
   const headers = { 'x-amz-bucket-object-lock-enabled': 'true' }
   expect((await server.client.send({ method: 'PUT', path: '/bucket', headers })).status).toBe(200)
   const date = new Date(Math.ceil(Date.now() / 1000) * 1000 + 86_400_000).toISOString()

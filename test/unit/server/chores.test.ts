@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
+import { NoRoomError } from '../../../src/lib/read-only.ts'
 import { startChores } from '../../../src/server/chores.ts'
 import { BodyStoreFailedError } from '../../../src/store/bodies/contract.ts'
 import { StoreFailedError } from '../../../src/store/kv/contract.ts'
@@ -9,8 +10,13 @@ type Fields = Readonly<Record<string, unknown>>
 /** A store with nothing to do, whose garbage collection ends with `error`. */
 function choresWith(error: Error) {
   const errors: Fields[] = []
+  const warnings: Fields[] = []
   const quiet = () => {}
-  const log = { debug: quiet, info: quiet, warn: quiet, error: (fields: Fields) => errors.push(fields) }
+  const log = {
+    ...{ debug: quiet, info: quiet },
+    warn: (fields: Fields) => warnings.push(fields),
+    error: (fields: Fields) => errors.push(fields),
+  }
   const store = {
     applyToExisting: async () => 0,
     collectGarbage: () => Promise.reject(error),
@@ -21,6 +27,7 @@ function choresWith(error: Error) {
   return {
     chores: startChores(store, log, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 }),
     errors,
+    warnings,
   }
 }
 
@@ -31,6 +38,21 @@ describe('chores', () => {
     expect(await chores.failed).toBe(error)
     expect(errors).toEqual([{ chore: 'collectGarbage', error }])
     await chores.stop()
+  })
+
+  test('chores: no room for a commit, the server goes on and says once that the chore waits', async () => {
+    vi.useFakeTimers()
+    try {
+      const { chores, errors, warnings } = choresWith(new NoRoomError('the volume is full'))
+      await vi.advanceTimersByTimeAsync(3_600_000)
+      expect(await Promise.race([chores.failed, Promise.resolve('goes on')])).toBe('goes on')
+      const waits = { chore: 'collectGarbage', reason: 'the volume is full' }
+      expect(warnings).toEqual([waits])
+      expect(errors.filter(({ chore }) => chore === 'collectGarbage')).toEqual([])
+      await chores.stop()
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test.each([

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AssertionError } from '../../../src/lib/assert.ts'
+import { NoRoomError, VolumeFullError, VolumeReadOnlyError } from '../../../src/lib/read-only.ts'
 import { S3Error } from '../../../src/s3/s3-error.ts'
 import { errorAnswer, judgeError } from '../../../src/server/error-answer.ts'
 import {
@@ -29,6 +30,9 @@ describe('errors', () => {
     [new TransactionTooOldError('x'), 'SlowDown', 503, 'none'],
     [new StorageFullError('x'), 'InsufficientStorage', 507, 'none'],
     [new BodyStoreFullError('x'), 'InsufficientStorage', 507, 'none'],
+    [new NoRoomError('x'), 'InsufficientStorage', 507, 'none'],
+    [new VolumeFullError('x'), 'InsufficientStorage', 507, 'none'],
+    [new VolumeReadOnlyError('x'), 'ServiceUnavailable', 503, 'none'],
     [new BodyUnavailableError('x'), 'SlowDown', 503, 'none'],
     [new BodyTooLargeError('x'), 'EntityTooLarge', 400, 'none'],
     [new StoreFailedError('x'), 'ServiceUnavailable', 503, 'restart'],

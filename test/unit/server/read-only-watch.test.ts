@@ -1,22 +1,21 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { fileSystemReadOnly } from '../../../src/lib/read-only.ts'
+import { fileSystemReadOnly, volumeFull, type WritesRefused } from '../../../src/lib/read-only.ts'
 import { watchReadOnly } from '../../../src/server/read-only-watch.ts'
 
 /** A volume that takes writes until the test says otherwise. */
 function volume() {
-  const state = { takesWrites: true, looks: 0, told: 0 }
-  const look = async () => {
+  const state = { takesWrites: true, hasRoom: true, looks: 0 }
+  const told: WritesRefused[] = []
+  const takesWrites = async () => {
     state.looks += 1
     return state.takesWrites
   }
-  const watch = watchReadOnly(look, () => {
-    state.told += 1
-  })
+  const watch = watchReadOnly({ takesWrites, hasRoom: async () => state.hasRoom }, (why) => told.push(why))
   const ended = { error: null as Error | null }
   void watch.ended.then((error) => {
     ended.error = error
   })
-  return { state, watch, ended }
+  return { state, told, watch, ended }
 }
 
 describe('watchReadOnly', () => {
@@ -28,48 +27,78 @@ describe('watchReadOnly', () => {
   })
 
   test('a volume that takes writes: has no refusal and is not looked at by itself', async () => {
-    const { state, watch, ended } = volume()
+    const { state, told, watch, ended } = volume()
     expect(await watch.refusal()).toBeNull()
     await vi.advanceTimersByTimeAsync(60_000)
-    expect(state).toMatchObject({ looks: 1, told: 0 })
-    expect(ended.error).toBeNull()
+    expect([state.looks, told, ended.error]).toEqual([1, [], null])
   })
 
   test.each(['a worker', 'readiness'])(
     'read-only, met by %s: stays so, and ends the server when it is over',
     async (who) => {
-      const { state, watch, ended } = volume()
+      const { state, told, watch, ended } = volume()
       state.takesWrites = false
-      if (who === 'a worker') watch.note()
+      if (who === 'a worker') watch.note('readOnly')
       expect(await watch.refusal()).toBe(fileSystemReadOnly)
-      watch.note()
+      watch.note('readOnly')
       await vi.advanceTimersByTimeAsync(60_000)
       expect(ended.error).toBeNull()
       state.takesWrites = true
       // A store that was refused does not begin again by itself.
       expect(await watch.refusal()).toBe(fileSystemReadOnly)
       await vi.advanceTimersByTimeAsync(1_000)
-      expect(ended.error?.message).toContain('takes writes again')
-      expect(state.told).toBe(1)
+      expect(ended.error?.message).toContain('was read-only and takes writes again')
+      expect(told).toEqual(['readOnly'])
       watch.stop()
     },
   )
 
-  test('dueAfter: a failed store ends the server at once, or when its volume is read-only no more', async () => {
-    const failure = new Error('a commit failed')
-    expect(await volume().watch.dueAfter(failure)).toBe(failure)
-    const { state, watch } = volume()
-    state.takesWrites = false
-    const due = watch.dueAfter(failure)
-    const settled = { isSo: false }
-    void due.then(() => {
-      settled.isSo = true
-    })
+  test('full, met by a worker: stays so, and ends the server when there is room and it takes writes', async () => {
+    const { state, told, watch, ended } = volume()
+    state.hasRoom = false
+    watch.note('full')
+    expect(await watch.refusal()).toBe(volumeFull)
     await vi.advanceTimersByTimeAsync(60_000)
-    expect(settled.isSo).toBe(false)
+    state.hasRoom = true
+    state.takesWrites = false
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(ended.error).toBeNull()
     state.takesWrites = true
     await vi.advanceTimersByTimeAsync(1_000)
-    expect((await due).message).toContain('takes writes again')
+    expect(ended.error?.message).toContain('was full and has room again')
+    expect(told).toEqual(['full'])
     watch.stop()
   })
+
+  test('full, met by nobody: is no refusal, for with room it goes on as it is', async () => {
+    const { state, told, watch, ended } = volume()
+    state.hasRoom = false
+    expect(await watch.refusal()).toBeNull()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect([told, ended.error]).toEqual([[], null])
+  })
+
+  test.each([
+    { why: 'readOnly', key: 'takesWrites', end: 'takes writes again' },
+    { why: 'full', key: 'hasRoom', end: 'has room again' },
+  ] as const)(
+    'dueAfter: a failed store ends the server at once, or when its volume is $why no more',
+    async ({ why, key, end }) => {
+      const failure = new Error('a commit failed')
+      expect(await volume().watch.dueAfter(failure)).toBe(failure)
+      const { state, told, watch } = volume()
+      state[key] = false
+      const due = watch.dueAfter(failure)
+      const settled = { isSo: false }
+      void due.then(() => {
+        settled.isSo = true
+      })
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect([settled.isSo, told]).toEqual([false, [why]])
+      state[key] = true
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect((await due).message).toContain(end)
+      watch.stop()
+    },
+  )
 })

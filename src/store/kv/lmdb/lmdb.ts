@@ -1,9 +1,15 @@
 /** The embedded engine: LMDB files in one directory, shared by any number of processes of one machine. */
 import { AssertionError } from '../../../lib/assert.ts'
 import { limits } from '../../../lib/limits.ts'
-import { fileSystemReadOnly, VolumeReadOnlyError } from '../../../lib/read-only.ts'
+import {
+  NoRoomError,
+  type VolumeReadOnlyError,
+  volumeFull,
+  type WritesRefused,
+  writesRefused,
+} from '../../../lib/read-only.ts'
 import { systemUptimeMs } from '../../../platform/clock.ts'
-import { type KeyValue, StoreFailedError } from '../contract.ts'
+import { type CommitRoom, type KeyValue, StoreFailedError } from '../contract.ts'
 import type { Snapshot, WritableView } from '../engine.ts'
 import { type CommitOutcome, type Engine, OptimisticKeyValue, type Uptime } from '../optimistic.ts'
 import { applyWrites, prepareWrites, type ReadSet, readsHold } from '../transaction.ts'
@@ -15,8 +21,10 @@ export type LmdbOptions = {
   readonly directory: string
   /** True: for offline tools; a transact that writes is refused. */
   readonly readOnly?: boolean
-  /** Told once, when the file system is found to take no writes. */
-  readonly onReadOnly?: () => void
+  /** Told once, when the volume is found to take no writes until it is opened anew. */
+  readonly onRefused?: (why: WritesRefused) => void
+  /** Asked before commits; left out: there is room. */
+  readonly room?: CommitRoom
   /** For tests. */
   readonly uptimeMs?: Uptime
 }
@@ -32,7 +40,7 @@ export async function openLmdb(options: LmdbOptions): Promise<KeyValue> {
   const engine =
     access === 'readOnly'
       ? new ReadOnlyLmdbEngine(environment, writtenThoughReadOnly)
-      : new LmdbEngine(environment, options.onReadOnly)
+      : new LmdbEngine(environment, options)
   return new OptimisticKeyValue(engine, options.uptimeMs ?? systemUptimeMs)
 }
 
@@ -47,8 +55,8 @@ export async function openServedLmdb(options: Omit<LmdbOptions, 'readOnly'>): Pr
     if (!isReadOnlyFileSystem(error)) throw error
   }
   const environment = openEnvironment({ directory: options.directory, access: 'readOnly' })
-  options.onReadOnly?.()
-  const engine = new ReadOnlyLmdbEngine(environment, () => new VolumeReadOnlyError(fileSystemReadOnly))
+  options.onRefused?.('readOnly')
+  const engine = new ReadOnlyLmdbEngine(environment, () => writesRefused('readOnly'))
   return new OptimisticKeyValue(engine, options.uptimeMs ?? systemUptimeMs)
 }
 
@@ -70,15 +78,19 @@ export class LmdbEngine implements Engine {
   readonly #environment: Environment
   #waiting: Commit[] = []
   #isScheduled = false
+  /** A commit failed: nothing more is written, also while it is found out why. */
+  #hasFailed = false
   #failure: StoreFailedError | null = null
   #refusal: VolumeReadOnlyError | null = null
-  readonly #onReadOnly: () => void
+  readonly #onRefused: (why: WritesRefused) => void
+  readonly #room: CommitRoom
   #closed: Promise<void> | null = null
   readonly #running = new Set<Promise<void>>()
 
-  constructor(environment: Environment, onReadOnly: () => void = () => {}) {
+  constructor(environment: Environment, options: Pick<LmdbOptions, 'onRefused' | 'room'> = {}) {
     this.#environment = environment
-    this.#onReadOnly = onReadOnly
+    this.#onRefused = options.onRefused ?? (() => {})
+    this.#room = options.room ?? endlessRoom
   }
 
   openSnapshot(): Snapshot {
@@ -86,7 +98,22 @@ export class LmdbEngine implements Engine {
     return this.#environment.openSnapshot()
   }
 
+  /** Begun where there is room alone: LMDB that meets the end of the disk cannot go on. */
   commit(reads: ReadSet, writes: WriteBuffer): Promise<CommitOutcome> {
+    const hasRoom = this.#room.recent()
+    if (typeof hasRoom !== 'boolean') return this.#beginIf(hasRoom, reads, writes)
+    if (hasRoom) return this.#begin(reads, writes)
+    return Promise.reject(this.#failure ?? this.#refusal ?? new NoRoomError(volumeFull))
+  }
+
+  async #beginIf(looking: Promise<boolean>, reads: ReadSet, writes: WriteBuffer): Promise<CommitOutcome> {
+    // A disk that does not answer fails the commit, which has a limit of its own.
+    const hasRoom = await withinMs(looking, limits.commitMsMax).catch(() => true)
+    if (hasRoom) return await this.#begin(reads, writes)
+    throw this.#failure ?? this.#refusal ?? new NoRoomError(volumeFull)
+  }
+
+  #begin(reads: ReadSet, writes: WriteBuffer): Promise<CommitOutcome> {
     const refusal = this.#failure ?? this.#refusal
     if (refusal !== null) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
@@ -105,13 +132,13 @@ export class LmdbEngine implements Engine {
     this.#failure ??= new StoreFailedError('the store is closed')
     await Promise.allSettled(this.#running)
     const closed = this.#environment.close()
-    if (!hadFailed) return await closed
+    if (!hadFailed && !this.#hasFailed) return await closed
     // After a failed commit the library may wait for ever on what will not end: left to the exit.
     await Promise.allSettled([withinMs(closed, limits.closeMsMax)])
   }
 
   #schedule(): void {
-    if (this.#isScheduled) return
+    if (this.#isScheduled || this.#hasFailed) return
     this.#isScheduled = true
     const run = this.#runBatch().finally(() => this.#running.delete(run))
     this.#running.add(run)
@@ -128,7 +155,9 @@ export class LmdbEngine implements Engine {
       })
       await withinMs(written, limits.commitMsMax)
     } catch (error) {
-      if (isReadOnlyFileSystem(error) && this.#canRead()) this.#refuseWrites(error, batch)
+      this.#hasFailed = true
+      const why = await this.#whyRefused(error)
+      if (why !== null && this.#canRead()) this.#refuseWrites(why, error, batch)
       else this.#fail(error, batch)
       return
     }
@@ -140,6 +169,7 @@ export class LmdbEngine implements Engine {
   }
 
   #takeBatch(batch: Commit[]): void {
+    if (this.#hasFailed) return
     let sizeBytes = 0
     const count = this.#waiting.findIndex(({ writes }) => {
       sizeBytes += writes.sizeBytes
@@ -160,10 +190,19 @@ export class LmdbEngine implements Engine {
    * The state before is what is on the disk, and readers have it. A flush that failed is not tried again: not until the store is
    * opened anew.
    */
-  #refuseWrites(cause: unknown, batch: readonly Commit[]): void {
-    this.#refusal = new VolumeReadOnlyError(fileSystemReadOnly, { cause })
+  #refuseWrites(why: WritesRefused, cause: unknown, batch: readonly Commit[]): void {
+    this.#refusal = writesRefused(why, { cause })
     this.#rejectAll(batch, this.#refusal)
-    this.#onReadOnly()
+    this.#onRefused(why)
+  }
+
+  /** Of a full disk LMDB says EIO as often as ENOSPC, for it is met by a write that is short: what counts is the room that is left. */
+  async #whyRefused(error: unknown): Promise<WritesRefused | null> {
+    if (isReadOnlyFileSystem(error)) return 'readOnly'
+    // It may still become durable: nothing is known of it.
+    if (error instanceof LateError) return null
+    const hasRoom = await withinMs(this.#room.look(), limits.closeMsMax).catch(() => true)
+    return hasRoom ? null : 'full'
   }
 
   #rejectAll(batch: readonly Commit[], error: Error): void {
@@ -181,6 +220,8 @@ export class LmdbEngine implements Engine {
     }
   }
 }
+
+const endlessRoom: CommitRoom = { recent: () => true, look: async () => true }
 
 class ReadOnlyLmdbEngine extends LmdbEngine {
   readonly #refusal: () => Error
@@ -212,12 +253,16 @@ function attempt(commit: Commit, view: WritableView): Commit['result'] {
   return { kind: 'committed' }
 }
 
-/** Rejects when `promise` has not settled after `ms`; the promise itself is left to itself, handled. */
+class LateError extends Error {
+  override readonly name = 'LateError'
+}
+
+/** Rejects with LateError when `promise` has not settled after `ms`; the promise itself is left to itself, handled. */
 async function withinMs<T>(promise: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | null = null
   promise.catch(() => {})
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not ended after ${ms} ms`)), ms)
+    timer = setTimeout(() => reject(new LateError(`not ended after ${ms} ms`)), ms)
   })
   try {
     return await Promise.race([promise, late])
