@@ -2,6 +2,7 @@ import { errorCode } from '../platform/files.ts'
 import { VolumeLockedError } from '../platform/volume-lock.ts'
 import { CopyRefusedError } from '../server/copy-target.ts'
 import { CorruptRecordError } from '../store/fields.ts'
+import { UnsupportedFileSystemError } from '../store/kv/contract.ts'
 import { VolumeFormatError } from '../store/volume.ts'
 import { RestoreRefusedError } from '../store/volume-copy.ts'
 import { CheckpointFileError } from './checkpoint.ts'
@@ -12,6 +13,7 @@ export function copyFailure(command: string, error: unknown): number {
     error instanceof CopyRefusedError ||
     error instanceof RestoreRefusedError ||
     error instanceof CheckpointFileError ||
+    error instanceof UnsupportedFileSystemError ||
     error instanceof VolumeLockedError ||
     error instanceof VolumeFormatError
   const isFailure = error instanceof CorruptRecordError || errorCode(error) !== null

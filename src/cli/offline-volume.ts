@@ -3,6 +3,7 @@ import type { SettingValues } from '../config/settings.ts'
 import { type FileLock, lockServedVolume, takesWrites, VolumeLockedError } from '../platform/volume-lock.ts'
 import { hasVolume, type OfflineVolume, openOfflineVolume } from '../server/open-volume.ts'
 import { CorruptRecordError } from '../store/fields.ts'
+import { UnsupportedFileSystemError } from '../store/kv/contract.ts'
 import { readVolume, VolumeFormatError } from '../store/volume.ts'
 
 export type OfflineCommand = { readonly command: string; readonly values: SettingValues<'data'> }
@@ -10,7 +11,8 @@ type Read = (volume: OfflineVolume) => Promise<number>
 
 /**
  * Holds the volume's lock while `read` runs, so that no server begins meanwhile. Exit code 2, with the reason on stderr:
- * there is no volume, a server has it, or it is of a newer format.
+ * there is no volume, a server has it, it is of a newer format or on a file system that the store cannot be on. 1: it is too damaged
+ * to be read at all.
  */
 export function withOfflineVolume(offline: OfflineCommand, read: Read): Promise<number> {
   return explained(offline, (directory) => readLocked(directory, lockServedVolume, read))
@@ -28,10 +30,13 @@ async function explained(
   try {
     return await read(values.data)
   } catch (error) {
-    const isExpected = error instanceof VolumeLockedError || error instanceof VolumeFormatError
-    if (!isExpected) throw error
+    const isRefusal =
+      error instanceof VolumeLockedError ||
+      error instanceof VolumeFormatError ||
+      error instanceof UnsupportedFileSystemError
+    if (!isRefusal && !(error instanceof CorruptRecordError)) throw error
     process.stderr.write(`${command}: ${error.message}\n`)
-    return 2
+    return isRefusal ? 2 : 1
   }
 }
 

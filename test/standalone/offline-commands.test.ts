@@ -4,8 +4,11 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { silentLog } from '../../src/lib/log.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { openVolumeOwner } from '../../src/server/open-volume.ts'
 import { conformance } from '../support/conformance.ts'
-import { holdfast } from '../support/holdfast.ts'
+import { holdfast, startHoldfast } from '../support/holdfast.ts'
 
 const bench = conformance()
 const body = 'b'.repeat(200_000)
@@ -75,6 +78,37 @@ describe('commands on a volume at rest', () => {
     )
     expect(damaged.stdout).toMatch(/audit records: 1 findings\n$/)
     await start()
+  })
+
+  test('a store that was cut off: every command that opens it, and a server, say which file, what is wrong and what to do', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'holdfast-cut-'))
+    const data = join(directory, 'data')
+    try {
+      const owner = await openVolumeOwner({ directory: data, clock: systemClock(), log: silentLog })
+      await owner.close()
+      truncateSync(join(data, 'kv/data.mdb'), 10_000)
+      const key = (name: string) => ({
+        [`HOLDFAST_${name}ACCESS_KEY_ID`]: `${name}KEY`,
+        [`HOLDFAST_${name}SECRET_ACCESS_KEY`]: 'secret-of-this-test-alone',
+      })
+      const commands = [
+        ['verify', '--data', data],
+        ['audit', 'verify', '--data', data],
+        ['backup', '--data', data, '--to', join(directory, 'backup')],
+        ['restore', '--from', data, '--data', join(directory, 'new')],
+        ['server', '--data', data, '--s3-listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0'],
+      ]
+      for (const command of commands) {
+        const { ended } = startHoldfast(command, { ...key(''), ...key('OPERATOR_') })
+        expect(await ended, command.join(' ')).toMatchObject({
+          code: 1,
+          stderr: expect.stringMatching(/data\/kv\/data\.mdb is damaged: it was cut off.*restore a backup/),
+        })
+      }
+      expect(readdirSync(directory)).toEqual(['data'])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   test('no volume, no such action: exit 2, what is wrong, and nothing is made', async () => {

@@ -101,3 +101,8 @@ export class TransactionTooOldError extends Error {
 export class StoreFailedError extends Error {
   override readonly name = 'StoreFailedError'
 }
+
+/** The store cannot be on this file system: nothing was opened. */
+export class UnsupportedFileSystemError extends Error {
+  override readonly name = 'UnsupportedFileSystemError'
+}

@@ -12,11 +12,9 @@ import {
   parseChainValue,
 } from '../../../src/store/kv/chain.ts'
 import type { KeyValue } from '../../../src/store/kv/contract.ts'
+import { UnsupportedFileSystemError } from '../../../src/store/kv/contract.ts'
 import { parseCounter } from '../../../src/store/kv/counter.ts'
-import {
-  assertSupportedFileSystem,
-  UnsupportedFileSystemError,
-} from '../../../src/store/kv/lmdb/directory.ts'
+import { assertSupportedFileSystem } from '../../../src/store/kv/lmdb/directory.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import { bytes } from './suite-store.ts'
 

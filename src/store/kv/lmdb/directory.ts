@@ -2,7 +2,9 @@
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createFileWhole, fileSystemKind, makeDirectory, pathExists } from '../../../platform/files.ts'
+import { UnsupportedFileSystemError } from '../contract.ts'
 import { readersMax } from './environment.ts'
+import { demandWholeFile } from './whole-file.ts'
 
 /**
  * Shared maps and locks of the file are not coherent, or not honoured, on these: two writers could both
@@ -24,10 +26,6 @@ const refusedFileSystems = new Map([
   [0xbacbacbc, 'VMware shared folders'],
 ])
 
-export class UnsupportedFileSystemError extends Error {
-  override readonly name = 'UnsupportedFileSystemError'
-}
-
 /** Throws UnsupportedFileSystemError for a statfs(2) type on which a shared store would lose data. */
 export function assertSupportedFileSystem(kind: number, directory: string): void {
   const name = refusedFileSystems.get(kind)
@@ -38,11 +36,12 @@ export function assertSupportedFileSystem(kind: number, directory: string): void
   )
 }
 
-/** Makes the directory, checks its file system and allocates the lock file. */
+/** Makes the directory, checks its file system and the store's file, if there is one, and allocates the lock file. */
 export async function prepareDirectory(directory: string, access: 'readWrite' | 'readOnly'): Promise<void> {
   if (access === 'readWrite') await makeDirectory(directory)
   // Told by its own name: it may be given by a descriptor of what is above it.
   assertSupportedFileSystem(await fileSystemKind(directory), await realpath(directory))
+  await demandWholeFile(join(directory, 'data.mdb'), access)
   if (access === 'readWrite') await allocateLockFile(directory)
 }
 

@@ -30,7 +30,8 @@ export type LmdbOptions = {
 }
 
 /**
- * Opens or creates the store in `directory`. Errors: UnsupportedFileSystemError on network file systems.
+ * Opens or creates the store in `directory`. Errors: UnsupportedFileSystemError on network file systems, CorruptRecordError
+ * for a file that LMDB must not open.
  * After a StoreFailedError: close, then open again, best in a new process.
  */
 export async function openLmdb(options: LmdbOptions): Promise<KeyValue> {
