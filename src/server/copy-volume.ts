@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
+import { silentLog } from '../lib/log.ts'
 import {
   createFileWhole,
   makeDirectory,
@@ -18,10 +19,12 @@ import { type ChainBreak, hasOtherRecord } from '../store/audit-chain.ts'
 import { openBodyFolder } from '../store/bodies/body-folder.ts'
 import { inspectBodies } from '../store/bodies/inspect.ts'
 import { type CopiedBodies, copyBodies, dropUnnamed, type HeldCheck } from '../store/copy-bodies.ts'
+import { type FormatStep, formatSteps } from '../store/format-steps.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import { copyLmdb, dropLmdb, keepLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts'
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { chainProblems, copiedRowProblems } from '../store/once-rows.ts'
+import { upgradeVolume } from '../store/upgrade-volume.ts'
 import { readVolume } from '../store/volume.ts'
 import { continuesBackup, markBackup, readVolumeCopy, type VolumeCopy } from '../store/volume-copy.ts'
 import {
@@ -110,13 +113,16 @@ export async function backupVolume(
 export type RestoreParts = Folders & {
   /** Makes the copied metadata those of a restored volume; nothing is in its place before this resolved. */
   readonly prepare: (kv: KeyValue, backup: Backup) => Promise<void>
+  /** Of formats; left out: this release's. */
+  readonly steps?: readonly FormatStep[]
 }
 
 /**
  * Makes a volume in `to`, which has none, of the backup in `from`. Broken off, it goes on when it is asked for again with
  * the same backup. Errors: as backupVolume; what `prepare` throws.
  */
-export async function restoreVolume({ from, to, prepare, onProblem }: RestoreParts): Promise<MadeCopy> {
+export async function restoreVolume(parts: RestoreParts): Promise<MadeCopy> {
+  const { from, to, prepare, onProblem, steps = formatSteps } = parts
   if (!(await hasVolume(from))) throw new CopyRefusedError(`there is no finished backup in ${from}`)
   await demandApart(from, to)
   const lock = await lockServedVolume(from)
@@ -134,6 +140,8 @@ export async function restoreVolume({ from, to, prepare, onProblem }: RestorePar
       const made = await withStore({ directory: scratchKv, readOnly: false }, async (kv) => {
         const target = openBodyFolder(to, scratch)
         const rows = await rowDamage(kv, onProblem, null)
+        // What is written from here on has this release's form: a release that does not know it must not open the volume.
+        await upgradeVolume(kv, { steps, log: silentLog })
         await prepare(kv, backup)
         const source = inspectBodies(from)
         const counts = await copyBodies({ reader: kv, source, target, check: { kind: 'sizes' }, onProblem })
