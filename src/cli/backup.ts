@@ -37,6 +37,10 @@ export async function backupCommand(argv: readonly string[]): Promise<number> {
     process.stdout.write(summaryOf(made))
     if (made.keptMetadata !== null)
       process.stdout.write(`the metadata of the last whole backup stay in ${made.keptMetadata}\n`)
+    if (problemCount > 0)
+      process.stdout.write(
+        `holdfast verify --data ${from}, while no server serves it, names the bucket, key and version of what is damaged\n`,
+      )
     return problemCount === 0 ? 0 : 1
   } catch (error) {
     return copyFailure(command, error)

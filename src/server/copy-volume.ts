@@ -233,8 +233,15 @@ async function readBackup(directory: string): Promise<Backup | null> {
 
 async function idToBackUp(from: string): Promise<string> {
   return withStore({ directory: kvDirectory(from), readOnly: true }, async (kv) => {
-    if ((await readVolumeCopy(kv))?.kind === 'backup')
+    const copy = await readVolumeCopy(kv)
+    if (copy?.kind === 'backup')
       throw new CopyRefusedError(`${from} is itself a backup: copy the folder, while no backup writes to it`)
+    // It would take the place of the backup that it was made of, and the volume itself would then be refused as another one.
+    if (copy?.kind === 'restored')
+      throw new CopyRefusedError(
+        `the volume in ${from} was restored from a backup, and root has not accepted it: keep that backup, or accept the ` +
+          'volume first (holdfast admin accept-restore)',
+      )
     return (await readVolume(kv)).volumeId
   })
 }

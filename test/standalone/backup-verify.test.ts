@@ -51,6 +51,9 @@ test('backup --verify on: mends the backup by the volume, and tells of the volum
   expect([told.code, told.stderr]).toEqual([1, ''])
   expect(told.stdout).toMatch(/^damaged: body [0-9a-f]{32} block 0 is damaged\n/)
   expect(told.stdout).toContain('; 1 damaged\n')
+  expect(told.stdout).toMatch(
+    /\nholdfast verify --data .* names the bucket, key and version of what is damaged\n$/,
+  )
   expect(readFileSync(copy, 'utf8')).toBe(body)
   const refused = await holdfast(...backup, '--verify', 'yes')
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('neither on nor off') })

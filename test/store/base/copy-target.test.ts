@@ -140,6 +140,18 @@ describe('the folder of a copy', () => {
     await lock.release()
   })
 
+  test('backup: of a restored volume that nobody accepted, is refused, and what it was restored from stays', async () => {
+    await backup('data', 'whole')
+    await restore('whole', 'restored')
+    const before = treeOf('whole')
+    await expect(backup('restored', 'whole')).rejects.toThrow('root has not accepted it')
+    expect(treeOf('whole')).toEqual(before)
+    const owner = await openVolumeOwner({ directory: at('restored'), clock, log: silentLog })
+    await owner.store.restore.accept(actor, 'looked')
+    await owner.close()
+    expect(await backup('restored', 'whole')).toMatchObject({ keptCount: 1, problemCount: 0 })
+  })
+
   test('backup and restore: of a folder into itself, into one inside of it, or around it, are refused by whatever name', async () => {
     await backup('data', 'whole')
     mkdirSync(at('data/empty'))
