@@ -23,7 +23,10 @@ export async function measureLimits(directory: string, seconds: number): Promise
 }
 
 async function commitsPerSecond(path: string, seconds: number): Promise<number> {
-  const database = open<Uint8Array, Uint8Array>(path, safeOptions('readWrite'))
+  const database = open<Uint8Array, Uint8Array>(
+    path,
+    safeOptions({ access: 'readWrite', reads: 'scattered' }),
+  )
   const value = Buffer.alloc(500, 1)
   const begin = performance.now()
   const end = begin + seconds * 1000

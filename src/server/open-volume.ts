@@ -140,7 +140,7 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
     open: async ({ root, isInPlace }) => {
       const room = commitRoom({ directory, isInPlace, clock })
       if (!(await room.recent())) throw new NoRoomError(volumeFull)
-      return openLmdb({ directory: kvDirectory(root), onRefused, room })
+      return openLmdb({ directory: kvDirectory(root), reads: 'scattered', onRefused, room })
     },
   })
   try {
@@ -325,7 +325,7 @@ export async function openWorkerStore({
 
 /** Refuses every transaction, also once the volume takes writes: a fence that no epoch has to be written for. */
 async function openReadOnlyKeyValue(directory: string, why: WritesRefused): Promise<KeyValue> {
-  const kv = await openLmdb({ directory: kvDirectory(directory), readOnly: true })
+  const kv = await openLmdb({ directory: kvDirectory(directory), readOnly: true, reads: 'scattered' })
   return {
     get: (key) => kv.get(key),
     getMany: (keys) => kv.getMany(keys),

@@ -80,7 +80,11 @@ it('a damaged head of the audit log, after a reboot: the server starts and reads
   expect((await client.send({ method: 'PUT', path: '/bucket' })).status).toBe(200)
   expect((await client.send({ method: 'PUT', path: '/bucket/key', body: 'bytes' })).status).toBe(200)
   expect(await server.terminate()).toBe(0)
-  const environment = openEnvironment({ directory: join(server.dataDirectory, 'kv'), access: 'readWrite' })
+  const environment = openEnvironment({
+    directory: join(server.dataDirectory, 'kv'),
+    access: 'readWrite',
+    reads: 'inOrder',
+  })
   await environment.write((view) => {
     const clock = metaKey('clock')
     const record = JSON.parse(Buffer.from(unsealRow('clock', clock, view.get(clock))).toString('utf8'))

@@ -43,7 +43,11 @@ beforeAll(async () => {
   rig = await openRig({
     name: 'journaled',
     open: async () => {
-      const environment = openEnvironment({ directory: join(folder, 'kv'), access: 'readWrite' })
+      const environment = openEnvironment({
+        directory: join(folder, 'kv'),
+        access: 'readWrite',
+        reads: 'inOrder',
+      })
       const kv = new OptimisticKeyValue(new LmdbEngine(environment), () => performance.now())
       return { kv, remove: () => kv.close() }
     },

@@ -16,7 +16,7 @@ const at = (name: string) => join(directory, name)
 
 test('restore: is refused with what to do, and with --lost-clock take makes a volume and tells of the damage', async () => {
   await (await openVolumeOwner({ directory: at('data'), clock: systemClock(), log: silentLog })).close()
-  const environment = openEnvironment({ directory: at('data/kv'), access: 'readWrite' })
+  const environment = openEnvironment({ directory: at('data/kv'), access: 'readWrite', reads: 'inOrder' })
   await environment.write((view) => {
     const row = Buffer.from(view.get(metaKey('clock')) ?? [])
     row[0] = (row[0] ?? 0) ^ 1

@@ -73,7 +73,11 @@ describe('a damaged row that a volume has once', () => {
 
   /** One bit of the row's last byte, or of another. */
   async function flip(name: string, key: Uint8Array, place = -1): Promise<void> {
-    const environment = openEnvironment({ directory: join(at(name), 'kv'), access: 'readWrite' })
+    const environment = openEnvironment({
+      directory: join(at(name), 'kv'),
+      access: 'readWrite',
+      reads: 'inOrder',
+    })
     await environment.write((view) => {
       const value = Buffer.from(view.get(key) ?? [])
       const index = place < 0 ? value.length + place : place

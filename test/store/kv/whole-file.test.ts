@@ -37,7 +37,7 @@ function commitAndTakeBack(environment: Environment, count: number): Promise<voi
 async function makeStore(name: string, commits: readonly number[]): Promise<string> {
   const folder = join(directory, name)
   mkdirSync(folder)
-  const environment = openEnvironment({ directory: folder, access: 'readWrite' })
+  const environment = openEnvironment({ directory: folder, access: 'readWrite', reads: 'inOrder' })
   for (const count of commits) await commitAndTakeBack(environment, count)
   await environment.close()
   return folder
@@ -168,7 +168,7 @@ describe("the store's file", () => {
     const folder = join(directory, 'busy')
     mkdirSync(folder)
     const path = join(folder, 'data.mdb')
-    const environment = openEnvironment({ directory: folder, access: 'readWrite' })
+    const environment = openEnvironment({ directory: folder, access: 'readWrite', reads: 'inOrder' })
     let isOver = false
     const writing = (async () => {
       // Some take more pages than there are free ones.

@@ -15,12 +15,14 @@ import { type CommitOutcome, type Engine, OptimisticKeyValue, type Uptime } from
 import { applyWrites, prepareWrites, type ReadSet, readsHold } from '../transaction.ts'
 import type { WriteBuffer } from '../write-buffer.ts'
 import { prepareDirectory } from './directory.ts'
-import { type Environment, isReadOnlyFileSystem, openEnvironment } from './environment.ts'
+import { type Environment, isReadOnlyFileSystem, openEnvironment, type ReadOrder } from './environment.ts'
 
 export type LmdbOptions = {
   readonly directory: string
   /** True: for offline tools; a transact that writes is refused. */
   readonly readOnly?: boolean
+  /** `scattered` for who serves requests; `inOrder` if left out. */
+  readonly reads?: ReadOrder
   /** Told once, when the volume is found to take no writes until it is opened anew. */
   readonly onRefused?: (why: WritesRefused) => void
   /** Asked before commits; left out: there is room. */
@@ -37,7 +39,11 @@ export type LmdbOptions = {
 export async function openLmdb(options: LmdbOptions): Promise<KeyValue> {
   const access = options.readOnly === true ? 'readOnly' : 'readWrite'
   await prepareDirectory(options.directory, access)
-  const environment = openEnvironment({ directory: options.directory, access })
+  const environment = openEnvironment({
+    directory: options.directory,
+    access,
+    reads: options.reads ?? 'inOrder',
+  })
   const engine =
     access === 'readOnly'
       ? new ReadOnlyLmdbEngine(environment, writtenThoughReadOnly)
@@ -49,13 +55,14 @@ export async function openLmdb(options: LmdbOptions): Promise<KeyValue> {
  * As openLmdb, of a store that a server serves; what is on a file system that takes no writes is served as it lies, and a transact
  * that writes is refused with VolumeReadOnlyError. LMDB cannot lock there, and need not as long as nobody writes.
  */
-export async function openServedLmdb(options: Omit<LmdbOptions, 'readOnly'>): Promise<KeyValue> {
+export async function openServedLmdb(options: Omit<LmdbOptions, 'readOnly' | 'reads'>): Promise<KeyValue> {
+  const reads = 'scattered'
   try {
-    return await openLmdb(options)
+    return await openLmdb({ ...options, reads })
   } catch (error) {
     if (!isReadOnlyFileSystem(error)) throw error
   }
-  const environment = openEnvironment({ directory: options.directory, access: 'readOnly' })
+  const environment = openEnvironment({ directory: options.directory, access: 'readOnly', reads })
   options.onRefused?.('readOnly')
   const engine = new ReadOnlyLmdbEngine(environment, () => writesRefused('readOnly'))
   return new OptimisticKeyValue(engine, options.uptimeMs ?? systemUptimeMs)

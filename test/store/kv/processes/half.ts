@@ -2,7 +2,7 @@
 import { argv } from 'node:process'
 import { openEnvironment } from '../../../../src/store/kv/lmdb/environment.ts'
 
-const environment = openEnvironment({ directory: argv[2] ?? '', access: 'readWrite' })
+const environment = openEnvironment({ directory: argv[2] ?? '', access: 'readWrite', reads: 'inOrder' })
 await environment.write((view) => view.put(Buffer.from('before'), Buffer.from('x')))
 await environment.write((view) => {
   view.put(Buffer.from('half'), Buffer.from('x'))
