@@ -36,7 +36,7 @@ export async function backupCommand(argv: readonly string[]): Promise<number> {
     const { problemCount } = made
     process.stdout.write(summaryOf(made))
     if (made.keptMetadata !== null)
-      process.stdout.write(`the metadata of the last whole backup stay in ${made.keptMetadata}\n`)
+      process.stdout.write(`the metadata of an earlier backup stay in ${made.keptMetadata}\n`)
     if (problemCount > 0)
       process.stdout.write(
         `holdfast verify --data ${from}, while no server serves it, names the bucket, key and version of what is damaged\n`,

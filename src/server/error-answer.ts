@@ -14,6 +14,7 @@ import {
 import { CorruptRecordError } from '../store/fields.ts'
 import { StorageFullError } from '../store/free-space.ts'
 import { StoreFailedError, TransactionConflictError, TransactionTooOldError } from '../store/kv/contract.ts'
+import { QuarantinedError } from '../store/quarantine.ts'
 import { ServerEpochEndedError } from '../store/volume.ts'
 
 /** What an error means for the server itself, beside its answer. */
@@ -62,8 +63,15 @@ export function judgeError(thrown: unknown): JudgedError {
   ) {
     return { error: new S3Error('ServiceUnavailable', { cause }), consequence: 'restart' }
   }
+  if (thrown instanceof QuarantinedError)
+    return { error: new S3Error('InternalError', { message: knownDamage, cause }), consequence: 'none' }
   return { error: new S3Error('InternalError', { cause }), consequence: isFault(thrown) ? 'fault' : 'none' }
 }
+
+/** S3's own words would have the client try again, in vain. */
+const knownDamage =
+  'Bytes of this object are damaged on the server and are not given out. Trying again does not help: whoever runs the server ' +
+  'has to bring them back from a backup.'
 
 /** A damaged body or record concerns itself only: the others are served, and readiness stays. */
 function isFault(thrown: unknown): boolean {

@@ -19,6 +19,7 @@ import {
   TransactionTooLargeError,
   TransactionTooOldError,
 } from '../../../src/store/kv/contract.ts'
+import { QuarantinedError } from '../../../src/store/quarantine.ts'
 import { ServerEpochEndedError } from '../../../src/store/volume.ts'
 
 const place = { resource: '/b/k', requestId: 'R', hostId: 'H' }
@@ -64,6 +65,14 @@ describe('errors', () => {
     const answer = errorAnswer(judgeError(new TypeError('secret detail')).error, place)
     expect(answer.body).not.toContain('secret')
     expect(answer.body).toContain('<Code>InternalError</Code><Message>We encountered an internal error.')
+  })
+
+  test('Error: bytes that are known to be damaged, the client is not told to try again', () => {
+    const { error, consequence } = judgeError(new QuarantinedError('list 1 is in quarantine'))
+    expect([error.code, error.detail.status, consequence]).toEqual(['InternalError', 500, 'none'])
+    expect(errorAnswer(error, place).body).toContain(
+      '<Message>Bytes of this object are damaged on the server ',
+    )
   })
 
   test('Error: NotModified, no body', () => {
