@@ -87,13 +87,21 @@ export async function ensureCredentials(
   const path = credentialsPath(dataDirectory)
   const isNew = (await readCredentials(dataDirectory)) === null
   if (isNew) await makeCredentials(dataDirectory, path)
-  // Who made it may have been ended before it was flushed.
-  await syncFileAndName(path)
-  await syncNameOf(dataDirectory)
+  await flush(dataDirectory, path)
   // Of two first starts one made it.
   const credentials = await readCredentials(dataDirectory)
   if (credentials === null) throw new CredentialsError(`${path} was removed while the server started`)
   return { credentials, isNew }
+}
+
+/** Who made it may have been ended before it was flushed. Where the file system takes no writes, nothing is stored by the key either. */
+async function flush(dataDirectory: string, path: string): Promise<void> {
+  try {
+    await syncFileAndName(path)
+    await syncNameOf(dataDirectory)
+  } catch (error) {
+    if (errorCode(error) !== 'EROFS') throw error
+  }
 }
 
 async function makeCredentials(dataDirectory: string, path: string): Promise<void> {

@@ -28,8 +28,8 @@ import type { BucketRecord, ObjectData, VersionRecord } from './records.ts'
 import type { BucketIntegrity } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
 import type { Scrub } from './store.ts'
-import { readTrustedNow } from './trusted-clock.ts'
-import { type Content, judgeContent, problemOf } from './verify-content.ts'
+import { readWallNow } from './trusted-clock.ts'
+import { type Content, judgeContent, unlessDamaged } from './verify-content.ts'
 
 type ScrubOptions = {
   readonly kv: KeyValue
@@ -61,7 +61,7 @@ type ScrubRecord = {
   readonly stoppedCount: number
 }
 
-const scrubKey = metaKey('scrub')
+export const scrubKey = metaKey('scrub')
 const codec = rowCodec<ScrubRecord>(
   'scrub',
   shape({
@@ -97,7 +97,7 @@ export function createScrub(options: ScrubOptions): Scrub {
     await findOwners(kv, signal)
     const record = await readScrub(kv)
     if (!isDue(record, clock.wallMs())) return false
-    const { wallMs, trustedMs } = await readTrustedNow(kv, clock)
+    const { wallMs, trustedMs } = await readWallNow(kv, clock)
     const fresh = { ...record, ...nothing, beganMs: wallMs, beganTrustedMs: trustedMs }
     running = new Pass(options, record.cursor === null ? fresh : record, { signal, bytesPerSecond })
     return running.run()
@@ -175,13 +175,9 @@ function unreadableOf({ lastUnreadableCount, unreadableCount }: ScrubRecord): nu
 /** Unreadable is as good as none: nothing is decided by it. */
 async function readScrub(reader: KeyValueReader): Promise<ScrubRecord> {
   const value = await reader.get(scrubKey)
-  const found: ScrubRecord[] = []
-  if (value !== null) {
-    await problemOf(async () => {
-      found.push(codec.decode(scrubKey, value))
-    })
-  }
-  return found[0] ?? never
+  if (value === null) return never
+  const found = await unlessDamaged(() => codec.decode(scrubKey, value))
+  return found.kind === 'whole' ? found.value : never
 }
 
 type Pace = { readonly signal: AbortSignal; readonly bytesPerSecond: number }

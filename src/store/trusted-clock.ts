@@ -78,6 +78,15 @@ export async function readTrustedNow(reader: KeyValueReader, clock: Clock): Prom
   return trustedNow(await readClock(reader), readingOf(clock))
 }
 
+/** For what no lock depends on, and must go on: trusted time is null where it cannot be read. */
+export async function readWallNow(
+  reader: KeyValueReader,
+  clock: Clock,
+): Promise<Pick<TrustedNow, 'wallMs'> & { readonly trustedMs: EpochMs | null }> {
+  const now = await unlessDamaged(() => readTrustedNow(reader, clock))
+  return now.kind === 'whole' ? now.value : { wallMs: clock.wallMs(), trustedMs: null }
+}
+
 export function createClockStore(kv: KeyValue, clock: Clock): ClockStore {
   return {
     now: () => readTrustedNow(kv, clock),

@@ -10,6 +10,7 @@ import {
 } from '../../../src/store/keys.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import { parseRow, sealRow } from '../../../src/store/row-codec.ts'
+import { clockKey } from '../../../src/store/trusted-clock.ts'
 import { engines } from '../base/support.ts'
 import { type DamageRig, large, openDamageRig, tellCommits, unhurried } from './damage-rig.ts'
 
@@ -189,6 +190,14 @@ for (const engine of engines) {
       await rig.createBucket('younger')
       expect(await rig.integrity('ledger')).toMatchObject({ lastScrubMs: expect.any(Number) })
       expect(await rig.integrity('younger')).toMatchObject({ lastScrubMs: null })
+    })
+
+    test('a trusted time that cannot be read: damage is found meanwhile', async () => {
+      await rig.damage(rig.file)
+      await rig.kv.transact(async (transaction) => transaction.put(clockKey, Uint8Array.of(1, 2, 3)))
+      expect(await rig.scrub()).toBe(true)
+      const { quarantined, quarantinedCount } = await rig.makeScrub(rig.kv).report()
+      expect([quarantinedCount, quarantined.map(({ key }) => key)]).toEqual([1, [rig.file.key]])
     })
 
     test('a pass and buckets of an earlier release, which noted no trusted time: they go by the wall clock', async () => {
