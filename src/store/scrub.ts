@@ -38,6 +38,8 @@ type ScrubOptions = {
   readonly log: Log
   /** What a restart reads again at most, and one object more. */
   readonly unsavedBytesMax: number
+  /** For tests; default limits.quarantineListMax. */
+  readonly unreadMost?: number
 }
 
 type ScrubRecord = {
@@ -189,8 +191,9 @@ class Pass {
   #record: ScrubRecord
   #savedBytes: number
   #ownersSoughtMs: number
-  /** More each time it was stopped there: a pass gets past a region of a disk that cannot be read. */
+  /** More each time it was stopped there. From the most on what cannot be read is listed: the region is lost, and the pass gets past it. */
   readonly #unreadMax: number
+  readonly #unreadMost: number
   /** Versions whose bytes the disk did not give out, with none between that it did; null: none. */
   #unread: { readonly from: Uint8Array; readonly listIds: Set<string> } | null = null
   /** As far as nothing is unread. */
@@ -201,7 +204,8 @@ class Pass {
     this.#record = record
     this.#savedBytes = record.readBytes
     this.#settled = { record, cursor: record.cursor }
-    this.#unreadMax = Math.min(limits.scrubUnreadMax * 2 ** record.stoppedCount, limits.quarantineListMax)
+    this.#unreadMost = options.unreadMost ?? limits.quarantineListMax
+    this.#unreadMax = Math.min(limits.scrubUnreadMax * 2 ** record.stoppedCount, this.#unreadMost)
     this.#ownersSoughtMs = options.clock.uptimeMs()
     this.#signal = pace.signal
     this.#readPace = new ReadPace(pace.signal, pace.bytesPerSecond)
@@ -251,7 +255,10 @@ class Pass {
     for (const entry of page) {
       if (this.#signal.aborted) return false
       await this.#look(entry)
-      if (this.#unread !== null && this.#unread.listIds.size >= this.#unreadMax) return this.#stop()
+      if (this.#unread !== null && this.#unread.listIds.size >= this.#unreadMax) {
+        if (this.#unreadMax < this.#unreadMost) return this.#stop()
+        await this.#settle(keyAfter(entry.key))
+      }
       const unsavedBytes = this.#record.readBytes - this.#savedBytes
       if (unsavedBytes >= this.#options.unsavedBytesMax) await this.#writeCursor(entry)
     }

@@ -56,8 +56,9 @@ for (const engine of engines) {
           return rig.context.bodies.open(body, ...rest)
       }
     }
-    const scrub = () =>
+    const scrub = (unreadMost?: number) =>
       createScrub({
+        ...(unreadMost === undefined ? {} : { unreadMost }),
         kv: rig.kv,
         bodies: { open },
         clock: rig.clock,
@@ -142,6 +143,17 @@ for (const engine of engines) {
       expect([await run(), await run()]).toEqual([false, false])
       expect(await scrub().report()).toMatchObject({ stoppedCount: 2, quarantinedCount: 0, versionCount: 3 })
       expect(await run()).toBe(true)
+      expect((await rig.quarantined('ledger')).toSorted()).toEqual(region.map(nameOf).toSorted())
+      expect(await scrub().report()).toMatchObject({ stoppedCount: 0, versionCount: files.length + 1 })
+    })
+
+    test('a region of more bodies than a run tries: all of it is listed, and the pass gets beyond it', async () => {
+      const region = files.slice(2, 2 + 2 * inARow + 3)
+      bad(region)
+      const most = 2 * inARow
+      expect(await scrub(most).run(never, unhurried)).toBe(false)
+      expect(await rig.quarantined('ledger')).toEqual([])
+      expect(await scrub(most).run(never, unhurried)).toBe(true)
       expect((await rig.quarantined('ledger')).toSorted()).toEqual(region.map(nameOf).toSorted())
       expect(await scrub().report()).toMatchObject({ stoppedCount: 0, versionCount: files.length + 1 })
     })
