@@ -24,7 +24,7 @@ import { openLmdb, openServedLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { onceProblems } from '../store/once-rows.ts'
 import { openStore } from '../store/open-store.ts'
 import { placedKeyValue } from '../store/placed.ts'
-import { recoverStages } from '../store/recover.ts'
+import { recoverRoom, recoverStages } from '../store/recover.ts'
 import type { MasterKey } from '../store/sealed-secret.ts'
 import type { Store } from '../store/store.ts'
 import { type UpgradeOptions, upgradeVolume } from '../store/upgrade-volume.ts'
@@ -61,6 +61,9 @@ export type VolumeOwner = {
   readonly close: () => Promise<void>
 }
 
+/** `recoverRoom`: of recover.ts; for who has the lock alone, before anything is served. */
+type ReadOnlyOwner = VolumeOwner & { readonly recoverRoom: () => Promise<boolean> }
+
 type OwnerVolumeParts = VolumeParts & {
   /** Of formats; left out: this release's. */
   readonly upgrade?: Pick<UpgradeOptions, 'steps' | 'rowsPerTransaction'>
@@ -71,8 +74,8 @@ type OwnerVolumeParts = VolumeParts & {
 }
 
 /**
- * Supervisor: as openVolumeOwner where the volume can be written, also by giving up the ballast; else as openReadOnlyOwner. `locked`
- * is how the volume's lock was taken.
+ * Supervisor: as openVolumeOwner where the volume can be written, also by giving up the ballast and what earlier servers staged and
+ * never stored; else as openReadOnlyOwner. `locked` is how the volume's lock was taken.
  */
 export async function openOwner(
   parts: OwnerVolumeParts,
@@ -83,7 +86,10 @@ export async function openOwner(
     return await openVolumeOwner(parts)
   } catch (error) {
     if (!isForWantOfRoom(error) || !(await hasVolume(parts.directory))) throw error
-    return openReadOnlyOwner(parts, 'full')
+    const owner = await openReadOnlyOwner(parts, 'full')
+    if (!(await owner.recoverRoom())) return owner
+    await owner.close()
+    return openOwner(parts, locked)
   }
 }
 
@@ -97,7 +103,7 @@ function isForWantOfRoom(error: unknown): boolean {
  * wrote; whoever has the volume's lock keeps others from beginning one. Nothing is recovered, and nothing written. Errors: as
  * openVolumeOwner.
  */
-async function openReadOnlyOwner(parts: OwnerVolumeParts, access: WritesRefused): Promise<VolumeOwner> {
+async function openReadOnlyOwner(parts: OwnerVolumeParts, access: WritesRefused): Promise<ReadOnlyOwner> {
   const { directory, volumeId = null, clock, log } = parts
   await demandVolume(directory, volumeId)
   const { kv, place } = await openTogether(directory, {
@@ -115,7 +121,15 @@ async function openReadOnlyOwner(parts: OwnerVolumeParts, access: WritesRefused)
     const bodies = await openBodies({ ...bodiesOf(place), clock, ...own })
     log.info({ volumeId: volume.volumeId, epoch, access }, 'volume opened for reading only')
     const store = openStore({ kv, bodies, clock, log, volume, masterKey: null })
-    return { store, access, epoch, place, hasFailedRemoval: () => false, close: () => store.close() }
+    return {
+      store,
+      access,
+      epoch,
+      place,
+      hasFailedRemoval: () => false,
+      recoverRoom: () => recoverRoom({ ...bodiesOf(place), kv, log }),
+      close: () => store.close(),
+    }
   } catch (error) {
     await kv.close()
     throw error

@@ -10,6 +10,7 @@ import {
   BodyStoreFailedError,
   BodyStoreFullError,
 } from './bodies/contract.ts'
+import { removeUnpublished, type UnpublishedOptions } from './bodies/unpublished.ts'
 import { fileKey } from './keys.ts'
 import type { KeyValueReader } from './kv/contract.ts'
 
@@ -47,10 +48,9 @@ async function recoverStage(
   counts: Counts,
 ): Promise<void> {
   for await (const bodyId of bodies.tracesIn(stage)) {
-    // Row 0 exists exactly while a part or a list holds the body; a row that cannot be parsed holds it too.
-    const isReferenced = (await kv.get(fileKey(bodyId, 0))) !== null
-    await bodies.resolveTrace(stage, bodyId, isReferenced ? 'keep' : 'remove')
-    if (isReferenced) counts.keptCount += 1
+    const isKept = await isReferenced(kv, bodyId)
+    await bodies.resolveTrace(stage, bodyId, isKept ? 'keep' : 'remove')
+    if (isKept) counts.keptCount += 1
     else counts.removedCount += 1
   }
   const outcome = await bodies.removeStage(stage)
@@ -59,4 +59,30 @@ async function recoverStage(
   if (outcome === 'traces')
     log.warn({ stage: stage.name }, 'a worker of an ended epoch still stages: left to the next start')
   log.info({ stage: stage.name, ...counts }, 'the stage of an earlier server is resolved')
+}
+
+/** Row 0 exists exactly while a part or a list holds the body; a row that cannot be parsed holds it too. */
+async function isReferenced(kv: KeyValueReader, bodyId: string): Promise<boolean> {
+  return (await kv.get(fileKey(bodyId, 0))) !== null
+}
+
+export type RecoverRoomOptions = Pick<UnpublishedOptions, 'directory' | 'isInPlace'> &
+  Pick<RecoverOptions, 'kv' | 'log'>
+
+/**
+ * What of a recovery needs no epoch, where there is no room to begin one: bodies that were never published go. True: some did, so there may be
+ * room now. Where the disk fails it ends, and what is stored is read all the same.
+ */
+export async function recoverRoom({ kv, log, ...place }: RecoverRoomOptions): Promise<boolean> {
+  try {
+    const removedBytes = await removeUnpublished({
+      ...place,
+      isReferenced: (bodyId) => isReferenced(kv, bodyId),
+    })
+    if (removedBytes > 0) log.info({ removedBytes }, 'bodies that were never stored gave their room up')
+    return removedBytes > 0
+  } catch (error) {
+    log.error({ error }, 'the stages of earlier servers could not give their room up')
+    return false
+  }
 }

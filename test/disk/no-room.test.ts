@@ -1,5 +1,5 @@
 /** A volume that others fill altogether: what is stored is read on, the reason is told, and there is no hand needed once there is room. */
-import { existsSync, readdirSync, statfsSync } from 'node:fs'
+import { existsSync, readdirSync, statfsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, it } from 'vitest'
@@ -18,6 +18,7 @@ import {
 import { run } from '../support/crash/power-cut.ts'
 import { until, untilEnded, untilReady, workerPids } from '../support/crash/processes.ts'
 import { offlineFindings } from '../support/crash/volume-state.ts'
+import { headText, openConnection, type RawConnection } from '../support/raw-http.ts'
 import type { Answer, SendOptions } from '../support/s3-client.ts'
 
 const mib = 1024 ** 2
@@ -176,6 +177,52 @@ it.each(['SIGTERM', 'SIGKILL'] as const)(
     await expectWhole(running, free)
   },
 )
+
+/** Of staged files, in bytes. */
+function stagedBytes({ volume }: LockedVolume): number {
+  const stages = join(volume.directory, 'stage')
+  return readdirSync(stages, { recursive: true })
+    .map((name) => statSync(join(stages, String(name))))
+    .reduce((sum, found) => sum + (found.isFile() ? found.size : 0), 0)
+}
+
+/** An upload that writes no more when `bytes` have arrived; the few that follow keep it from being idle. */
+async function beginUpload(running: LockedVolume, bytes: number): Promise<Pick<RawConnection, 'close'>> {
+  const { server } = running
+  const connection = await openConnection(server.endpoint)
+  const wire = server.client.wire({ method: 'PUT', path: '/bucket/begun', sign: 'unsigned-payload' })
+  connection.write(headText(wire, { 'content-length': String(4096 * mib) }))
+  for (let sent = 0; sent < bytes; sent += mib) connection.write(Buffer.alloc(mib, 1))
+  const trickle = setInterval(() => connection.write('.'), 1_000)
+  const close = (): void => {
+    clearInterval(trickle)
+    connection.close()
+  }
+  // The last piece may wait for more.
+  await until('it is staged', () => stagedBytes(running) >= bytes - mib)
+  return { close }
+}
+
+it('uploads under way fill the volume and the server is killed: the next start takes their room, deletes and locks', async () => {
+  const { rig: running, free } = await start()
+  const { server, volume } = running
+  const upload = await beginUpload(running, 64 * mib)
+  try {
+    await fillWhole(running)
+    expect(stagedBytes(running)).toBeGreaterThan(60 * mib)
+    await server.kill9()
+    await server.start()
+    expect(stagedBytes(running)).toBe(0)
+    await expectBodies(server)
+    expect(await answerTo(running, refusedDelete(running))).toEqual([403, 'AccessDenied'])
+    expect(await answerTo(running, longer(running))).toEqual([200, null])
+    expect(await answerTo(running, put('small'))).toEqual([507, 'InsufficientStorage'])
+  } finally {
+    upload.close()
+  }
+  volume.empty()
+  await expectWhole(running, free)
+})
 
 it('a server started on a volume without inodes: all but bodies in files goes on, and those too once there are some', async () => {
   const { rig: running, free } = await start({ inodeCount: 4096 })

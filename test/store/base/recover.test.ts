@@ -1,10 +1,11 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
 import { openBodies } from '../../../src/store/bodies/bodies.ts'
+import { shardOf } from '../../../src/store/bodies/body-id.ts'
 import { attachStaged } from '../../../src/store/content.ts'
-import { recoverStages } from '../../../src/store/recover.ts'
+import { recoverRoom, recoverStages } from '../../../src/store/recover.ts'
 import type { StagedBody } from '../../../src/store/store.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
 import { createVersions } from '../../../src/store/versions.ts'
@@ -76,6 +77,34 @@ describe.each(engines)('recovery on $name', (engine) => {
         removedCount: 0,
       })
       await expectClean(kv, rig.directory)
+    }))
+
+  test('recoverRoom: staged, published, and referenced without its other name: only what was never published and nobody refers to goes', () =>
+    withRig(engine, async (rig) => {
+      const { bodies, kv, directory } = rig
+      const stage = () => bodies.stage(chunks(pattern(fileBytes, 1)), { bytesMax: fileBytes })
+      const unfinished = await stage()
+      const published = await stage()
+      await bodies.publish(published)
+      const lost = await stage()
+      await bodies.publish(lost)
+      await kv.transact(async (transaction) => {
+        attachStaged(transaction, lost, 'V1')
+      })
+      await unlink(join(directory, 'bodies', ...shardOf(lost.bodyId), lost.bodyId))
+      const [folder = ''] = await readdir(join(directory, 'stage'))
+      const staged = () => readdir(join(directory, 'stage', folder))
+      expect((await staged()).sort()).toEqual([unfinished, published, lost].map((body) => body.bodyId).sort())
+
+      const away = { kv, directory, isInPlace: () => false, log: silentLog }
+      expect(await recoverRoom(away)).toBe(false)
+      expect(await staged()).toHaveLength(3)
+      const own = { ...away, isInPlace: () => true }
+      expect(await recoverRoom(own)).toBe(true)
+      expect((await staged()).sort()).toEqual([published, lost].map((body) => body.bodyId).sort())
+      expect(await bodyFiles(directory)).toEqual([published.bodyId])
+      expect(await recoverRoom(own)).toBe(false)
+      await expect(bodies.publish(unfinished)).rejects.toThrow('the volume of bodies failed')
     }))
 
   test('recoverStages: a foreign name in a stage, is left and stops nothing', () =>
