@@ -1,6 +1,6 @@
 /**
- * Which pages at the end of LMDB's file are free, read without LMDB: a commit that takes pages and gives them back never writes
- * them, so a whole file may be shorter than its root says. Layouts: mdb.c of the library (MDB_page, MDB_node, MDB_ovpage, MDB_IDL).
+ * What the trees of LMDB's file name, read without LMDB: a commit that takes pages and gives them back never writes them, so a whole
+ * file may be shorter than its root says. Layouts: mdb.c of the library (MDB_page, MDB_node, MDB_ovpage, MDB_IDL).
  */
 import type { FileHandle } from 'node:fs/promises'
 import { CorruptRecordError } from '../../fields.ts'
@@ -22,9 +22,11 @@ type Range = { readonly first: number; readonly end: number }
 
 /** Whether all pages from `first` to the one before `end` are free. Throws CorruptRecordError where that cannot be read. */
 export async function areFree(file: PagedFile, root: number | null, { first, end }: Range): Promise<boolean> {
-  if (root === null) return first >= end
   const ranges: Range[] = []
-  for await (const range of freeRanges(file, [root])) if (range.end > first) ranges.push(range)
+  for await (const page of leavesOf(file, root)) {
+    for (const node of nodesOf(page))
+      for (const range of rangesOf(await listOf(file, node))) if (range.end > first) ranges.push(range)
+  }
   let covered = first
   for (const range of ranges.toSorted((a, b) => a.first - b.first)) {
     if (range.first > covered) break
@@ -33,20 +35,25 @@ export async function areFree(file: PagedFile, root: number | null, { first, end
   return covered >= end
 }
 
-async function* freeRanges(file: PagedFile, roots: number[]): AsyncGenerator<Range> {
-  const waiting = roots
+/** Throws CorruptRecordError unless the file has every page that the trees name: all that is ever read. Reads all but overflow pages. */
+export async function demandNamedPages(file: PagedFile, roots: readonly (number | null)[]): Promise<void> {
+  for (const root of roots) {
+    for await (const page of leavesOf(file, root)) for (const node of nodesOf(page)) dataOf(file, node)
+  }
+}
+
+async function* leavesOf(file: PagedFile, root: number | null): AsyncGenerator<Buffer> {
+  const waiting = root === null ? [] : [root]
   for (let visited = 0; ; visited += 1) {
     const number = waiting.pop()
     if (number === undefined) return
     // A tree has no page twice.
     if (visited >= file.pageCount) throw unreadable()
-    const page = await readPages(file, number, 1)
+    const page = await readPages(file, { first: number, end: number + 1 })
     const kind = page.readUInt16LE(18)
-    if (kind !== flags.branch && kind !== flags.leaf) throw unreadable()
-    for (const node of nodesOf(page)) {
-      if (kind === flags.branch) waiting.push(node.readUIntLE(0, 6))
-      else yield* rangesOf(await listOf(file, node))
-    }
+    if (kind === flags.leaf) yield page
+    else if (kind === flags.branch) for (const node of nodesOf(page)) waiting.push(node.readUIntLE(0, 6))
+    else throw unreadable()
   }
 }
 
@@ -62,47 +69,71 @@ function nodesOf(page: Buffer): readonly Buffer[] {
   })
 }
 
-async function listOf(file: PagedFile, node: Buffer): Promise<Buffer> {
+type Data = { readonly sizeBytes: number; readonly inLeaf: Buffer; readonly overflow: Range | null }
+
+/** Where the data of a leaf's node are: behind its key, or in pages of their own, which the file has. */
+function dataOf(file: PagedFile, node: Buffer): Data {
   const sizeBytes = node.readUInt32LE(0)
   const start = nodeHeaderBytes + node.readUInt16LE(6)
-  const isBig = (node.readUInt16LE(4) & bigData) !== 0
-  if (start + (isBig ? 8 : sizeBytes) > node.length) throw unreadable()
-  if (!isBig) return node.subarray(start, start + sizeBytes)
-  const count = Math.ceil((pageHeaderBytes + sizeBytes) / file.pageBytes)
-  const pages = await readPages(file, Number(node.readBigUInt64LE(start)), count)
+  const nodeFlags = node.readUInt16LE(4)
+  // No other flag: the store keeps neither duplicates nor trees inside of its trees.
+  if (nodeFlags !== 0 && nodeFlags !== bigData) throw unreadable()
+  const inLeafBytes = nodeFlags === bigData ? 8 : sizeBytes
+  if (start + inLeafBytes > node.length) throw unreadable()
+  const inLeaf = node.subarray(start, start + inLeafBytes)
+  if (nodeFlags === 0) return { sizeBytes, inLeaf, overflow: null }
+  const first = Number(inLeaf.readBigUInt64LE(0))
+  const overflow = { first, end: first + Math.ceil((pageHeaderBytes + sizeBytes) / file.pageBytes) }
+  demandInside(file, overflow)
+  return { sizeBytes, inLeaf, overflow }
+}
+
+async function listOf(file: PagedFile, node: Buffer): Promise<Buffer> {
+  const { sizeBytes, inLeaf, overflow } = dataOf(file, node)
+  if (overflow === null) return inLeaf
+  const pages = await readPages(file, overflow)
   if (pages.readUInt16LE(18) !== flags.overflow) throw unreadable()
   return pages.subarray(pageHeaderBytes, pageHeaderBytes + sizeBytes)
 }
 
-/** A list is its length and so many numbers: a page, nothing (0), or how many there are, negated, before the first of them. */
+/**
+ * A list is its length and so many numbers: a page, nothing (0), or how many there are, negated, before the first of them. The
+ * library cuts a long one into several records, and may lose what stands at a cut: what is not in a list says nothing.
+ */
 function* rangesOf(list: Buffer): Generator<Range> {
   const numbers = Array.from({ length: Math.floor(list.length / 8) }, (_, index) =>
     Number(list.readBigInt64LE(index * 8)),
   )
   const [length = 0] = numbers
-  if (length >= numbers.length && length > 0) throw unreadable()
+  if (length >= numbers.length) return
   for (let index = 1; index <= length; index += 1) {
     const number = numbers[index] ?? 0
     if (number > 0) yield { first: number, end: number + 1 }
     if (number >= 0) continue
     index += 1
     const first = numbers[index] ?? 0
-    yield { first, end: first - number }
+    if (index <= length) yield { first, end: first - number }
   }
 }
 
-async function readPages(
-  { handle, pageBytes, pageCount }: PagedFile,
-  first: number,
-  count: number,
-): Promise<Buffer> {
-  if (!Number.isSafeInteger(first) || first + count > pageCount) throw unreadable()
-  const sizeBytes = count * pageBytes
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(sizeBytes), 0, sizeBytes, first * pageBytes)
+async function readPages(file: PagedFile, range: Range): Promise<Buffer> {
+  demandInside(file, range)
+  const { first, end } = range
+  const sizeBytes = (end - first) * file.pageBytes
+  const { buffer, bytesRead } = await file.handle.read(
+    Buffer.alloc(sizeBytes),
+    0,
+    sizeBytes,
+    first * file.pageBytes,
+  )
   if (bytesRead < sizeBytes || Number(buffer.readBigUInt64LE(0)) !== first) throw unreadable()
   return buffer
 }
 
+function demandInside({ pageCount }: PagedFile, { first, end }: Range): void {
+  if (!Number.isSafeInteger(first) || end > pageCount) throw unreadable()
+}
+
 function unreadable(): CorruptRecordError {
-  return new CorruptRecordError('its list of free pages cannot be read')
+  return new CorruptRecordError('its trees cannot be read')
 }

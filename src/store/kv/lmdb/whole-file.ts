@@ -6,7 +6,7 @@ import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { errorCode } from '../../../platform/files.ts'
 import { CorruptRecordError } from '../../fields.ts'
-import { areFree, pageHeaderBytes } from './free-pages.ts'
+import { areFree, demandNamedPages, pageHeaderBytes } from './free-pages.ts'
 
 const metaPage = 0x08
 const magic = 0xbeefc0de
@@ -15,6 +15,8 @@ const rootBytes = pageHeaderBytes + 144
 const [pageBytesMin, pageBytesMax] = [512, 65_536]
 /** No tree of the library is deeper. */
 const depthMax = 32
+/** As much as ext4 gives a file. The library maps what a root counts, twice as it grows, and ends the process where there is no room. */
+const countedBytesMax = 2 ** 44
 const pauseMs = 20
 const looksMax = 100
 
@@ -90,16 +92,21 @@ async function problemOf(
   const { pageBytes, lastPage, trees } = root
   if (!root.isValid || pageBytes !== first.pageBytes) return 'its newest root is not one of a store'
   const isInside = ({ depth, root: page }: Tree) => page === null || (depth <= depthMax && page <= lastPage)
-  if (!Number.isSafeInteger(lastPage) || !trees.every(isInside))
-    return 'its newest root names pages that cannot be'
+  const cannotBe = 'its newest root names pages that cannot be'
+  if (!Number.isSafeInteger(lastPage) || !trees.every(isInside)) return cannotBe
   const pageCount = Math.floor(sizeBytes / pageBytes)
   if (pageCount > lastPage) return null
+  if ((lastPage + 1) * pageBytes > countedBytesMax) return cannotBe
   const cutOff =
     `it was cut off, or only a part of it was copied: it has ${sizeBytes} bytes, and its newest root names pages up to byte ` +
     `${(lastPage + 1) * pageBytes}`
   try {
     const file = { handle, pageBytes, pageCount }
-    return (await areFree(file, trees[0].root, { first: pageCount, end: lastPage + 1 })) ? null : cutOff
+    const [freePages, rows] = trees
+    // The library may lose free pages as it writes their list. Then what the trees name decides, in as long as they take to read.
+    if (!(await areFree(file, freePages.root, { first: pageCount, end: lastPage + 1 })))
+      await demandNamedPages(file, [freePages.root, rows.root])
+    return null
   } catch (error) {
     if (error instanceof CorruptRecordError) return cutOff
     throw error
