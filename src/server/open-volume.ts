@@ -152,7 +152,7 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
       if (!(await hasRows(opened.root))) await refuseBodies(opened, directory)
     },
     open: async ({ root, isInPlace }) => {
-      const room = commitRoom({ directory, isInPlace, clock })
+      const room = commitRoom({ root, isInPlace, clock })
       if (!(await room.recent())) throw new NoRoomError(volumeFull)
       return openLmdb({ directory: kvDirectory(root), reads: 'scattered', onRefused, room })
     },
@@ -320,7 +320,7 @@ export async function openWorkerStore({
         ? openServedLmdb({
             directory: kvDirectory(root),
             onRefused,
-            room: commitRoom({ directory, isInPlace, clock }),
+            room: commitRoom({ root, isInPlace, clock }),
           })
         : openReadOnlyKeyValue(root, access),
   })
@@ -363,19 +363,16 @@ export async function openOfflineVolume(directory: string): Promise<OfflineVolum
   return { kv, bodies: inspectBodies(directory), close: () => kv.close() }
 }
 
-type RoomParts = {
-  readonly directory: string
-  /** False: what is there is not given up, for it is another volume's, or only looked at. */
-  readonly isInPlace: () => boolean
-  readonly clock: Clock
-}
-
-/** Of the disk that the directory is on. */
-export function commitRoom({ directory, isInPlace, clock }: RoomParts): CommitRoom {
+/** Of the disk that the open folder is on: another may be at its path. What is not in its place keeps its ballast. */
+function commitRoom({
+  root,
+  isInPlace,
+  clock,
+}: Pick<Place, 'root' | 'isInPlace'> & { readonly clock: Clock }): CommitRoom {
   const disk = {
-    freeSpace: () => freeSpace(directory),
+    freeSpace: () => freeSpace(root),
     releaseBallast: async () => {
-      if (isInPlace()) await releaseBallast(directory)
+      if (isInPlace()) await releaseBallast(root)
     },
   }
   return createCommitRoom({ disk, clock })

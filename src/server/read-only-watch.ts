@@ -11,7 +11,12 @@ const lookIntervalMs = 1_000
 export type VolumeLooks = {
   /** False: the file system says EROFS. */
   readonly takesWrites: () => Promise<boolean>
+  /** False: no commit can begin. */
   readonly hasRoom: () => Promise<boolean>
+  /** True: so much that it will not be full at once. */
+  readonly hasRoomAgain: () => Promise<boolean>
+  /** False: a start would find another volume, or none. */
+  readonly isInPlace: () => boolean
 }
 
 export type ReadOnlyWatch = {
@@ -27,13 +32,14 @@ export type ReadOnlyWatch = {
 }
 
 export function watchReadOnly(
-  { takesWrites, hasRoom }: VolumeLooks,
+  { takesWrites, hasRoom, hasRoomAgain, isInPlace }: VolumeLooks,
   onRefused: (why: WritesRefused) => void,
 ): ReadOnlyWatch {
   const { promise: ended, resolve } = Promise.withResolvers<Error>()
   let noted: { readonly why: WritesRefused; readonly timer: NodeJS.Timeout } | null = null
   const look = async (why: WritesRefused): Promise<void> => {
-    if ((await takesWrites()) && (await hasRoom())) resolve(new Error(endSentences[why]))
+    const isOver = isInPlace() && (await takesWrites()) && (await hasRoomAgain())
+    if (isOver) resolve(new Error(endSentences[why]))
   }
   const note = (why: WritesRefused): void => {
     if (noted !== null) return

@@ -7,17 +7,18 @@ import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
 import { MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
-import { refusalSentence, type VolumeAccess } from '../lib/read-only.ts'
+import { NoRoomError, refusalSentence, type VolumeAccess, type WritesRefused } from '../lib/read-only.ts'
 import { lockServedVolume, type VolumeLock } from '../platform/volume-lock.ts'
 import { CorruptRecordError } from '../store/fields.ts'
+import { hasRoomAgain, hasRoomForCommit } from '../store/free-space.ts'
 import type { Store } from '../store/store.ts'
 import { startChores } from './chores.ts'
 import { type Health, listenHealth } from './health.ts'
 import type { ServerOptions, WorkerStart } from './messages.ts'
-import { commitRoom, demandVolume, openOwner, type VolumeOwner } from './open-volume.ts'
+import { demandVolume, openOwner, type VolumeOwner } from './open-volume.ts'
 import { endpointOf, settlePort } from './ports.ts'
 import { processMetrics } from './process-metrics.ts'
-import { type ReadOnlyWatch, watchReadOnly } from './read-only-watch.ts'
+import { type ReadOnlyWatch, type VolumeLooks, watchReadOnly } from './read-only-watch.ts'
 import { volumeMetrics } from './volume-metrics.ts'
 import { WorkerPool } from './worker-pool.ts'
 
@@ -75,20 +76,18 @@ async function startOnVolume(
   { closers, closeAll }: Closing,
 ): Promise<RunningServer> {
   const { dataDirectory: directory, volumeId } = options
-  const looks = {
-    takesWrites: volumeLock.takesWrites,
-    hasRoom: commitRoom({ directory, isInPlace: () => false, clock }).look,
-  }
-  const watch = watchReadOnly(looks, (why) =>
-    log.error({ directory, reason: refusalSentence(why) }, 'the volume takes no writes: reads go on'),
-  )
-  closers.push(async () => watch.stop())
+  const { promise: refused, resolve: noteRefused } = Promise.withResolvers<WritesRefused>()
   const owner = await openOwner(
-    { directory, volumeId, lock: volumeLock, clock, log, onRefused: watch.note },
+    { directory, volumeId, lock: volumeLock, clock, log, onRefused: noteRefused },
     volumeLock.access,
   )
   closers.push(() => owner.close())
   const { access } = owner
+  const watch = watchReadOnly(looksAt(owner, volumeLock), (why) =>
+    log.error({ directory, reason: refusalSentence(why) }, 'the volume takes no writes: reads go on'),
+  )
+  closers.push(async () => watch.stop())
+  void refused.then(watch.note)
   if (access === 'readWrite') await tickAtStart(owner.store, log)
   else watch.note(access)
   const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock, watch })
@@ -110,13 +109,27 @@ async function startOnVolume(
   }
 }
 
-/** Of a damaged clock nothing is believed: what depends on it is denied, /readyz says so, and all else is served. */
+/** Of the folder that is open, whatever is at its path. */
+function looksAt({ store, place }: VolumeOwner, { takesWrites }: VolumeLock): VolumeLooks {
+  return {
+    takesWrites,
+    // What is wrong with a disk that cannot be looked at is not that it is full.
+    hasRoom: () => store.space().then(hasRoomForCommit, () => true),
+    hasRoomAgain: async () => hasRoomAgain(await store.space()),
+    isInPlace: place.isInPlace,
+  }
+}
+
+/**
+ * Of a damaged clock nothing is believed: what depends on it is denied, /readyz says so, and all else is served. Where the room went
+ * meanwhile, the chore ticks when there is some.
+ */
 async function tickAtStart(store: Store, log: Log): Promise<void> {
   try {
     await store.clock.tick()
   } catch (error) {
-    if (!(error instanceof CorruptRecordError)) throw error
-    log.error({ error }, 'the record of the trusted time cannot be read: reads go on')
+    if (!(error instanceof CorruptRecordError || error instanceof NoRoomError)) throw error
+    log.error({ error }, 'the trusted time was not marked: reads go on')
   }
 }
 

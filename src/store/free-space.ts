@@ -133,8 +133,13 @@ export function reserveBytes({ totalBytes }: Space): number {
 }
 
 /** Without it nothing is written at all: LMDB would meet the end of the disk in the middle of a commit. */
-function hasRoomForCommit({ availableBytes }: Space): boolean {
+export function hasRoomForCommit({ availableBytes }: Space): boolean {
   return availableBytes >= limits.commitFreeBytesMin
+}
+
+/** For a server that met the end of the disk to be started again. More than a start needs, so that it does not swing. */
+export function hasRoomAgain({ availableBytes }: Space): boolean {
+  return availableBytes >= limits.commitFreeBytesMin + limits.ballastBytes
 }
 
 /** Between giving up and restoring lies more than the ballast itself, so that it does not swing. */

@@ -94,7 +94,7 @@ const disasters: readonly (readonly [string, string, string])[] = [
   [
     'The volume is full',
     `Reads; deletions, locks and their extensions too, as long as others leave ${mebibytes(limits.commitFreeBytesMin)} free. With less nothing is written, not even the record of a refusal: all of it is 507 and says so, as does \`/readyz\`.`,
-    'Grow the claim. What is locked cannot be deleted; what is not, is freed by clients and lifecycle rules. With room the server goes on by itself; one that was started without any, or whose commit met the end of the disk, ends then, to be started.',
+    `Grow the claim. What is locked cannot be deleted; what is not, is freed by clients and lifecycle rules. With room the server goes on by itself; one that was started without any, or whose commit met the end of the disk, ends at ${mebibytes(limits.commitFreeBytesMin + limits.ballastBytes)} free, to be started. Started by hand it takes less: a start needs ${mebibytes(limits.commitFreeBytesMin)}.`,
   ],
   [
     'The file system of the volume turned read-only',

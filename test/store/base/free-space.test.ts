@@ -6,6 +6,7 @@ import {
   ballastFate,
   createCommitRoom,
   createFreeSpaceGuard,
+  hasRoomAgain,
   reserveBytes,
   StorageFullError,
 } from '../../../src/store/free-space.ts'
@@ -177,4 +178,11 @@ test('room for a commit: a disk that cannot be looked at refuses nothing, the co
 test('refusal: without room for a commit, says that nothing is written, not even a delete', async () => {
   expect(await open(least - 1).guard.refusal()).toBe(`${volumeFull} (7 MiB free; 8 MiB are needed)`)
   expect(await open(least).guard.refusal()).toContain('new data is refused')
+})
+
+test('room to begin again: by the ballast more than a commit takes, so that a start is not full at once', () => {
+  const space = { totalBytes: 100 * gibibyte, availableFiles: null }
+  const enough = least + limits.ballastBytes
+  expect(hasRoomAgain({ ...space, availableBytes: enough })).toBe(true)
+  expect(hasRoomAgain({ ...space, availableBytes: enough - 1 })).toBe(false)
 })

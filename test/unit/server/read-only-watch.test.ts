@@ -4,13 +4,19 @@ import { watchReadOnly } from '../../../src/server/read-only-watch.ts'
 
 /** A volume that takes writes until the test says otherwise. */
 function volume() {
-  const state = { takesWrites: true, hasRoom: true, looks: 0 }
+  const state = { takesWrites: true, hasRoom: true, hasRoomAgain: true, isInPlace: true, looks: 0 }
   const told: WritesRefused[] = []
   const takesWrites = async () => {
     state.looks += 1
     return state.takesWrites
   }
-  const watch = watchReadOnly({ takesWrites, hasRoom: async () => state.hasRoom }, (why) => told.push(why))
+  const looks = {
+    takesWrites,
+    hasRoom: async () => state.hasRoom,
+    hasRoomAgain: async () => state.hasRoom && state.hasRoomAgain,
+    isInPlace: () => state.isInPlace,
+  }
+  const watch = watchReadOnly(looks, (why) => told.push(why))
   const ended = { error: null as Error | null }
   void watch.ended.then((error) => {
     ended.error = error
@@ -67,6 +73,35 @@ describe('watchReadOnly', () => {
     await vi.advanceTimersByTimeAsync(1_000)
     expect(ended.error?.message).toContain('was full and has room again')
     expect(told).toEqual(['full'])
+    watch.stop()
+  })
+
+  test.each(['readOnly', 'full'] as const)(
+    '%s, with another volume at its path: does not end the server, what is there is not what is open',
+    async (why) => {
+      const { state, watch, ended } = volume()
+      state.isInPlace = false
+      watch.note(why)
+      await vi.advanceTimersByTimeAsync(60_000)
+      expect(ended.error).toBeNull()
+      state.isInPlace = true
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(ended.error).not.toBeNull()
+      watch.stop()
+    },
+  )
+
+  test('full, with room for a commit and not much more: reads on, and a failure of the store is not put off for it', async () => {
+    const { state, watch, ended } = volume()
+    state.hasRoomAgain = false
+    const failure = new Error('a commit failed')
+    expect(await watch.dueAfter(failure)).toBe(failure)
+    watch.note('full')
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(ended.error).toBeNull()
+    state.hasRoomAgain = true
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(ended.error).not.toBeNull()
     watch.stop()
   })
 
