@@ -3,7 +3,7 @@
  * published, only
  * that once settled. A body file is the part's bytes and nothing else, so the data can be read without us.
  */
-import { link, opendir, readdir, rmdir } from 'node:fs/promises'
+import { link, opendir, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { assert } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
@@ -193,7 +193,9 @@ class FileBodies implements Bodies {
   }
 
   async stages(): Promise<readonly AbandonedStage[]> {
-    const names = await readdir(join(this.#directory, 'stage'))
+    // None where a volume was restored, and there was no room to make the first.
+    const names: string[] = []
+    for await (const name of namesIn(join(this.#directory, 'stage'))) names.push(name)
     return names.flatMap((name) => {
       const [epoch, worker, ...rest] = name.split('-')
       if (epoch === undefined || worker === undefined || rest.length > 0) return []

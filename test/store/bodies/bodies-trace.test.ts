@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openBodies } from '../../../src/store/bodies/bodies.ts'
@@ -37,6 +37,11 @@ async function published(bytes: Uint8Array): Promise<StagedBody> {
 const stageFiles = () => readdir(join(underTest.directory, 'stage', 'e1-w1'))
 
 describe('the trace of a staged body', () => {
+  test('stages: a volume without the folder of stages, as restored where nothing more could be made, has none', async () => {
+    await rm(join(underTest.directory, 'stage'), { recursive: true })
+    expect(await bodies.stages()).toEqual([])
+  })
+
   test('publish: before settle, keeps the stage name as trace; a discard removes both names', async () => {
     const staged = await stage(patternBytes(100_000))
     await expect(bodies.settle(staged)).rejects.toThrow('after it was published')
