@@ -2,7 +2,7 @@
  * The chart on a real API server with its controllers, but no node: what is rendered is accepted, what an upgrade changes may be
  * changed, and what an uninstall leaves is there.
  */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -225,14 +225,16 @@ describe('a release', () => {
     })
     expect(await namesOf('secrets')).toEqual(expect.arrayContaining(kept))
     const ca = at(await read('configmaps', `${name}-ca`), 'data', 'ca.crt')
-    writeFileSync(join(folder, 'ca.crt'), String(ca))
+    const caPath = join(folder, 'ca.crt')
+    writeFileSync(caPath, String(ca))
 
     const serverPod = podOf(chart.one('StatefulSet'))
     for (const { secret, key } of mountedSecrets(serverPod)) {
       writeFileSync(join(folder, key), await secretValue(secret, key), { mode: 0o600 })
     }
+    const inPod = await keysOf(serverPod)
     const server = startPod(serverPod, {
-      environment: await keysOf(serverPod),
+      environment: inPod,
       flags: {
         '--data': join(folder, 'data'),
         '--master-key-file': join(folder, 'master.key'),
@@ -252,10 +254,17 @@ describe('a release', () => {
     })
     expect(operator.log()).not.toContain('forbidden')
 
+    // kubectl exec: the pod's environment is enough, but for a port and a folder of this machine.
+    const own = { HOLDFAST_SERVER_ADMIN: `https://localhost:${admin}`, HOLDFAST_SERVER_CA: caPath }
+    const env = { PATH: process.env['PATH'], ...inPod, ...own }
+    const command = [join(root, 'bin/holdfast'), 'status']
+    const asked = spawnSync(process.execPath, command, { encoding: 'utf8', env })
+    expect([asked.status, asked.stderr, asked.stdout.split(' ')[0]]).toEqual([0, '', 'volume'])
+
     const testPod = podOf(chart.one('Pod', 'self-test'))
     const selfTest = startPod(testPod, {
       environment: await keysOf(testPod),
-      flags: { '--server-s3': `https://localhost:${https}`, '--server-ca': join(folder, 'ca.crt') },
+      flags: { '--server-s3': `https://localhost:${https}`, '--server-ca': caPath },
     })
     expect(await selfTest.ended, selfTest.log()).toBe(0)
     expect(selfTest.log()).toContain('proved: what is held cannot be deleted')
@@ -344,12 +353,17 @@ async function secretValue(secret: string, key: string): Promise<string> {
   return Buffer.from(String(at(await read('secrets', secret), 'data', key)), 'base64').toString('utf8')
 }
 
+function keyOf(variable: object): Promise<string> {
+  const field = at(variable, 'valueFrom', 'secretKeyRef')
+  return secretValue(String(at(field, 'name')), String(at(field, 'key')))
+}
+
 /** What the kubelet would put into the environment. */
 async function keysOf(pod: Pod): Promise<Record<string, string>> {
   const environment: Record<string, string> = {}
   for (const variable of pod.spec.containers[0]?.env ?? []) {
-    const field = at(variable, 'valueFrom', 'secretKeyRef')
-    environment[variable.name] = await secretValue(String(at(field, 'name')), String(at(field, 'key')))
+    const { name: variableName, value } = variable
+    environment[variableName] = typeof value === 'string' ? value : await keyOf(variable)
   }
   return environment
 }
