@@ -145,7 +145,6 @@ step(
     expect(await inside('backup', '--data=/data', '--to=/tmp/backup')).toMatch(/; whole\n$/)
     expect(await inside('verify', '--data=/tmp/backup')).toMatch(/: nothing found\n$/)
     expect(await inside('status')).toMatch(/^volume /)
-    expect(await inside('why', 's3://ledger/machine/small')).toContain('s3://ledger/machine/small version ')
     expect(await inside('audit', 'export', '--data=/data')).toContain('"operation":"PutObject"')
   },
 )
