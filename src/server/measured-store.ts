@@ -1,6 +1,7 @@
 /** How long the store takes and what it refuses, seen from outside its engines. */
 import type { MetricSet } from '../lib/metrics.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
+import { withTransact } from '../store/kv/with-transact.ts'
 
 /** Seconds: from a commit that shares a flush to one that waits for a slow disk. */
 const durationBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30]
@@ -39,14 +40,7 @@ export function measureStore(metrics: MetricSet, worker: string): StoreMeasures 
     }
   }
   return {
-    keyValue: (kv) => ({
-      get: (key) => kv.get(key),
-      getMany: (keys) => kv.getMany(keys),
-      range: (options) => kv.range(options),
-      snapshot: (read) => kv.snapshot(read),
-      close: () => kv.close(),
-      transact: (work) => timed(() => kv.transact(work)),
-    }),
+    keyValue: (kv) => withTransact(kv, (work) => timed(() => kv.transact(work))),
     denied: (rule) => denials.add({ rule }),
   }
 }

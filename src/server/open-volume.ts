@@ -21,6 +21,7 @@ import { formatSteps } from '../store/format-steps.ts'
 import { createCommitRoom } from '../store/free-space.ts'
 import type { CommitRoom, KeyValue } from '../store/kv/contract.ts'
 import { openLmdb, openServedLmdb } from '../store/kv/lmdb/lmdb.ts'
+import { withTransact } from '../store/kv/with-transact.ts'
 import { onceProblems } from '../store/once-rows.ts'
 import { openStore } from '../store/open-store.ts'
 import { placedKeyValue } from '../store/placed.ts'
@@ -340,14 +341,7 @@ export async function openWorkerStore({
 /** Refuses every transaction, also once the volume takes writes: a fence that no epoch has to be written for. */
 async function openReadOnlyKeyValue(directory: string, why: WritesRefused): Promise<KeyValue> {
   const kv = await openLmdb({ directory: kvDirectory(directory), readOnly: true, reads: 'scattered' })
-  return {
-    get: (key) => kv.get(key),
-    getMany: (keys) => kv.getMany(keys),
-    range: (options) => kv.range(options),
-    snapshot: (read) => kv.snapshot(read),
-    close: () => kv.close(),
-    transact: () => Promise.reject(writesRefused(why)),
-  }
+  return withTransact(kv, () => Promise.reject(writesRefused(why)))
 }
 
 /** For tools that change nothing; the caller holds the volume's lock. */

@@ -1,5 +1,6 @@
 import { VolumeAwayError } from '../lib/read-only.ts'
 import type { KeyValue } from './kv/contract.ts'
+import { withTransact } from './kv/with-transact.ts'
 
 /**
  * The store of a volume whose folder may be unmounted, moved or covered while it is open. It reads on, for it reads what it opened;
@@ -7,17 +8,11 @@ import type { KeyValue } from './kv/contract.ts'
  * there now, would not know of it.
  */
 export function placedKeyValue(kv: KeyValue, isInPlace: () => boolean): KeyValue {
-  return {
-    get: (key) => kv.get(key),
-    getMany: (keys) => kv.getMany(keys),
-    range: (options) => kv.range(options),
-    snapshot: (read) => kv.snapshot(read),
-    close: () => kv.close(),
-    transact: (work) =>
-      kv.transact(async (transaction) => {
-        const result = await work(transaction)
-        if (!isInPlace()) throw new VolumeAwayError()
-        return result
-      }),
-  }
+  return withTransact(kv, (work) =>
+    kv.transact(async (transaction) => {
+      const result = await work(transaction)
+      if (!isInPlace()) throw new VolumeAwayError()
+      return result
+    }),
+  )
 }

@@ -18,6 +18,7 @@ import { hex } from './hex.ts'
 import { metaKey } from './keys.ts'
 import { emptyChainHead } from './kv/chain.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import { withTransact } from './kv/with-transact.ts'
 import { skipEpochs } from './leadership.ts'
 import type { Actor } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
@@ -199,17 +200,10 @@ const readOnlySentence =
 
 /** The same store; no transaction begins unless the guard lets it. */
 export function guardedKeyValue(kv: KeyValue, guard: WriteGuard): KeyValue {
-  return {
-    get: (key) => kv.get(key),
-    getMany: (keys) => kv.getMany(keys),
-    range: (options) => kv.range(options),
-    snapshot: (read) => kv.snapshot(read),
-    close: () => kv.close(),
-    transact: async (work) => {
-      await guard()
-      return kv.transact(work)
-    },
-  }
+  return withTransact(kv, async (work) => {
+    await guard()
+    return kv.transact(work)
+  })
 }
 
 function replayDetail({ head, provenSequence }: ProvenLog) {

@@ -9,6 +9,7 @@ import { CorruptRecordError, count, type Decode, flag, instant, matching, shape 
 import { type FormatStep, formatSteps, newestFormat, oldestFormat } from './format-steps.ts'
 import { metaKey } from './keys.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import { withTransact } from './kv/with-transact.ts'
 import { parseRow, rowCodec, sealRow } from './row-codec.ts'
 import { remembering } from './row-memo.ts'
 import type { VolumeIdentity } from './store.ts'
@@ -125,19 +126,13 @@ export async function readServerEpoch(reader: KeyValueReader): Promise<ServerEpo
  * after a newer server began. `transact` then throws ServerEpochEndedError.
  */
 export function fencedKeyValue(kv: KeyValue, epoch: number): KeyValue {
-  return {
-    get: (key) => kv.get(key),
-    getMany: (keys) => kv.getMany(keys),
-    range: (options) => kv.range(options),
-    snapshot: (read) => kv.snapshot(read),
-    close: () => kv.close(),
-    transact: (work) =>
-      kv.transact(async (transaction) => {
-        // In the same round of reads as the first of `work`.
-        const [, result] = await Promise.all([assertEpoch(transaction, epoch), work(transaction)])
-        return result
-      }),
-  }
+  return withTransact(kv, (work) =>
+    kv.transact(async (transaction) => {
+      // In the same round of reads as the first of `work`.
+      const [, result] = await Promise.all([assertEpoch(transaction, epoch), work(transaction)])
+      return result
+    }),
+  )
 }
 
 async function assertEpoch(transaction: KeyValueTransaction, epoch: number): Promise<void> {

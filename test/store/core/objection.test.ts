@@ -1,6 +1,7 @@
 /** What a caller has against a change beyond the lock's own rules: asked in the transaction, able to refuse only. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { KeyValue } from '../../../src/store/kv/contract.ts'
+import { withTransact } from '../../../src/store/kv/with-transact.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import type { ExplicitLock, Objection } from '../../../src/store/store.ts'
 import { createVersions } from '../../../src/store/versions.ts'
@@ -90,20 +91,14 @@ for (const engine of engines) {
 /** Before the first commit, when all of it is decided, `work` happens. */
 function overtaken(kv: KeyValue, work: () => Promise<unknown>): KeyValue {
   let isFirst = true
-  return {
-    get: (key) => kv.get(key),
-    getMany: (keys) => kv.getMany(keys),
-    range: (options) => kv.range(options),
-    snapshot: (read) => kv.snapshot(read),
-    close: () => kv.close(),
-    transact: (decide) =>
-      kv.transact(async (transaction) => {
-        const result = await decide(transaction)
-        if (isFirst) {
-          isFirst = false
-          await work()
-        }
-        return result
-      }),
-  }
+  return withTransact(kv, (decide) =>
+    kv.transact(async (transaction) => {
+      const result = await decide(transaction)
+      if (isFirst) {
+        isFirst = false
+        await work()
+      }
+      return result
+    }),
+  )
 }
