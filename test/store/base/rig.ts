@@ -7,7 +7,8 @@ import type { Bodies } from '../../../src/store/bodies/contract.ts'
 import { createBuckets } from '../../../src/store/buckets.ts'
 import { collectGarbage } from '../../../src/store/collect-garbage.ts'
 import { createDenialRecorder } from '../../../src/store/denials.ts'
-import type { KeyValue, KeyValueTransaction } from '../../../src/store/kv/contract.ts'
+import type { KeyValue } from '../../../src/store/kv/contract.ts'
+import { withTransact } from '../../../src/store/kv/with-transact.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import type { PutVersion } from '../../../src/store/requests.ts'
 import type { CompletePart, StagedBody, Uploads, Versions } from '../../../src/store/store.ts'
@@ -75,15 +76,7 @@ export class Faults {
   }
 
   overKeyValue(kv: KeyValue): KeyValue {
-    return {
-      get: (key) => kv.get(key),
-      getMany: (keys) => kv.getMany(keys),
-      range: (options) => kv.range(options),
-      snapshot: (read) => kv.snapshot(read),
-      close: () => kv.close(),
-      transact: <T>(work: (transaction: KeyValueTransaction) => Promise<T>) =>
-        this.#step(() => kv.transact(work)),
-    }
+    return withTransact(kv, (work) => this.#step(() => kv.transact(work)))
   }
 
   overBodies(bodies: Bodies): Bodies {

@@ -6,6 +6,7 @@ import { CorruptRecordError } from '../../../src/store/fields.ts'
 import { type FormatStep, newestFormat, oldestFormat } from '../../../src/store/format-steps.ts'
 import { bucketKey, metaKey } from '../../../src/store/keys.ts'
 import type { KeyValue } from '../../../src/store/kv/contract.ts'
+import { withTransact } from '../../../src/store/kv/with-transact.ts'
 import { unsealRow } from '../../../src/store/row-codec.ts'
 import { upgradeVolume } from '../../../src/store/upgrade-volume.ts'
 import { openVolume, readVolume } from '../../../src/store/volume.ts'
@@ -49,14 +50,7 @@ describe.each(engines)('upgradeVolume on $name', ({ open }) => {
       count += 1
       return kv.transact(work)
     }
-    const reads: Omit<KeyValue, 'transact'> = {
-      get: (key) => kv.get(key),
-      getMany: (keys) => kv.getMany(keys),
-      range: (options) => kv.range(options),
-      snapshot: (read) => kv.snapshot(read),
-      close: () => kv.close(),
-    }
-    return { kv: { ...reads, transact }, count: () => count }
+    return { kv: withTransact(kv, transact), count: () => count }
   }
 
   test('no step: the volume stays as it is', async () => {

@@ -10,6 +10,7 @@ import {
   type KeyValueTransaction,
   TransactionConflictError,
 } from '../../../src/store/kv/contract.ts'
+import { withTransact } from '../../../src/store/kv/with-transact.ts'
 import { putFileRows } from '../../../src/store/list-rows.ts'
 import type { ListUploads } from '../../../src/store/list-uploads.ts'
 import type { CompletePart } from '../../../src/store/store.ts'
@@ -37,14 +38,7 @@ class Meter {
   readKeys = 0
 
   over(kv: KeyValue): KeyValue {
-    return {
-      get: (key) => kv.get(key),
-      getMany: (keys) => kv.getMany(keys),
-      range: (options) => kv.range(options),
-      snapshot: (read) => kv.snapshot(read),
-      close: () => kv.close(),
-      transact: (work) => kv.transact((transaction) => this.#measure(transaction, work)),
-    }
+    return withTransact(kv, (work) => kv.transact((transaction) => this.#measure(transaction, work)))
   }
 
   async #measure<T>(

@@ -5,6 +5,7 @@ import { limits } from '../../../src/lib/limits.ts'
 import { silentLog } from '../../../src/lib/log.ts'
 import { shardOf } from '../../../src/store/bodies/body-id.ts'
 import type { KeyValue } from '../../../src/store/kv/contract.ts'
+import { withTransact } from '../../../src/store/kv/with-transact.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import type { BucketIntegrity } from '../../../src/store/requests.ts'
 import { createScrub } from '../../../src/store/scrub.ts'
@@ -19,18 +20,11 @@ export const unhurried = 1024 ** 3
 
 /** The same store, whose next commit is told. */
 export function tellCommits(kv: KeyValue, committed: () => void): KeyValue {
-  return {
-    get: (key) => kv.get(key),
-    getMany: (keys) => kv.getMany(keys),
-    range: (options) => kv.range(options),
-    snapshot: (read) => kv.snapshot(read),
-    close: () => kv.close(),
-    transact: async (work) => {
-      const result = await kv.transact(work)
-      committed()
-      return result
-    },
-  }
+  return withTransact(kv, async (work) => {
+    const result = await kv.transact(work)
+    committed()
+    return result
+  })
 }
 
 /** Two buckets, `ledger` with an object in a file, and hands to spoil its bytes. */
