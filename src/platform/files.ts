@@ -143,16 +143,13 @@ export async function syncFileAndName(path: string): Promise<void> {
 /** Creates `path` with all of `bytes`, durably, or leaves what another process created meanwhile. */
 export async function createFileWhole(path: string, bytes: Uint8Array, mode = 0o640): Promise<void> {
   const part = `${path}.${randomBytes(8).toString('hex')}`
-  const handle = await open(part, 'wx', mode)
   try {
-    await handle.writeFile(bytes)
-    await handle.sync()
+    await writePart(part, bytes, mode)
     await link(part, path)
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error
   } finally {
-    await handle.close()
-    await unlink(part)
+    await unlinkIfThere(part)
   }
   await syncDirectory(dirname(path))
 }
@@ -161,17 +158,22 @@ export async function createFileWhole(path: string, bytes: Uint8Array, mode = 0o
 export async function replaceFileWhole(path: string, bytes: Uint8Array, mode = 0o640): Promise<void> {
   const part = `${path}.${randomBytes(8).toString('hex')}.part`
   try {
-    const handle = await open(part, 'wx', mode)
-    try {
-      await handle.writeFile(bytes)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await writePart(part, bytes, mode)
     await rename(part, path)
   } catch (error) {
     await unlinkIfThere(part)
     throw error
   }
   await syncDirectory(dirname(path))
+}
+
+/** A new file, flushed; its name is not. */
+async function writePart(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const handle = await open(path, 'wx', mode)
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }

@@ -91,7 +91,7 @@ async function demandLock(handle: FileHandle, directory: string, options: LockOp
 
 /** Whether DATA/lock could be written: false on a file system that is mounted here for reading only. Writes nothing. */
 export function takesWrites(directory: string): Promise<boolean> {
-  return opensForWriting(join(directory, 'lock'))
+  return opensForWriting(join(directory, lockName))
 }
 
 /** By the descriptor, for another volume may be at the path; by the path where the system does not show descriptors. */
