@@ -6,7 +6,7 @@ import { CollectedBytes } from '../lib/collected-bytes.ts'
 import type { OwnAccessKeys, Principal } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
-import { NoRoomError, VolumeFullError, VolumeReadOnlyError } from '../lib/read-only.ts'
+import { isWantOfRoom, VolumeReadOnlyError } from '../lib/read-only.ts'
 import type { QueryPairs } from '../sigv4/canonical.ts'
 import type { SigningKeys } from '../sigv4/keys.ts'
 import { CorruptRecordError } from '../store/fields.ts'
@@ -131,7 +131,7 @@ async function readDocument({ headers }: AdminHead, body: AsyncIterable<Uint8Arr
 function errorAnswer(log: Log, requestId: string, error: unknown): AdminAnswer {
   if (error instanceof AdminError)
     return { status: error.status, document: { code: error.code, message: error.message } }
-  if (error instanceof NoRoomError || error instanceof VolumeFullError)
+  if (isWantOfRoom(error))
     return { status: 507, document: { code: 'InsufficientStorage', message: error.message } }
   if (error instanceof VolumeReadOnlyError)
     return { status: 503, document: { code: 'VolumeReadOnly', message: error.message } }

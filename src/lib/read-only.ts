@@ -33,6 +33,11 @@ export class NoRoomError extends Error {
   override readonly name = 'NoRoomError'
 }
 
+/** Nothing was written, because there was no room: S3's 507. */
+export function isWantOfRoom(error: unknown): error is NoRoomError | VolumeFullError {
+  return error instanceof NoRoomError || error instanceof VolumeFullError
+}
+
 /** The reason where the machine says EROFS: as a rule the disk failed and the kernel protects what is on it. */
 export const fileSystemReadOnly =
   'The file system of the volume is read-only: what is stored can be read, nothing can be written. ' +

@@ -1,5 +1,5 @@
 import { AssertionError } from '../lib/assert.ts'
-import { NoRoomError, VolumeFullError, VolumeReadOnlyError } from '../lib/read-only.ts'
+import { isWantOfRoom, VolumeReadOnlyError } from '../lib/read-only.ts'
 import { renderError } from '../s3/error-document.ts'
 import type { S3Response } from '../s3/operation.ts'
 import { S3Error } from '../s3/s3-error.ts'
@@ -42,7 +42,7 @@ export function judgeError(thrown: unknown): JudgedError {
   if (thrown instanceof StorageFullError || thrown instanceof BodyStoreFullError) {
     return { error: new S3Error('InsufficientStorage', { cause }), consequence: 'none' }
   }
-  if (thrown instanceof NoRoomError || thrown instanceof VolumeFullError) {
+  if (isWantOfRoom(thrown)) {
     return {
       error: new S3Error('InsufficientStorage', { message: thrown.message, cause }),
       consequence: 'none',
