@@ -1,21 +1,17 @@
 import { errorCode } from '../platform/files.ts'
-import { VolumeLockedError } from '../platform/volume-lock.ts'
 import { CopyRefusedError } from '../server/copy-target.ts'
 import { CorruptRecordError } from '../store/fields.ts'
-import { UnsupportedFileSystemError } from '../store/kv/contract.ts'
-import { VolumeFormatError } from '../store/volume.ts'
 import { RestoreRefusedError } from '../store/volume-copy.ts'
 import { CheckpointFileError } from './checkpoint.ts'
+import { isVolumeRefusal } from './offline-volume.ts'
 
 /** Says why nothing was finished and gives the exit code: 2 refused, 1 failed. An error that nobody expected goes up. */
 export function copyFailure(command: string, error: unknown): number {
   const isRefusal =
+    isVolumeRefusal(error) ||
     error instanceof CopyRefusedError ||
     error instanceof RestoreRefusedError ||
-    error instanceof CheckpointFileError ||
-    error instanceof UnsupportedFileSystemError ||
-    error instanceof VolumeLockedError ||
-    error instanceof VolumeFormatError
+    error instanceof CheckpointFileError
   const isFailure = error instanceof CorruptRecordError || errorCode(error) !== null
   if (!(error instanceof Error) || (!isRefusal && !isFailure)) throw error
   const sentence = isRefusal

@@ -30,14 +30,22 @@ async function explained(
   try {
     return await read(values.data)
   } catch (error) {
-    const isRefusal =
-      error instanceof VolumeLockedError ||
-      error instanceof VolumeFormatError ||
-      error instanceof UnsupportedFileSystemError
+    const isRefusal = isVolumeRefusal(error)
     if (!isRefusal && !(error instanceof CorruptRecordError)) throw error
     process.stderr.write(`${command}: ${error.message}\n`)
     return isRefusal ? 2 : 1
   }
+}
+
+/** The volume is not to be opened: nothing is wrong with it. */
+export function isVolumeRefusal(
+  error: unknown,
+): error is VolumeLockedError | VolumeFormatError | UnsupportedFileSystemError {
+  return (
+    error instanceof VolumeLockedError ||
+    error instanceof VolumeFormatError ||
+    error instanceof UnsupportedFileSystemError
+  )
 }
 
 /** Resolves when the reader of stdout has taken the text, or is gone: lines never pile up in memory. */

@@ -91,7 +91,11 @@ async function run(values: StandaloneSettings, log: Log, stop: AbortController):
     })
     const { access } = server
     if (access === 'readWrite') await control(values, { server, operator, report, log, signal: stop.signal })
-    else await readOnlyUntil(stop.signal, () => report.readOnly(access))
+    else {
+      // Controllers write: leadership into the volume, what they accepted beside it. The server ends itself once it takes writes again.
+      report.readOnly(access)
+      if (!stop.signal.aborted) await once(stop.signal, 'abort')
+    }
     const failed = await Promise.race([failure, Promise.resolve(null)])
     if (failed !== null) throw failed
     report.stopping()
@@ -110,12 +114,6 @@ async function rootKey({ accessKeyId, secretAccessKey, data }: StandaloneSetting
   const { credentials, isNew } = await ensureCredentials(data)
   const path = credentialsPath(data)
   return { root: credentials, origin: { kind: 'file', path, isNewForVolume: isNew && isOlderVolume } }
-}
-
-/** Controllers write: leadership into the volume, what they accepted beside it. The server ends itself once it takes writes again. */
-async function readOnlyUntil(stopped: AbortSignal, tell: () => void): Promise<void> {
-  tell()
-  if (!stopped.aborted) await once(stopped, 'abort')
 }
 
 type ControlParts = {
