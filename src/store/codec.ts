@@ -32,6 +32,7 @@ import {
   text,
 } from './fields.ts'
 import { bucketKey, parsePartKey, uploadKey, versionKey } from './keys.ts'
+import { timedIdPattern } from './random-ids.ts'
 import {
   type BucketRecord,
   bucketDocumentKinds,
@@ -172,7 +173,7 @@ const currentShape: Decode<CurrentRecord> = shape({
 })
 
 const uploadShape: Decode<UploadRecord> = shape({
-  uploadId: matching(/^[0-9a-f]{32}$/),
+  uploadId: matching(timedIdPattern),
   bucketId,
   key: text,
   initiatedMs: instant,

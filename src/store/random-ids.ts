@@ -25,7 +25,7 @@ export function timedId(timeMs: number): string {
   return timeMs.toString(16).padStart(12, '0') + idHex(10)
 }
 
-const timedIdPattern = /^[0-9a-f]{32}$/
+export const timedIdPattern = /^[0-9a-f]{32}$/
 
 export function isTimedId(text: string): boolean {
   return timedIdPattern.test(text)
