@@ -7,10 +7,10 @@ import { existingKey, versionKey } from '../../../src/store/keys.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import type { ApplyBucket } from '../../../src/store/store.ts'
 import { engines } from '../base/support.ts'
+import { applyRequest } from './apply-request.ts'
 import { actor, dayInMs, openRig, type PutInput, type Rig } from './rig.ts'
 import { tableRows, wrongCounts } from './rows.ts'
 
-const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 const rule = (mode: DefaultRetention['mode'], count: number): DefaultRetention => ({
   mode,
   period: { unit: 'DAYS', count },
@@ -35,24 +35,10 @@ for (const engine of engines) {
     afterEach(() => rig.close())
 
     function apply(defaultRetention: DefaultRetention, wish: Partial<ApplyBucket> = {}, generation = 1) {
-      const bounds = { minimum: null, maximum: null }
-      const policyName = { namespace: 'team', name: 'keep', uid: 'p1', generation }
-      return rig.buckets.apply(actor, {
-        epoch: 1,
-        name: 'ledger',
-        region: 'r',
-        accountNamespace: owner,
-        owner,
-        adoptionPolicy: 'IfUnowned',
-        profile: 'aws',
-        requireChecksum: true,
-        quotaBytes: null,
-        applyToExisting: 'ExtendOnly',
-        lifecycle: null,
-        tags: null,
-        policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
-        ...wish,
-      })
+      return rig.buckets.apply(
+        actor,
+        applyRequest({ defaultRetention, generation }, { applyToExisting: 'ExtendOnly', ...wish }),
+      )
     }
 
     async function put(input: PutInput): Promise<VersionRecord> {

@@ -3,13 +3,13 @@ import type { DefaultRetention, Retention } from '../../../src/lock/types.ts'
 import type { ApplyBucket, Uploads } from '../../../src/store/store.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
 import { engines } from '../base/support.ts'
+import { applyRequest, owner } from './apply-request.ts'
 import { actor, always, bytesOf, openRig, type PutInput, type Rig } from './rig.ts'
 
 const compliance = (count: number): DefaultRetention => ({
   mode: 'COMPLIANCE',
   period: { unit: 'DAYS', count },
 })
-const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 
 for (const engine of engines) {
   describe(`a frozen bucket on ${engine.name}`, () => {
@@ -46,30 +46,7 @@ for (const engine of engines) {
 
     async function apply(defaultRetention: DefaultRetention, wish: Partial<ApplyBucket> = {}) {
       const epoch = (await rig.leadership.current())?.epoch ?? (await rig.leadership.next(actor, 'o')).epoch
-      return rig.buckets.apply(actor, {
-        epoch,
-        name: 'ledger',
-        region: 'r',
-        accountNamespace: owner,
-        owner,
-        adoptionPolicy: 'IfUnowned',
-        profile: 'aws',
-        requireChecksum: true,
-        quotaBytes: null,
-        applyToExisting: 'No',
-        lifecycle: null,
-        tags: null,
-        policy: {
-          namespace: 'team',
-          name: 'keep',
-          uid: 'p1',
-          generation: 1,
-          defaultRetention,
-          prefixRules: [],
-          bounds: { minimum: null, maximum: null },
-        },
-        ...wish,
-      })
+      return rig.buckets.apply(actor, applyRequest({ defaultRetention }, { epoch, ...wish }))
     }
 
     test('freeze: versioning and the rule stay as they were, and it is in the audit log', async () => {

@@ -4,10 +4,10 @@ import { limits } from '../../../src/lib/limits.ts'
 import type { ApplyBucket, PutVersionResult, Uploads } from '../../../src/store/store.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
 import { engines } from '../base/support.ts'
+import { applyRequest } from './apply-request.ts'
 import { actor, always, bytesOf, noLock, openRig, type Rig } from './rig.ts'
 import { tableRows, wrongCounts } from './rows.ts'
 
-const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 const described = { headers: {}, userMetadata: {}, tags: {} }
 
 for (const engine of engines) {
@@ -23,24 +23,7 @@ for (const engine of engines) {
 
     function apply(wish: Partial<ApplyBucket> = {}) {
       const defaultRetention = { mode: 'GOVERNANCE', period: { unit: 'DAYS', count: 1 } } as const
-      const policyName = { namespace: 'team', name: 'keep', uid: 'p1', generation: 1 }
-      const bounds = { minimum: null, maximum: null }
-      return rig.buckets.apply(actor, {
-        epoch: 1,
-        name: 'ledger',
-        region: 'r',
-        accountNamespace: owner,
-        owner,
-        adoptionPolicy: 'IfUnowned',
-        profile: 'aws',
-        requireChecksum: true,
-        quotaBytes: 100,
-        applyToExisting: 'No',
-        lifecycle: null,
-        tags: null,
-        policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
-        ...wish,
-      })
+      return rig.buckets.apply(actor, applyRequest({ defaultRetention }, { quotaBytes: 100, ...wish }))
     }
 
     const put = (key: string, sizeBytes: number): Promise<PutVersionResult> =>

@@ -26,13 +26,13 @@ import type { ApplyBucket, CompletePart, Uploads } from '../../../src/store/stor
 import { createUploads } from '../../../src/store/uploads.ts'
 import { beginServerEpoch } from '../../../src/store/volume.ts'
 import { engines, entries } from '../base/support.ts'
+import { applyRequest, owner } from './apply-request.ts'
 import { actor, always, bytesOf, openRig, type Rig } from './rig.ts'
 import { tableRows } from './rows.ts'
 
 const large = 'x'.repeat(limits.inlineBodyBytesMax + 1)
 const hex = (key: Uint8Array) => Buffer.from(key).toString('hex')
 const unknown = { kind: 'unknown', cause: expect.any(String) }
-const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 
 type Filled = {
   readonly bucket: BucketRecord
@@ -57,24 +57,7 @@ for (const engine of engines) {
     async function apply(wish: Partial<ApplyBucket> = {}) {
       const epoch = (await rig.leadership.current())?.epoch ?? (await rig.leadership.next(actor, 'o')).epoch
       const defaultRetention = { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: 30 } } as const
-      const policyName = { namespace: 'team', name: 'keep', uid: 'p1', generation: 1 }
-      const bounds = { minimum: null, maximum: null }
-      return rig.buckets.apply(actor, {
-        epoch,
-        name: 'ledger',
-        region: 'r',
-        accountNamespace: owner,
-        owner,
-        adoptionPolicy: 'IfUnowned',
-        profile: 'aws',
-        requireChecksum: true,
-        quotaBytes: null,
-        applyToExisting: 'No',
-        lifecycle: null,
-        tags: null,
-        policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
-        ...wish,
-      })
+      return rig.buckets.apply(actor, applyRequest({ defaultRetention }, { epoch, ...wish }))
     }
 
     async function written(key: string, body: string): Promise<VersionRecord> {

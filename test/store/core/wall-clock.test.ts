@@ -10,10 +10,10 @@ import type { ApplyBucket, ExplicitLock, Uploads } from '../../../src/store/stor
 import { createClockStore } from '../../../src/store/trusted-clock.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
 import { engines } from '../base/support.ts'
+import { applyRequest } from './apply-request.ts'
 import { interrupted, putRules, rule, run as runLifecycle } from './lifecycle-rig.ts'
 import { actor, always, bytesOf, dayInMs, noLock, openRig, type Rig } from './rig.ts'
 
-const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 const days = (count: number): RetentionPeriod => ({ unit: 'DAYS', count })
 const minuteInMs = 60_000
 
@@ -38,25 +38,12 @@ for (const engine of engines) {
 
     /** COMPLIANCE of 30 days, for what is there too. */
     async function apply(minimum: number | null = null, wish: Partial<ApplyBucket> = {}): Promise<void> {
-      const policyName = { namespace: 'team', name: 'keep', uid: 'p1', generation: 1 }
       const defaultRetention = { mode: 'COMPLIANCE', period: days(30) } as const
       const bounds = { minimum: minimum === null ? null : days(minimum), maximum: null }
-      const answer = await rig.buckets.apply(actor, {
-        epoch: 1,
-        name: 'ledger',
-        region: 'r',
-        accountNamespace: owner,
-        owner,
-        adoptionPolicy: 'IfUnowned',
-        profile: 'aws',
-        requireChecksum: true,
-        quotaBytes: null,
-        applyToExisting: 'ExtendOnly',
-        lifecycle: null,
-        tags: null,
-        policy: { ...policyName, defaultRetention, prefixRules: [], bounds },
-        ...wish,
-      })
+      const answer = await rig.buckets.apply(
+        actor,
+        applyRequest({ defaultRetention, bounds }, { applyToExisting: 'ExtendOnly', ...wish }),
+      )
       expect(answer.kind).toBe('applied')
     }
 
