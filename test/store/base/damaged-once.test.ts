@@ -15,6 +15,7 @@ import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { verifyVolume } from '../../../src/store/verify.ts'
 import { markRestored, RestoreRefusedError } from '../../../src/store/volume-copy.ts'
+import { createLedger, onVolume as onVolumeIn } from './at-rest.ts'
 import { putBytes, removeVersion } from './rig.ts'
 import { actor, TestClock } from './support.ts'
 
@@ -30,25 +31,14 @@ describe('a damaged row that a volume has once', () => {
     directory = await mkdtemp(join(tmpdir(), 'holdfast-once-'))
     problems = []
     await onVolume('data', async (store) => {
-      await store.buckets.create(actor, {
-        name: 'ledger',
-        accountId: actor.accountId,
-        region: 'us-east-1',
-        objectLock: 'enabled',
-      })
+      await createLedger(store)
       await put(store, 'first')
     })
   })
   afterEach(() => rm(directory, { recursive: true, force: true }))
 
-  async function onVolume<T>(name: string, work: (store: Store) => Promise<T>): Promise<T> {
-    const owner = await openVolumeOwner({ directory: at(name), clock, log: silentLog })
-    try {
-      return await work(owner.store)
-    } finally {
-      await owner.close()
-    }
-  }
+  const onVolume = <T>(name: string, work: (store: Store) => Promise<T>): Promise<T> =>
+    onVolumeIn({ directory: at(name), clock }, work)
   const put = (store: Store, key: string) => {
     clock.pass(1000)
     return putBytes(store.versions, key, new Uint8Array(large).fill(key.length))

@@ -9,8 +9,9 @@ import { CorruptRecordError } from '../../../src/store/fields.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { treeOf } from '../../support/crash/steps.ts'
+import { createLedger, onVolume as onVolumeIn } from './at-rest.ts'
 import { pattern, putBytes } from './rig.ts'
-import { actor, TestClock } from './support.ts'
+import { TestClock } from './support.ts'
 
 const clock = new TestClock()
 let directory: string
@@ -22,19 +23,10 @@ afterEach(() => rmSync(directory, { recursive: true }))
 const kv = () => join(directory, 'kv')
 const open = () => openVolumeOwner({ directory, clock, log: silentLog })
 
-async function onVolume<T>(work: (store: Store) => Promise<T>): Promise<T> {
-  const owner = await open()
-  try {
-    return await work(owner.store)
-  } finally {
-    await owner.close()
-  }
-}
+const onVolume = <T>(work: (store: Store) => Promise<T>): Promise<T> => onVolumeIn({ directory, clock }, work)
 
 async function makeBody(store: Store): Promise<void> {
-  await store.buckets.create(actor, {
-    ...{ name: 'ledger', accountId: actor.accountId, region: 'us-east-1', objectLock: 'enabled' },
-  })
+  await createLedger(store)
   await putBytes(store.versions, 'kept', pattern(1024 ** 2, 1))
 }
 
