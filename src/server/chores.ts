@@ -89,7 +89,7 @@ export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Cho
   const lookAgain = oneAtATime('lookAgain', () =>
     store.scrub.lookAgain(stopping.signal, pace.scrubBytesPerSecond),
   )
-  const collect = () => run('collectGarbage', collectGarbage)
+  const collect = oneAtATime('collectGarbage', collectGarbage)
   const timers = [
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
     setInterval(collect, garbageIntervalMs),

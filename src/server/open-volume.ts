@@ -107,7 +107,7 @@ function isForWantOfRoom(error: unknown): boolean {
 async function openReadOnlyOwner(parts: OwnerVolumeParts, access: WritesRefused): Promise<ReadOnlyOwner> {
   const { directory, volumeId = null, clock, log } = parts
   await demandVolume(directory, volumeId)
-  const { kv, place } = await openTogether(directory, {
+  const { kv, place } = await openTogether(parts, {
     demand: (opened) => demandLocked(parts, opened),
     open: ({ root }) => openReadOnlyKeyValue(root, access),
   })
@@ -147,15 +147,14 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
   const upgrade = parts.upgrade ?? { steps: formatSteps }
   await demandVolume(directory, volumeId)
   if (!(await pathExists(directory))) await makeDirectory(directory)
-  const { kv, place } = await openTogether(directory, {
+  const { kv, place, room } = await openTogether(parts, {
     demand: async (opened) => {
       await demandLocked(parts, opened)
       if (!(await hasRows(opened.root))) await refuseBodies(opened, directory)
     },
-    open: async ({ root, isInPlace }) => {
-      const room = commitRoom({ root, isInPlace, clock })
-      if (!(await room.recent())) throw new NoRoomError(volumeFull)
-      return openLmdb({ directory: kvDirectory(root), reads: 'scattered', onRefused, room })
+    open: async ({ root }, commitRoom) => {
+      if (!(await commitRoom.recent())) throw new NoRoomError(volumeFull)
+      return openLmdb({ directory: kvDirectory(root), reads: 'scattered', onRefused, room: commitRoom })
     },
   })
   try {
@@ -171,7 +170,8 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
     const bodies = await openBodies({ ...bodiesOf(place), clock, ...own })
     const recovered = await recoverStages({ kv, bodies, log })
     log.info({ volumeId: volume.volumeId, epoch, previous, ...recovered }, 'volume opened')
-    const store = openStore({ kv: fencedKeyValue(kv, epoch), bodies, clock, log, volume, masterKey: null })
+    const fenced = fencedKeyValue(kv, epoch)
+    const store = openStore({ kv: fenced, bodies, clock, log, volume, masterKey: null, room })
     return {
       store,
       access: 'readWrite',
@@ -203,23 +203,27 @@ function isOfVolume(error: unknown): boolean {
   )
 }
 
-type Opened = { readonly kv: KeyValue; readonly place: Place }
+type Opened = { readonly kv: KeyValue; readonly place: Place; readonly room: CommitRoom }
 type Opening = {
   readonly demand: (place: Place) => Promise<void>
-  readonly open: (place: Place) => Promise<KeyValue>
+  readonly open: (place: Place, room: CommitRoom) => Promise<KeyValue>
 }
 
 /** One folder for rows and bodies, as long as they are open: whoever gets it closes it with the store. */
-async function openTogether(directory: string, { demand, open }: Opening): Promise<Opened> {
+async function openTogether(
+  { directory, clock }: Pick<VolumeParts, 'directory' | 'clock'>,
+  { demand, open }: Opening,
+): Promise<Opened> {
   const place = openPlace(directory)
+  const room = commitRoomOf(place, clock)
   try {
     await demand(place)
-    const kv = placedKeyValue(await open(place), place.isInPlace)
+    const kv = placedKeyValue(await open(place, room), place.isInPlace)
     const close = async () => {
       await kv.close()
       place.close()
     }
-    return { kv: { ...kv, close }, place }
+    return { kv: { ...kv, close }, place, room }
   } catch (error) {
     place.close()
     throw error
@@ -311,27 +315,26 @@ export async function openWorkerStore({
 }: WorkerVolumeParts): Promise<Store> {
   // To open it would make an empty one.
   if (!(await hasVolume(directory))) throw new WrongVolumeError(`there is no volume in ${directory}`)
-  const { kv, place } = await openTogether(directory, {
-    demand: async ({ identity }) => {
-      if (identity !== placeIdentity)
-        throw new WrongVolumeError(`${directory} is not the volume that this server opened`)
+  const { kv, place, room } = await openTogether(
+    { directory, clock },
+    {
+      demand: async ({ identity }) => {
+        if (identity !== placeIdentity)
+          throw new WrongVolumeError(`${directory} is not the volume that this server opened`)
+      },
+      open: ({ root }, commitRoom) =>
+        access === 'readWrite'
+          ? openServedLmdb({ directory: kvDirectory(root), onRefused, room: commitRoom })
+          : openReadOnlyKeyValue(root, access),
     },
-    open: ({ root, isInPlace }) =>
-      access === 'readWrite'
-        ? openServedLmdb({
-            directory: kvDirectory(root),
-            onRefused,
-            room: commitRoom({ root, isInPlace, clock }),
-          })
-        : openReadOnlyKeyValue(root, access),
-  })
+  )
   try {
     const volume = await readVolume(kv)
     if (volume.volumeId !== volumeId)
       throw new WrongVolumeError(`${directory} has volume ${volume.volumeId}, this server serves ${volumeId}`)
     const bodies = await openBodies({ ...bodiesOf(place), epoch: String(epoch), worker, clock, access })
     const fenced = measures.keyValue(fencedKeyValue(kv, epoch))
-    return openStore({ kv: fenced, bodies, clock, log, volume, onDenied: measures.denied, masterKey })
+    return openStore({ kv: fenced, bodies, clock, log, volume, onDenied: measures.denied, masterKey, room })
   } catch (error) {
     await kv.close()
     throw error
@@ -358,11 +361,7 @@ export async function openOfflineVolume(directory: string): Promise<OfflineVolum
 }
 
 /** Of the disk that the open folder is on: another may be at its path. What is not in its place keeps its ballast. */
-function commitRoom({
-  root,
-  isInPlace,
-  clock,
-}: Pick<Place, 'root' | 'isInPlace'> & { readonly clock: Clock }): CommitRoom {
+function commitRoomOf({ root, isInPlace }: Place, clock: Clock): CommitRoom {
   const disk = {
     freeSpace: () => freeSpace(root),
     releaseBallast: async () => {

@@ -14,7 +14,7 @@ import type { StoreContext } from './decision.ts'
 import { createDenialRecorder } from './denials.ts'
 import { CorruptRecordError } from './fields.ts'
 import { createFreeSpaceGuard } from './free-space.ts'
-import { type KeyValue, StoreFailedError } from './kv/contract.ts'
+import { type CommitRoom, type KeyValue, StoreFailedError } from './kv/contract.ts'
 import { createLeadership } from './leadership.ts'
 import { runLifecycle } from './lifecycle.ts'
 import { BucketPlaces } from './scenes.ts'
@@ -39,13 +39,16 @@ export type StoreParts = {
   readonly onDenied?: (rule: string) => void
   /** Opens the secrets of stored access keys; null: they stay closed, and no new ones are taken. */
   readonly masterKey: MasterKey | null
+  /** Of the engine, where it asks for one: it looks again when garbage gave room. */
+  readonly room?: Pick<CommitRoom, 'look'>
 }
 
 /** How often the ballast is looked after; a failure shows in writeRefusal. */
 const tendIntervalMs = 5_000
 
 /** `close` also closes `kv` and `bodies`. */
-export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey }: StoreParts): Store {
+export function openStore(parts: StoreParts): Store {
+  const { kv, bodies, clock, log, volume, onDenied, masterKey, room } = parts
   const denials = createDenialRecorder({ kv, clock, ...(onDenied === undefined ? {} : { onDenied }) })
   // What a restored volume must not do before it is accepted goes through the guard; its clock and its log go on.
   const guard = createWriteGuard(kv)
@@ -85,7 +88,9 @@ export function openStore({ kv, bodies, clock, log, volume, onDenied, masterKey 
     restore: createRestoreStore(kv, clock),
     applyToExisting: async (signal) => ((await isReadOnly(guard)) ? 0 : applyToExisting(context, signal)),
     collectGarbage: async (signal) =>
-      (await isReadOnly(guard)) ? 0 : collectGarbage({ kv, clock, bodies, log }, signal),
+      (await isReadOnly(guard))
+        ? 0
+        : collectGarbage({ kv, clock, bodies, log, ...(room === undefined ? {} : { room }) }, signal),
     space: () => bodies.freeSpace(),
     writeRefusal: () => writeRefusal({ kv, clock, guard, spaceRefusal: space.refusal }),
     close: async () => {

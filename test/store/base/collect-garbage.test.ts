@@ -1,8 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
+import { NoRoomError } from '../../../src/lib/read-only.ts'
 import { collectGarbage } from '../../../src/store/collect-garbage.ts'
 import { encodeParts, hasPart, putGarbage } from '../../../src/store/garbage-rows.ts'
 import { garbageKey, listRefKey } from '../../../src/store/keys.ts'
+import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import { bodyFiles, expectClean, expectNothingLost, tableRows } from './consistency.ts'
 import {
   anyParts,
@@ -171,6 +176,74 @@ describe('garbage killed', () => {
         outcome = await rig.collect().catch((error: unknown) => error)
         await expectNothingLost(rig.kv, rig.directory)
       }
+      await expectClean(rig.kv, rig.directory)
+      await expectAllThere()
+    } finally {
+      await rig.close()
+    }
+  })
+})
+
+/** Of a disk that has room for a commit while at most `bodiesMax` bodies are on it; what is known of it is as old as the last look. */
+async function openFull() {
+  const directory = await mkdtemp(join(tmpdir(), 'holdfast-full-'))
+  const disk = { bodiesMax: Number.POSITIVE_INFINITY, hasRoom: true, directory: '' }
+  const room = {
+    recent: () => disk.hasRoom,
+    look: async () => {
+      disk.hasRoom = (await bodyFiles(disk.directory)).length <= disk.bodiesMax
+      return disk.hasRoom
+    },
+  }
+  const kv = await openLmdb({ directory, room })
+  const remove = async () => {
+    await kv.close()
+    await rm(directory, { recursive: true })
+  }
+  const rig = await openRig({ name: 'a full disk', open: async () => ({ kv, remove }) })
+  disk.directory = rig.directory
+  const { clock, bodies } = rig
+  const collect = () =>
+    collectGarbage({ kv: rig.kv, clock, bodies, log: silentLog, room }, new AbortController().signal)
+  return { rig, disk, room, collect }
+}
+
+describe('garbage on a full disk', () => {
+  test('collectGarbage: commits begin as soon as bodies gave room, and what was left before that is done with too', async () => {
+    const { rig, disk, room, collect } = await openFull()
+    try {
+      const expectAllThere = await makeGarbage(rig)
+      // Some of the six that may go.
+      disk.bodiesMax = 6
+      expect(await room.look()).toBe(false)
+      expect(await collect()).toBe(4)
+      await expectClean(rig.kv, rig.directory)
+      await expectAllThere()
+    } finally {
+      await rig.close()
+    }
+  })
+
+  test('collectGarbage: while there is no room for commits, all garbage bodies go; their rows follow when there is', async () => {
+    const { rig, disk, room, collect } = await openFull()
+    try {
+      const expectAllThere = await makeGarbage(rig)
+      const large = await createUpload(rig.uploads, 'large')
+      // More than are removed together.
+      for (let partNumber = 1; partNumber <= 101; partNumber += 1)
+        await putPart(rig, large, { partNumber, bytes: pattern(10, partNumber) })
+      await rig.uploads.abort(actor, large)
+      const rows = await tableRows(rig.kv, 'garbage')
+      disk.bodiesMax = -1
+      expect(await room.look()).toBe(false)
+      for (let runs = 0; runs < 2; runs += 1) {
+        await expect(collect()).rejects.toBeInstanceOf(NoRoomError)
+        expect(await bodyFiles(rig.directory)).toHaveLength(4)
+        expect(await tableRows(rig.kv, 'garbage')).toEqual(rows)
+        await expectNothingLost(rig.kv, rig.directory)
+      }
+      disk.bodiesMax = 4
+      expect(await collect()).toBe(5)
       await expectClean(rig.kv, rig.directory)
       await expectAllThere()
     } finally {
