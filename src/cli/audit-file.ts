@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import { limits } from '../lib/limits.ts'
 import { CopyRefusedError } from '../server/copy-target.ts'
 import type { Backup } from '../server/copy-volume.ts'
-import { type AuditAnchor, type AuditExport, verifyExport } from '../store/audit-import.ts'
+import { type AuditAnchor, type AuditBreaks, type AuditExport, verifyExport } from '../store/audit-import.ts'
 import type { CheckpointFacts } from '../store/checkpoint.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import type { ProvenLog } from '../store/volume-copy.ts'
@@ -16,19 +16,25 @@ export type AuditFile = {
   /** The backup's own rows, with its audit chain. */
   readonly kv: KeyValue
   readonly checkpoints: readonly CheckpointFacts[]
+  readonly breaks: AuditBreaks
 }
 
 /**
  * The log goes on where the backup ends and goes through every checkpoint; those from before the backup's end are held
  * against the backup. Errors: CopyRefusedError for any other, which nothing of was applied; those of the file system.
  */
-export async function verifyAuditFile({ path, backup, kv, checkpoints }: AuditFile): Promise<ProvenLog> {
+export async function verifyAuditFile(file: AuditFile): Promise<ProvenLog> {
+  const { path, backup, kv, checkpoints, breaks } = file
   // It is read twice: all of it is verified before the first record is believed.
   if (!(await stat(path)).isFile())
     throw new CopyRefusedError(`${path} is no regular file: write the log to one`)
   const anchor = anchorOf(backup)
-  const log = await verifyExport(linesOf(path), [anchor, ...checkpoints])
-  if (log.kind === 'broken') throw new CopyRefusedError(`${path} is not an unbroken audit log: ${log.cause}`)
+  const log = await verifyExport(linesOf(path), { anchors: [anchor, ...checkpoints], breaks })
+  if (log.kind === 'noLog') throw new CopyRefusedError(`${path} is not an audit log: ${log.cause}`)
+  if (log.kind === 'broken')
+    throw new CopyRefusedError(
+      `${path} is not an unbroken audit log: ${log.cause}. With --audit-breaks accept, what is whole in it is applied`,
+    )
   if (log.volumeId !== backup.volumeId)
     throw new CopyRefusedError(`${path} is the log of volume ${log.volumeId}`)
   if (!log.passed.includes(anchor))
@@ -39,31 +45,44 @@ export async function verifyAuditFile({ path, backup, kv, checkpoints }: AuditFi
     const problem = missedBy(log, checkpoint, backup) ?? (await missedByBackup(kv, checkpoint, anchor))
     if (problem !== null) throw new CopyRefusedError(`${path}: ${problem}`)
   }
-  const newest = checkpoints.reduce((last, { sequence }) => Math.max(last, sequence), 0)
-  return { head: log.head, provenSequence: checkpoints.length === 0 ? null : newest }
+  const { head, breakCount } = log
+  return { head, breakCount, provenSequence: provenUpTo(log, checkpoints, anchor) }
+}
+
+/** A checkpoint vouches for what it is linked to: behind a break, for nothing before it. null: none vouches for anything. */
+function provenUpTo(
+  { linked }: ReadLog,
+  checkpoints: readonly CheckpointFacts[],
+  anchor: AuditAnchor,
+): number | null {
+  const vouching = checkpoints.filter((each) => each.sequence <= anchor.sequence || linked.includes(each))
+  return vouching.length === 0 ? null : vouching.reduce((last, { sequence }) => Math.max(last, sequence), 0)
 }
 
 /** What a log that was found good does not prove, for the person who gave it; null: its last record is proven. */
-export function unproven(path: string, { head, provenSequence }: ProvenLog, backup: Backup): string | null {
+export function unproven(path: string, log: ProvenLog, backup: Backup): string | null {
+  const { head, provenSequence, breakCount } = log
   const { sequence } = anchorOf(backup)
   if (provenSequence === null)
     return (
       `nothing proves what ${path} says of records behind ${sequence}, the backup's last: records may be missing at its end, ` +
-      'and locks in it made up. --checkpoint and --checkpoint-key prove it up to the newest checkpoint'
+      'and locks in it made up. --checkpoint and --checkpoint-key prove it up to the newest checkpoint' +
+      `${breakCount === 0 ? '' : ', or to the break before that'}`
     )
   if (provenSequence >= head.sequence) return null
   const first = Math.max(provenSequence, sequence) + 1
-  return `nothing proves records ${first} to ${head.sequence} of ${path}: they are behind the newest checkpoint`
+  const cause = breakCount === 0 ? 'the newest checkpoint' : 'the newest checkpoint, or behind a break'
+  return `nothing proves records ${first} to ${head.sequence} of ${path}: they are behind ${cause}`
 }
 
 export function anchorOf({ copy }: Backup): AuditAnchor {
   return { sequence: copy.auditSequence, hash: copy.auditHash }
 }
 
-type IntactLog = AuditExport & { readonly kind: 'intact' }
+type ReadLog = Extract<AuditExport, { readonly kind: 'read' }>
 
 /** Of a checkpoint behind the backup's end: the log has all records from there. null: it goes through it. */
-function missedBy(log: IntactLog, checkpoint: CheckpointFacts, { volumeId, copy }: Backup): string | null {
+function missedBy(log: ReadLog, checkpoint: CheckpointFacts, { volumeId, copy }: Backup): string | null {
   const { sequence } = checkpoint
   if (checkpoint.volumeId !== volumeId)
     return `the checkpoint of record ${sequence} is of volume ${checkpoint.volumeId}`

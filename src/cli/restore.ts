@@ -3,7 +3,7 @@ import type { SettingValues } from '../config/settings.ts'
 import type { Clock } from '../lib/clock.ts'
 import { systemClock } from '../platform/clock.ts'
 import { type Backup, restoreVolume } from '../server/copy-volume.ts'
-import { exportedAfter } from '../store/audit-import.ts'
+import { type AuditBreaks, exportedAfter } from '../store/audit-import.ts'
 import type { CheckpointFacts } from '../store/checkpoint.ts'
 import type { KeyValue } from '../store/kv/contract.ts'
 import { replayAudit } from '../store/replay-audit.ts'
@@ -14,7 +14,15 @@ import { CheckpointFileError, readCheckpoints } from './checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
 
-const names = ['restoreFrom', 'data', 'restoreAudit', 'lostClock', 'checkpoint', 'checkpointKey'] as const
+const names = [
+  'restoreFrom',
+  'data',
+  'restoreAudit',
+  'auditBreaks',
+  'lostClock',
+  'checkpoint',
+  'checkpointKey',
+] as const
 /** In the audit log of the restored volume: nobody asked a server. */
 const actor: Actor = {
   accessKeyId: 'holdfast-restore',
@@ -24,8 +32,8 @@ const actor: Actor = {
 }
 
 /**
- * `holdfast restore --from DIR --data DIR [--audit FILE [--checkpoint FILE --checkpoint-key FILE]] [--lost-clock take]`: exit 0
- * done, 1 damaged or failed, 2 refused.
+ * `holdfast restore --from DIR --data DIR [--audit FILE [--audit-breaks accept] [--checkpoint FILE --checkpoint-key FILE]]
+ * [--lost-clock take]`: exit 0 done, 1 damaged or failed, 2 refused.
  */
 export async function restoreCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast restore'
@@ -34,7 +42,7 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
     'accept-restore), and has no stored access keys. Exit 1: something is damaged or could not be locked, a line each.'
   const settings = commandSettings({ command, summary, names }, argv)
   if (settings.kind === 'exit') return settings.code
-  const { restoreFrom: from, data: to, restoreAudit, lostClock } = settings.values
+  const { restoreFrom: from, data: to, restoreAudit, auditBreaks, lostClock } = settings.values
   if (from === null) {
     process.stderr.write(`${command}: --from names the folder of the backup\n`)
     return 2
@@ -53,6 +61,7 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
         prepared.deniedCount = await prepare(kv, {
           backup,
           auditFile: restoreAudit,
+          auditBreaks,
           lostClock,
           checkpoints,
           clock: systemClock(),
@@ -89,6 +98,7 @@ async function checkpointsOf(
 type Preparation = {
   readonly backup: Backup
   readonly auditFile: string | null
+  readonly auditBreaks: 'refuse' | 'accept'
   readonly lostClock: 'refuse' | 'take'
   readonly checkpoints: readonly CheckpointFacts[]
   readonly clock: Clock
@@ -96,24 +106,29 @@ type Preparation = {
   readonly warn: (sentence: string) => void
 }
 
-/** Returns how many extensions the gate denied. */
+/** Returns how much of the log was not applied: extensions that the gate denied, records that are not proven, breaks. */
 async function prepare(kv: KeyValue, preparation: Preparation): Promise<number> {
   const { backup, auditFile: path, lostClock, checkpoints, clock, tell, warn } = preparation
   if (path === null) {
     await markRestored(kv, { clock, actor, auditLog: null, lostClock })
     return 0
   }
-  const log = await verifyAuditFile({ path, backup, kv, checkpoints })
+  const breaks: AuditBreaks =
+    preparation.auditBreaks === 'refuse'
+      ? { kind: 'refuse' }
+      : { kind: 'accept', onBreak: (sentence) => warn(`${path} is broken at ${sentence}`) }
+  const log = await verifyAuditFile({ path, backup, kv, checkpoints, breaks })
   const doubt = unproven(path, log, backup)
   if (doubt !== null) warn(doubt)
   await markRestored(kv, { clock, actor, auditLog: log, lostClock })
-  const lines = exportedAfter(linesOf(path), { anchor: anchorOf(backup), head: log.head })
+  const lines = exportedAfter(linesOf(path), { anchor: anchorOf(backup), ...log })
   const counts = await replayAudit({ kv, clock, actor, onDenied: tell }, lines)
   const { extendedCount, missingCount, deniedCount } = counts
   const proof = log.provenSequence === null ? '' : `, proven up to record ${log.provenSequence}`
   tell(
     `audit log up to record ${log.head.sequence}${proof}: ${extendedCount} locks extended, ${deniedCount} denied, ` +
-      `${missingCount} of versions that the backup does not have`,
+      `${missingCount} of versions that the backup does not have` +
+      `${log.breakCount === 0 ? '' : `; broken in ${log.breakCount} places, a line each on stderr`}`,
   )
-  return deniedCount
+  return deniedCount + log.breakCount
 }

@@ -1,6 +1,6 @@
 /** Settings of the commands that copy a volume, or hold it against what is kept elsewhere. Part of the table in settings.ts. */
 import { setting } from './setting.ts'
-import { parseLostClock, parsePath, parseSwitch } from './values.ts'
+import { parseAuditBreaks, parseLostClock, parsePath, parseSwitch } from './values.ts'
 
 export const copySettings = {
   backupTo: setting({
@@ -30,6 +30,13 @@ export const copySettings = {
     initial: null,
     parse: parsePath,
     help: 'file that `holdfast audit export` wrote: what it locked after the backup is locked again',
+  }),
+  auditBreaks: setting({
+    flag: '--audit-breaks',
+    env: 'HOLDFAST_RESTORE_AUDIT_BREAKS',
+    initial: 'refuse',
+    parse: parseAuditBreaks,
+    help: 'accept: of a log with --audit that has damaged records, apply all that are whole, and tell of each break on stderr; refuse: apply nothing of it',
   }),
   lostClock: setting({
     flag: '--lost-clock',

@@ -110,6 +110,11 @@ export function parseLostClock(text: string): 'refuse' | 'take' {
   return text
 }
 
+export function parseAuditBreaks(text: string): 'refuse' | 'accept' {
+  if (text !== 'refuse' && text !== 'accept') throw new SettingError(`'${text}' is neither refuse nor accept`)
+  return text
+}
+
 export function parseProfile(text: string): ProfileName {
   const profile = profileNames.find((each) => each === text)
   if (profile === undefined) throw new SettingError(`'${text}' is none of ${profileNames.join(', ')}`)

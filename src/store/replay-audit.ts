@@ -9,7 +9,7 @@ import { type EpochMs, formatIso } from '../lib/units.ts'
 import { activeRetention, extendsRetention, isActive } from '../lock/state.ts'
 import type { ObjectLockState } from '../lock/types.ts'
 import { appendAudit } from './audit-chain.ts'
-import type { AuditLine } from './audit-export.ts'
+import type { ImportedLine } from './audit-import.ts'
 import { decodeVersion } from './codec.ts'
 import { auditFields, versionFacts } from './decision.ts'
 import { CorruptRecordError, instant, nullable, oneOf, shape } from './fields.ts'
@@ -53,13 +53,13 @@ const knownLock = shape({
 })
 
 /** Applies the records that were allowed, in their order. Errors: those of `transact`. */
-export async function replayAudit(replay: Replay, lines: AsyncIterable<AuditLine>): Promise<ReplayCounts> {
+export async function replayAudit(replay: Replay, lines: AsyncIterable<ImportedLine>): Promise<ReplayCounts> {
   const counts = { extendedCount: 0, missingCount: 0, deniedCount: 0 }
   let batch: LockedVersion[] = []
   for await (const line of lines) {
     if (!('record' in line)) {
       counts.deniedCount += 1
-      replay.onDenied(`audit record ${line.sequence} cannot be read: what it locked is not known`)
+      replay.onDenied(notApplied(line))
       continue
     }
     const locked = lockedVersion(line.sequence, line.record)
@@ -71,6 +71,16 @@ export async function replayAudit(replay: Replay, lines: AsyncIterable<AuditLine
   }
   await replayBatch(replay, batch, counts)
   return counts
+}
+
+function notApplied(line: Exclude<ImportedLine, { readonly record: unknown }>): string {
+  const { sequence } = line
+  if (!('doubted' in line) || !('record' in line.doubted))
+    return `audit record ${sequence} cannot be read: what it locked is not known`
+  const { bucket, key, versionId } = line.doubted.record
+  // As JSON writes them: whatever they are, they break no line.
+  const words = JSON.stringify({ bucket, key, versionId })
+  return `audit record ${sequence} is not known to be what was written: not applied, for a person to judge what it says of ${words}`
 }
 
 /** null: the record locked nothing. */

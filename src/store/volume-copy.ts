@@ -22,6 +22,7 @@ import { withTransact } from './kv/with-transact.ts'
 import { skipEpochs } from './leadership.ts'
 import type { Actor } from './requests.ts'
 import { rowCodec } from './row-codec.ts'
+import { scrubKey } from './scrub.ts'
 import type { RestoreStore } from './store.ts'
 import { lastProvenTime, readClock, readTrustedNow, replaceLostClock } from './trusted-clock.ts'
 import { problemOf, unlessDamaged } from './verify-content.ts'
@@ -93,8 +94,12 @@ export class RestoreRefusedError extends Error {
   override readonly name = 'RestoreRefusedError'
 }
 
-/** A log by its end, and how far a signed checkpoint vouches for it; null: none was given. */
-export type ProvenLog = { readonly head: AuditAnchor; readonly provenSequence: number | null }
+/** A log by its end, how far a signed checkpoint vouches for it (null: none was given), and the breaks in it that were accepted. */
+export type ProvenLog = {
+  readonly head: AuditAnchor
+  readonly provenSequence: number | null
+  readonly breakCount: number
+}
 
 /**
  * Makes the copy of a backup a restored volume: without access keys, closed for writes, and past all numbers that the
@@ -106,7 +111,11 @@ export async function markRestored(kv: KeyValue, restoring: Restoring): Promise<
   const lostClockMs = await timeForLostClock(kv, restoring)
   const accessKeyCount = await forgetAccessKeys(kv)
   await kv.transact(async (transaction) => {
-    if (lostClockMs !== null) await replaceLostClock(transaction, clock, lostClockMs)
+    if (lostClockMs !== null) {
+      await replaceLostClock(transaction, clock, lostClockMs)
+      // What it says of passes, it says by the lost clock.
+      transaction.delete(scrubKey)
+    }
     const [value, now] = await Promise.all([transaction.get(copyKey), readTrustedNow(transaction, clock)])
     const backup = codec.decode(copyKey, value)
     transaction.put(copyKey, codec.encode(copyKey, { ...backup, kind: 'restored' }))
@@ -206,9 +215,13 @@ export function guardedKeyValue(kv: KeyValue, guard: WriteGuard): KeyValue {
   })
 }
 
-function replayDetail({ head, provenSequence }: ProvenLog) {
-  const replayed = { replayedAuditSequence: head.sequence, replayedAuditHash: head.hash }
-  return provenSequence === null ? replayed : { ...replayed, provenAuditSequence: provenSequence }
+function replayDetail({ head, provenSequence, breakCount }: ProvenLog) {
+  return {
+    replayedAuditSequence: head.sequence,
+    replayedAuditHash: head.hash,
+    ...(provenSequence === null ? {} : { provenAuditSequence: provenSequence }),
+    ...(breakCount === 0 ? {} : { acceptedAuditBreaks: breakCount }),
+  }
 }
 
 function detailOf({ backupMs, auditSequence, auditHash }: VolumeCopy) {

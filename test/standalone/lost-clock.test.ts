@@ -7,7 +7,7 @@ import { silentLog } from '../../src/lib/log.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { openVolumeOwner } from '../../src/server/open-volume.ts'
 import { metaKey } from '../../src/store/keys.ts'
-import { openEnvironment } from '../../src/store/kv/lmdb/environment.ts'
+import { flipBit } from '../store/base/at-rest.ts'
 import { holdfast } from '../support/holdfast.ts'
 
 const directory = await mkdtemp(join(tmpdir(), 'holdfast-lost-clock-'))
@@ -16,13 +16,7 @@ const at = (name: string) => join(directory, name)
 
 test('restore: is refused with what to do, and with --lost-clock take makes a volume and tells of the damage', async () => {
   await (await openVolumeOwner({ directory: at('data'), clock: systemClock(), log: silentLog })).close()
-  const environment = openEnvironment({ directory: at('data/kv'), access: 'readWrite', reads: 'inOrder' })
-  await environment.write((view) => {
-    const row = Buffer.from(view.get(metaKey('clock')) ?? [])
-    row[0] = (row[0] ?? 0) ^ 1
-    view.put(metaKey('clock'), row)
-  })
-  await environment.close()
+  await flipBit(at('data'), metaKey('clock'), 0)
   const damaged = /^damaged: the trusted time cannot be read: .*\n/
   expect(await holdfast('backup', '--data', at('data'), '--to', at('backup'))).toMatchObject({
     code: 1,

@@ -26,7 +26,7 @@ holdfast backup --data /data --to /backup                                 # besi
 holdfast backup --data /data --to /backup --verify on                     # the same, and what the backup has is read too
 holdfast verify --data /backup                                            # reads all of it
 holdfast restore --from /backup --data /new \\
-    [--audit audit.jsonl [--checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub]] [--lost-clock take]   # and what was locked later
+    [--audit audit.jsonl [--audit-breaks accept] [--checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub]] [--lost-clock take]   # and what was locked later
 holdfast admin accept-restore "compared with the inventory, J. Doe"       # root; until then the server is read-only
 \`\`\`
 
@@ -55,13 +55,15 @@ that is there) and records that cannot be read are a line each, and exit 1. The 
 it must go through every [checkpoint](#checkpoints), those of before the backup's end through the backup: a log that was cut off before one, or written anew, is refused
 before anything is applied. What lies behind the newest checkpoint, and without one the whole log, is proven by nothing: stderr says so, and the record of the restore says
 how far it was proven. It may lack records, and lock too little; whoever made one up can lock too much, never unlock. Versions written after the backup are lost; the
-command counts them. Broken off, it goes on when it is run again; it never writes into a folder that has a volume.
+command counts them. A log with a damaged record is refused, with the place. With \`--audit-breaks accept\` all its whole records are applied, those whose hash the record behind them, the head or a
+checkpoint names, and no lock gets shorter; each break is a line on stderr, each record that is there but not whole a line on stdout with the version that it names, for a person to judge, and exit 1. Behind a break
+a checkpoint vouches for nothing before it, and the record of the restore says how many breaks were accepted. Broken off, it goes on when it is run again; it never writes into a folder that has a volume.
 
 A restored volume answers reads. Everything else is 503 with the reason, \`/readyz\` says so, nothing expires and no space is freed, until root
 runs \`holdfast admin accept-restore REASON\`; both steps are in its audit log, which goes on from the backup's last record. Stored access keys are gone: the operator, or
 whoever gave them out, gives them out again. A namespace whose account is younger than the backup gets another number, so that none is given twice. Trusted time goes on from the backup's: after more than a day the clock is suspect until
 \`holdfast clock accept\`. Where the backup's trusted time is damaged the restore is refused; with \`--lost-clock take\` it goes on from the newest decision in the backup's audit log that the
-chain proves: locks end late by what passed since then, never early ([0057](decisions/0057-rows-that-a-volume-has-once.md)). A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`, all others with \`RollbackDetected\` until the
+chain proves: locks end late by what passed since then, never early, and the scrub begins anew, for its times were the lost clock's ([0057](decisions/0057-rows-that-a-volume-has-once.md)). A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`, all others with \`RollbackDetected\` until the
 ConfigMap \`holdfast-checkpoints\` is deleted: keep a copy of it. Stop the old server for good before
 the new one is accepted: two volumes of one identity diverge.
 

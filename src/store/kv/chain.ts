@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto'
 import { assert } from '../../lib/assert.ts'
+import { startsWithBytes } from '../../lib/bytes.ts'
 
 /** First byte of every key that `append` owns; no other write may touch such a key. */
 export const logKeyTag = 0x61
@@ -62,6 +63,13 @@ export function chainValue(sequence: number, previous: Uint8Array, record: Uint8
   value.set(previous, 8)
   value.set(record, headerBytes)
   return value
+}
+
+/** Whether a stored value begins as chainValue wrote it for this number; whatever it is. */
+export function hasChainHeader(value: Uint8Array, sequence: number): boolean {
+  const number = new Uint8Array(8)
+  writeU64(number, 0, sequence)
+  return value.length >= headerBytes && startsWithBytes(value, number)
 }
 
 /** Reads what chainValue wrote. Throws AssertionError on anything shorter. */

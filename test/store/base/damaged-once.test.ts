@@ -10,12 +10,11 @@ import { backupVolume, restoreVolume } from '../../../src/server/copy-volume.ts'
 import { openOfflineVolume, openOwner, openVolumeOwner } from '../../../src/server/open-volume.ts'
 import { metaKey } from '../../../src/store/keys.ts'
 import { logHeadKey, logKey, parseChainHead } from '../../../src/store/kv/chain.ts'
-import { openEnvironment } from '../../../src/store/kv/lmdb/environment.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { verifyVolume } from '../../../src/store/verify.ts'
 import { markRestored, RestoreRefusedError } from '../../../src/store/volume-copy.ts'
-import { createLedger, onVolume as onVolumeIn } from './at-rest.ts'
+import { createLedger, flipBit, onVolume as onVolumeIn } from './at-rest.ts'
 import { putBytes, removeVersion } from './rig.ts'
 import { actor, TestClock } from './support.ts'
 
@@ -61,21 +60,7 @@ describe('a damaged row that a volume has once', () => {
       return put(store, 'after')
     })
 
-  /** One bit of the row's last byte, or of another. */
-  async function flip(name: string, key: Uint8Array, place = -1): Promise<void> {
-    const environment = openEnvironment({
-      directory: join(at(name), 'kv'),
-      access: 'readWrite',
-      reads: 'inOrder',
-    })
-    await environment.write((view) => {
-      const value = Buffer.from(view.get(key) ?? [])
-      const index = place < 0 ? value.length + place : place
-      value[index] = (value[index] ?? 0) ^ 1
-      view.put(key, value)
-    })
-    await environment.close()
-  }
+  const flip = (name: string, key: Uint8Array, place = -1): Promise<void> => flipBit(at(name), key, place)
   async function lastRecord(name: string): Promise<number> {
     const kv = await openLmdb({ directory: join(at(name), 'kv'), readOnly: true })
     try {
@@ -205,6 +190,22 @@ describe('a damaged row that a volume has once', () => {
       })
     })
     await accepted('restored')
+  })
+
+  test('the trusted time: what the scrub noted by the lost one goes with it, and the next pass begins anew', async () => {
+    const endedMs = await onVolume('data', async (store) => {
+      clock.pass(10 * dayMs)
+      await store.clock.tick()
+      expect(await store.scrub.run(new AbortController().signal, Number.MAX_SAFE_INTEGER)).toBe(true)
+      return (await store.scrub.report()).lastEndedMs
+    })
+    expect(endedMs).not.toBeNull()
+    await backup('backup')
+    await restore('backup', 'kept')
+    await flip('backup', metaKey('clock'))
+    await restore('backup', 'restored', 'take')
+    const ended = (name: string) => onVolume(name, async (store) => (await store.scrub.report()).lastEndedMs)
+    expect([await ended('kept'), await ended('restored')]).toEqual([endedMs, null])
   })
 
   test('the trusted time, in a backup whose newest records are damaged: goes on from one that is proven', async () => {

@@ -1,10 +1,8 @@
 /** A restored volume takes what a later audit log locked, and nothing that would be weaker. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { LegalHoldStatus, Retention } from '../../../src/lock/types.ts'
-import { readAuditHead } from '../../../src/store/audit-chain.ts'
-import { type AuditLine, exportAudit } from '../../../src/store/audit-export.ts'
-import { exportedAfter, verifyExport } from '../../../src/store/audit-import.ts'
-import { hex } from '../../../src/store/hex.ts'
+import type { AuditLine } from '../../../src/store/audit-export.ts'
+import type { ImportedLine } from '../../../src/store/audit-import.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import { countDifferences } from '../../../src/store/recount.ts'
 import { replayAudit } from '../../../src/store/replay-audit.ts'
@@ -44,7 +42,7 @@ for (const engine of engines) {
       const link = { sequence: 90, previousHash: '0'.repeat(64), hash: '0'.repeat(64) }
       return { ...link, record: { verdict, bucket: 'ledger', key, versionId, lockAfter } }
     }
-    const replay = async (...lines: readonly AuditLine[]) => {
+    const replay = async (...lines: readonly ImportedLine[]) => {
       const denied: string[] = []
       const onDenied = (sentence: string) => denied.push(sentence)
       const { kv, clock } = rig
@@ -144,6 +142,18 @@ for (const engine of engines) {
       expect(await lockOf(version)).toEqual(known(null))
     })
 
+    test('replayAudit: a record that the chain does not name, is told with what it says and locks nothing', async () => {
+      const version = await put({})
+      const doubted = record(version, known(until('COMPLIANCE', 3)))
+      const { deniedCount, extendedCount, denied } = await replay({ sequence: 90, doubted })
+      expect([deniedCount, extendedCount]).toEqual([1, 0])
+      const { versionId } = version
+      const words = JSON.stringify({ bucket: 'ledger', key: 'key', versionId })
+      expect(denied).toEqual([expect.stringContaining(`audit record 90 is not known to be`)])
+      expect(denied[0]).toContain(words)
+      expect(await lockOf(version)).toEqual(known(null))
+    })
+
     test('replayAudit: what the gate denies, is told and stays', async () => {
       const version = await put({ retention: until('GOVERNANCE', 1) })
       const frozen = await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'freeze' })
@@ -156,101 +166,4 @@ for (const engine of engines) {
       expect(await lockOf(version)).toMatchObject({ retention: until('GOVERNANCE', 1) })
     })
   })
-}
-
-describe('an exported audit log', () => {
-  const [engine] = engines
-  let rig: Rig
-  let lines: string[]
-  let hashes: string[]
-  beforeEach(async () => {
-    if (engine === undefined) throw new Error('there is an engine')
-    rig = await openRig(engine)
-    for (const name of ['one', 'two', 'three'])
-      await rig.buckets.create(actor, { name, accountId: '1'.repeat(12), region: 'r', objectLock: 'none' })
-    const head = await readAuditHead(rig.kv)
-    const records: AuditLine[] = []
-    for await (const page of exportAudit(rig.kv, { afterSequence: 0, head })) records.push(...page)
-    const end = { volumeId: 'volume', head: { sequence: head.sequence, hash: hex(head.hash) } }
-    lines = [...records, end].map((line) => JSON.stringify(line))
-    hashes = records.map(({ hash }) => hash)
-  })
-  afterEach(() => rig.close())
-  const anchor = (sequence: number) => ({ sequence, hash: hashes[sequence - 1] ?? '0'.repeat(64) })
-
-  test('verifyExport: unbroken, says where it ends and whether it goes through a record', async () => {
-    expect(lines).toHaveLength(4)
-    for (const sequence of [0, 1, 2, 3]) {
-      const log = await verifyExport(each(lines), [anchor(sequence)])
-      expect(log).toMatchObject({
-        kind: 'intact',
-        volumeId: 'volume',
-        head: { sequence: 3 },
-        passed: [anchor(sequence)],
-      })
-    }
-    const later = await verifyExport(each(lines.slice(1)), [anchor(1)])
-    expect(later).toMatchObject({ kind: 'intact', passed: [anchor(1)] })
-    const tooLate = await verifyExport(each(lines.slice(2)), [anchor(1)])
-    expect(tooLate).toMatchObject({ kind: 'intact', passed: [] })
-    const foreign = { sequence: 2, hash: 'f'.repeat(64) }
-    const some = await verifyExport(each(lines), [anchor(3), foreign, anchor(2)])
-    expect(some).toMatchObject({ kind: 'intact', passed: [anchor(3), anchor(2)] })
-    const [end = ''] = lines.slice(-1)
-    const empty = await verifyExport(each([end]), [anchor(3), anchor(2)])
-    expect(empty).toMatchObject({ kind: 'intact', passed: [anchor(3)] })
-  })
-
-  async function sequencesOf(given: readonly string[]): Promise<number[]> {
-    const found: number[] = []
-    const log = { anchor: anchor(1), head: anchor(3) }
-    for await (const { sequence } of exportedAfter(each(given), log)) found.push(sequence)
-    return found
-  }
-
-  test('exportedAfter: the log that was verified, its records behind the anchor', async () => {
-    expect(await sequencesOf(lines)).toEqual([2, 3])
-    expect(await sequencesOf(lines.slice(1))).toEqual([2, 3])
-  })
-
-  test('exportedAfter: the log is another one by now, throws', async () => {
-    const [one = '', two = '', three = '', end = ''] = lines
-    const shorter = JSON.stringify({ volumeId: 'volume', head: anchor(2) })
-    const others = [
-      [[], 'it is another log now: it does not end with a head'],
-      [[one, two, three], 'it is another log now: it does not end with a head'],
-      [[one, two, shorter], 'it is another log now: it ends elsewhere'],
-      [[three, end], 'it is another log now: it ends elsewhere'],
-      [[one, two.replace('"two"', '"six"'), three, end], 'its hash is not that of its record'],
-    ] as const
-    for (const [given, cause] of others) await expect(sequencesOf(given)).rejects.toThrow(cause)
-  })
-
-  test('verifyExport: changed, missing, reordered, cut off or continued, is broken', async () => {
-    const [one = '', two = '', three = '', end = ''] = lines
-    const broken = [
-      [[one, two.replace('"two"', '"six"'), three, end], 'line 2: its hash is not that of its record'],
-      [[one, three, end], 'line 2: it does not continue the line before'],
-      [[two, one, three, end], 'line 2: it does not continue the line before'],
-      [[one, two, three], 'it does not end with a head'],
-      [[one, two, end], 'the last record is not the head'],
-      [[one, two, three, end, end], 'line 5: there is a line behind the head'],
-      [['{'], 'line 1: it is not JSON'],
-      [['[]'], 'line 1: it is not an object'],
-      [[one.replace('"sequence":1', '"sequence":0'), end], 'line 1: records are numbered from 1'],
-      [[one.replace('"record"', '"other"'), end], 'line 1: stored record'],
-      [[one, asUnreadable(two), three, end], 'line 2: it calls a record unreadable that can be read'],
-      [[], 'it does not end with a head'],
-    ] as const
-    for (const [given, cause] of broken) {
-      const log = await verifyExport(each<string>(given), [anchor(1)])
-      expect(log).toEqual({ kind: 'broken', cause: expect.stringContaining(cause) })
-    }
-  })
-})
-
-/** The same hash: it is that of the bytes. */
-function asUnreadable(line: string): string {
-  const { record, ...link } = JSON.parse(line) as { readonly record: unknown }
-  return JSON.stringify({ ...link, unreadableBytes: Buffer.from(JSON.stringify(record)).toString('base64') })
 }
