@@ -212,8 +212,9 @@ export const limits = {
   commitFreeBytesMin: 8 * 1024 ** 2,
   /** Fewer inodes than these are told in /readyz: objects in files of some seconds of load. */
   freeFilesMin: 1024,
-  /** A look at the free space serves all requests of so long. */
+  /** A look at the free space serves all requests of so long, and so many bytes of what arrives at one process. */
   freeSpaceProbeMsMax: 1000,
+  freeSpaceProbeBytesMax: 32 * 1024 ** 2,
   /** CRC64NVME hashers kept for the next bodies in one process; 64 KiB of memory each. */
   idleHashersMax: 32,
 

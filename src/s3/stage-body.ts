@@ -34,7 +34,7 @@ export async function stageUpload(
   const { versions } = context.store
   // Nor does the payload's own hash need counting twice.
   const bytes = payload.unhashed?.stream() ?? payload.stream()
-  const body = await versions.stage(tapped(bytes, tap.update), options.bytesMax)
+  const body = await versions.stage(tapped(bytes, tap.update), options.bytesMax, sizeBytes)
   try {
     payload.unhashed?.verify(body.sha256)
     if (wanted.md5 !== null && wanted.md5 !== Buffer.from(body.md5, 'hex').toString('base64')) {

@@ -30,27 +30,37 @@ export interface FreeSpaceGuard {
   refusal(): Promise<string | null>
   /** Before new data of `sizeBytes` (0 when not known) is staged. Errors: StorageFullError. */
   admit(sizeBytes: number): Promise<void>
+  /**
+   * With each chunk of what was admitted, before it is written: others were admitted too. Never waits: it begins the looks whose answers the
+   * next chunks have. Throws StorageFullError when less than the reserve was free at the last one.
+   */
+  arrived(byteCount: number): void
   /** Looks at the disk now, and gives up or restores the ballast. Call it every few seconds; while one is under way it is joined. */
   tend(): Promise<void>
 }
 
 export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeSpaceGuard {
   let probed: { readonly space: Space; readonly atMs: number } | null = null
+  let arrivedBytes = 0
   const probe = async (): Promise<Space> => {
+    arrivedBytes = 0
     const space = await bodies.freeSpace()
     probed = { space, atMs: clock.uptimeMs() }
     return space
   }
   // One look serves all who wait for it.
   let probing: Promise<Space> | null = null
-  const recent = async (): Promise<Space> => {
-    const isRecent = probed !== null && clock.uptimeMs() - probed.atMs < limits.freeSpaceProbeMsMax
-    if (isRecent && probed !== null) return probed.space
+  const look = (): Promise<Space> => {
     probing ??= probe().finally(() => {
       probing = null
     })
     return probing
   }
+  const isStale = (): boolean =>
+    probed === null ||
+    clock.uptimeMs() - probed.atMs >= limits.freeSpaceProbeMsMax ||
+    arrivedBytes >= limits.freeSpaceProbeBytesMax
+  const recent = async (): Promise<Space> => (isStale() || probed === null ? look() : probed.space)
   const tendOnce = async (): Promise<void> => {
     const space = await probe()
     switch (ballastFate(space)) {
@@ -76,6 +86,13 @@ export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeS
       const space = await recent()
       if (space.availableBytes - sizeBytes < reserveBytes(space))
         throw new StorageFullError(refusalText(space))
+    },
+    arrived(byteCount) {
+      arrivedBytes += byteCount
+      // What hinders the look hinders the write too, which tells.
+      if (isStale()) look().catch(() => {})
+      if (probed !== null && probed.space.availableBytes < reserveBytes(probed.space))
+        throw new StorageFullError(refusalText(probed.space))
     },
     tend() {
       tending ??= tendOnce().finally(() => {

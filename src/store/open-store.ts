@@ -68,10 +68,10 @@ export function openStore(parts: StoreParts): Store {
     documents: createBucketDocuments(context),
     versions: {
       ...versions,
-      stage: async (body, sizeBytesMax) => {
+      stage: async (body, bytesMax, sizeBytes = 0) => {
         await guard()
-        await space.admit(0)
-        return versions.stage(body, sizeBytesMax)
+        await space.admit(sizeBytes)
+        return bodies.stage(body, { bytesMax, onChunk: ({ length }) => space.arrived(length) })
       },
     },
     uploads,

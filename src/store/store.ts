@@ -155,8 +155,11 @@ export interface Versions {
   openBody(version: VersionRecord, range: { startByte: number; endByte: number } | null): BodyReader
   /** The parts of a multipart object in order, a page at a time. */
   parts(version: VersionRecord, afterIndex: number, limit: number): Promise<readonly ObjectPart[]>
-  /** Makes the bytes durable in a stage. Errors: BodyTooLargeError. */
-  stage(body: AsyncIterable<Uint8Array>, sizeBytesMax: number): Promise<StagedBody>
+  /**
+   * Makes the bytes durable in a stage. `sizeBytes`: how many are to come, as far as somebody said. Errors: BodyTooLargeError, StorageFullError
+   * also while they come; then nothing is left of them.
+   */
+  stage(body: AsyncIterable<Uint8Array>, sizeBytesMax: number, sizeBytes?: number): Promise<StagedBody>
   discard(body: StagedBody): Promise<void>
 }
 

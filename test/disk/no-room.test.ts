@@ -187,11 +187,11 @@ function stagedBytes({ volume }: LockedVolume): number {
 }
 
 /** An upload that writes no more when `bytes` have arrived; the few that follow keep it from being idle. */
-async function beginUpload(running: LockedVolume, bytes: number): Promise<Pick<RawConnection, 'close'>> {
+async function beginUpload(running: LockedVolume, bytes: number): Promise<RawConnection> {
   const { server } = running
   const connection = await openConnection(server.endpoint)
   const wire = server.client.wire({ method: 'PUT', path: '/bucket/begun', sign: 'unsigned-payload' })
-  connection.write(headText(wire, { 'content-length': String(4096 * mib) }))
+  connection.write(headText(wire, { 'content-length': String(512 * mib) }))
   for (let sent = 0; sent < bytes; sent += mib) connection.write(Buffer.alloc(mib, 1))
   const trickle = setInterval(() => connection.write('.'), 1_000)
   const close = (): void => {
@@ -200,17 +200,35 @@ async function beginUpload(running: LockedVolume, bytes: number): Promise<Pick<R
   }
   // The last piece may wait for more.
   await until('it is staged', () => stagedBytes(running) >= bytes - mib)
-  return { close }
+  return { ...connection, close }
 }
 
-it('uploads under way fill the volume and the server is killed: the next start takes their room, deletes and locks', async () => {
+it('an upload under way when others take the reserve: it is refused with 507 and its bytes go, while deletes and locks find room', async () => {
   const { rig: running, free } = await start()
   const { server, volume } = running
   const upload = await beginUpload(running, 64 * mib)
   try {
+    volume.fill(200 * mib)
+    expect(await upload.until(/<Code>InsufficientStorage<\/Code>/)).toMatch(/^HTTP\/1\.1 507 /)
+    await until('nothing is left of it', () => stagedBytes(running) === 0)
+    expect(await answerTo(running, refusedDelete(running))).toEqual([403, 'AccessDenied'])
+    expect(await answerTo(running, longer(running))).toEqual([200, null])
+  } finally {
+    upload.close()
+  }
+  volume.empty()
+  await untilReady(server)
+  await expectWhole(running, free)
+})
+
+it('uploads under way and the server is killed, then others fill the volume: the next start takes their room, deletes and locks', async () => {
+  const { rig: running, free } = await start()
+  const { server, volume } = running
+  const upload = await beginUpload(running, 64 * mib)
+  try {
+    await server.kill9()
     await fillWhole(running)
     expect(stagedBytes(running)).toBeGreaterThan(60 * mib)
-    await server.kill9()
     await server.start()
     expect(stagedBytes(running)).toBe(0)
     await expectBodies(server)

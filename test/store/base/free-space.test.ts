@@ -1,5 +1,8 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
+import { silentLog } from '../../../src/lib/log.ts'
 import { volumeFull } from '../../../src/lib/read-only.ts'
 import type { Space } from '../../../src/store/bodies/contract.ts'
 import {
@@ -10,7 +13,10 @@ import {
   reserveBytes,
   StorageFullError,
 } from '../../../src/store/free-space.ts'
-import { TestClock } from './support.ts'
+import { openStore } from '../../../src/store/open-store.ts'
+import { readVolume } from '../../../src/store/volume.ts'
+import { openRig } from './rig.ts'
+import { engines, TestClock } from './support.ts'
 
 const gibibyte = 1024 ** 3
 
@@ -101,6 +107,95 @@ test('tend: while the ballast is being written nobody else begins', async () => 
   expect(disk.ballast).toEqual(['ensure'])
   await guard.tend()
   expect(disk.ballast).toEqual(['ensure', 'ensure'])
+})
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+test('arrived: what was admitted goes on above the reserve, and is refused once a look finds less', async () => {
+  const { clock, disk, guard } = open(6 * gibibyte)
+  await guard.admit(0)
+  guard.arrived(1)
+  disk.space = { ...disk.space, availableBytes: 5 * gibibyte - 1 }
+  clock.pass(limits.freeSpaceProbeMsMax - 1)
+  guard.arrived(1)
+  await settled()
+  expect(disk.probeCount).toBe(1)
+  clock.pass(1)
+  // Begins the look, and has the answer of the one before.
+  guard.arrived(1)
+  await settled()
+  expect(() => guard.arrived(1)).toThrow(StorageFullError)
+  expect(disk.probeCount).toBe(2)
+})
+
+test('arrived: within a second a look serves so many bytes of all uploads together, and no more', async () => {
+  const { disk, guard } = open(6 * gibibyte)
+  await guard.admit(0)
+  disk.space = { ...disk.space, availableBytes: 0 }
+  const chunk = 64 * 1024
+  for (let bytes = chunk; bytes < limits.freeSpaceProbeBytesMax; bytes += chunk) guard.arrived(chunk)
+  await settled()
+  expect(disk.probeCount).toBe(1)
+  guard.arrived(chunk)
+  await settled()
+  expect(disk.probeCount).toBe(2)
+  expect(() => guard.arrived(0)).toThrow('the volume has 0 MiB free; new data is refused below 5120 MiB')
+})
+
+/** A store whose disk has as much free as a test says. */
+async function openOnDisk(availableBytes: number) {
+  const rig = await openRig(engines[0] as (typeof engines)[number])
+  const disk = { availableBytes }
+  const freeSpace = async () => ({ ...disk, totalBytes: 100 * gibibyte, availableFiles: null })
+  const { kv, clock } = rig
+  const volume = await readVolume(kv)
+  const bodies = { ...rig.bodies, freeSpace }
+  const store = openStore({ kv, bodies, clock, log: silentLog, volume, masterKey: null })
+  const stageFiles = () => readdir(join(rig.directory, 'stage', '1-1'))
+  const close = async () => {
+    await store.close()
+    await rig.close()
+  }
+  return { disk, clock, store, stageFiles, close }
+}
+
+test('stage: while the bytes come the room goes, they are refused and nothing is left of them', async () => {
+  const { disk, clock, store, stageFiles, close } = await openOnDisk(6 * gibibyte)
+  try {
+    const files: number[] = []
+    async function* body() {
+      yield new Uint8Array(limits.inlineBodyBytesMax + 1)
+      files.push((await stageFiles()).length)
+      disk.availableBytes = 5 * gibibyte - 1
+      clock.pass(limits.freeSpaceProbeMsMax)
+      for (let chunks = 0; chunks < 1000; chunks += 1) {
+        await settled()
+        yield new Uint8Array(1)
+      }
+    }
+    await expect(store.versions.stage(body(), gibibyte)).rejects.toBeInstanceOf(StorageFullError)
+    expect(files).toEqual([1])
+    expect(await stageFiles()).toEqual([])
+  } finally {
+    await close()
+  }
+})
+
+test('stage: bytes that are declared to be more than fit above the reserve, are refused before the first is read', async () => {
+  const { store, close } = await openOnDisk(6 * gibibyte)
+  try {
+    let readCount = 0
+    async function* body() {
+      readCount += 1
+      yield new Uint8Array(1)
+    }
+    const sizeBytes = gibibyte + 1
+    await expect(store.versions.stage(body(), sizeBytes, sizeBytes)).rejects.toBeInstanceOf(StorageFullError)
+    expect(readCount).toBe(0)
+    expect((await store.versions.stage(body(), sizeBytes, gibibyte)).sizeBytes).toBe(1)
+  } finally {
+    await close()
+  }
 })
 
 test('refusal: fewer files than the least fit, are named; bytes are still admitted', async () => {
