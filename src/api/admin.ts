@@ -279,8 +279,15 @@ export const quarantineAnswer = z.object({
 })
 export type QuarantineAnswer = z.infer<typeof quarantineAnswer>
 
-/** GET /v1/audit-hashes/{sequence}; null: the chain has no such record. */
-export const auditHashAnswer = z.object({ hash: z.string().nullable() })
+/**
+ * GET /v1/audit-hashes/{sequence}; null: the chain has no such record. `chainHash`: what the next record, or the head, names as this one's,
+ * which differs where one of the two was damaged; servers of older releases do not tell it.
+ */
+export const auditHashAnswer = z.object({
+  hash: z.string().nullable(),
+  chainHash: z.string().nullable().default(null),
+})
+export type AuditHashAnswer = z.infer<typeof auditHashAnswer>
 
 /** GET /v1/locked; null: no bucket of the volume has a locked version. */
 export const lockedAnswer = z.object({ bucket: z.string().nullable() })

@@ -99,7 +99,10 @@ async function missedByBackup(
 ): Promise<string | null> {
   if (checkpoint.sequence > anchor.sequence) return null
   const problem = await checkpointProblem({ kv }, checkpoint)
-  return problem === null ? null : `the backup does not go through a checkpoint: ${problem}`
+  // A damaged record is told as a break of the backup's chain.
+  return problem?.kind === 'missed'
+    ? `the backup does not go through a checkpoint: ${problem.sentence}`
+    : null
 }
 
 /** Errors: those of the file system; CopyRefusedError for a line that no audit log has. */

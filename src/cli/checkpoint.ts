@@ -4,8 +4,7 @@ import type { ServerInfo } from '../client/lock-server.ts'
 import type { SettingValues } from '../config/settings.ts'
 import { epochMs } from '../lib/units.ts'
 import { errorCode } from '../platform/files.ts'
-import type { OfflineVolume } from '../server/open-volume.ts'
-import { hashOfAudit, readAuditHead } from '../store/audit-chain.ts'
+import { hashInChain, hashOfAudit, readAuditEnd } from '../store/audit-chain.ts'
 import {
   type CheckpointFacts,
   CheckpointKeyError,
@@ -13,6 +12,7 @@ import {
   signCheckpoint,
 } from '../store/checkpoint.ts'
 import { CorruptRecordError } from '../store/fields.ts'
+import type { KeyValueReader } from '../store/kv/contract.ts'
 import { readVolume } from '../store/volume.ts'
 
 /** A file that was named is not what it should be: a sentence for the person who named it. */
@@ -51,17 +51,29 @@ export async function readCheckpoints({
   )
 }
 
-/** null: the chain, which is unbroken, goes through the checkpoint. Otherwise what that means. */
+export type CheckpointProblem = {
+  /** `damaged`: the chain goes through the checkpoint, but one of two records is another one; `missed`: it does not. */
+  readonly kind: 'damaged' | 'missed'
+  readonly sentence: string
+}
+
+/** null: the chain goes through the checkpoint. */
 export async function checkpointProblem(
-  { kv }: Pick<OfflineVolume, 'kv'>,
+  { kv }: { readonly kv: KeyValueReader },
   { volumeId, sequence, hash }: CheckpointFacts,
-): Promise<string | null> {
-  if ((await readVolume(kv)).volumeId !== volumeId) return `it is of volume ${volumeId}`
-  const head = await readAuditHead(kv)
+): Promise<CheckpointProblem | null> {
+  const missed = (sentence: string): CheckpointProblem => ({ kind: 'missed', sentence })
+  if ((await readVolume(kv)).volumeId !== volumeId) return missed(`it is of volume ${volumeId}`)
+  const head = await readAuditEnd(kv)
   if (head.sequence < sequence)
-    return `the log ends at record ${head.sequence}, before record ${sequence}: the volume was set back`
+    return missed(
+      `the log ends at record ${head.sequence}, before record ${sequence}: the volume was set back`,
+    )
   if ((await hashOfAudit(kv, sequence)) === hash) return null
-  return `record ${sequence} is another one: the log was written anew`
+  if ((await hashInChain(kv, sequence)) !== hash)
+    return missed(`record ${sequence} is another one: the log was written anew`)
+  const sentence = `record ${sequence} was damaged, and the log goes on from what it was: the volume was not set back`
+  return { kind: 'damaged', sentence }
 }
 
 async function readText(path: string): Promise<string> {

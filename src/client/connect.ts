@@ -73,8 +73,8 @@ export function connectLockServer(options: ConnectOptions): LockServer {
       ),
     acceptClock: (input) =>
       ask({ method: 'POST', path: '/v1/clock/accept', document: input }, documents.acceptClockAnswer),
-    auditHash: async (sequence) =>
-      (await ask({ method: 'GET', path: `/v1/audit-hashes/${sequence}` }, documents.auditHashAnswer)).hash,
+    auditHash: (sequence) =>
+      ask({ method: 'GET', path: `/v1/audit-hashes/${sequence}` }, documents.auditHashAnswer),
     findLocked: async () => (await ask({ method: 'GET', path: '/v1/locked' }, documents.lockedAnswer)).bucket,
     quarantine: () => ask({ method: 'GET', path: '/v1/quarantine' }, documents.quarantineAnswer),
     acceptRestore: async (input) => {

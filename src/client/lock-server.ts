@@ -2,7 +2,7 @@
  * What the operator and the CLI may ask of a lock server: the admin API for what S3 cannot say, S3 itself for
  * evidence. `connect.ts` makes one; there is no other implementation, also not in tests.
  */
-import type { ExplainAnswer, QuarantineAnswer } from '../api/admin.ts'
+import type { AuditHashAnswer, ExplainAnswer, QuarantineAnswer } from '../api/admin.ts'
 import type { Statement } from '../lib/identity.ts'
 import type { ProfileName } from '../lib/profile.ts'
 import type { ExistingScope } from '../lock/existing.ts'
@@ -242,8 +242,8 @@ export interface LockServer {
   /** Why a version may or may not be deleted now; `versionId: null` asks for the current one. Root only. */
   explainDelete(address: { bucket: string; key: string; versionId: string | null }): Promise<ExplainAnswer>
   acceptClock(input: { until: string; reason: string }): Promise<ServerInfo['clock']>
-  /** The hash of a record of the audit chain, in hex; null: there is none. */
-  auditHash(sequence: number): Promise<string | null>
+  /** The hash of a record of the audit chain, and the one that the chain names there, in hex; null: there is none. */
+  auditHash(sequence: number): Promise<AuditHashAnswer>
   /** A bucket that has a locked version, also one of no LockedBucket; null: there is none. */
   findLocked(): Promise<string | null>
   /** Versions whose bytes were found damaged. */

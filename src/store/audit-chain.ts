@@ -49,8 +49,8 @@ export async function hashOfAudit(reader: KeyValueReader, sequence: number): Pro
 export async function hashInChain(reader: KeyValueReader, sequence: number): Promise<string | null> {
   const next = await reader.get(logKey(auditLog, sequence + 1))
   if (next !== null) return hex(previousOf(next))
-  const head = await readAuditHead(reader)
-  return head.sequence === sequence ? hex(head.hash) : null
+  const head = await readableHead(reader)
+  return head?.sequence === sequence ? hex(head.hash) : null
 }
 
 /** Whether `older` has one of the two records that a break lies between, and has it otherwise than `reader`. */
@@ -179,8 +179,8 @@ export async function* chainBreaks(
 ): AsyncGenerator<ChainBreak, Link> {
   assert(span.fromSequence >= 1, 'records are numbered from 1')
   // The head first: what is appended meanwhile lies beyond it and is no part of the span.
-  const head = await readAuditHead(reader)
-  const toSequence = span.to === 'head' ? head.sequence : span.to
+  const end = span.to === 'head' ? await readAuditHead(reader) : { sequence: span.to, hash: null }
+  const toSequence = end.sequence
   let last = await recordBefore(reader, span.fromSequence)
   if (last.hash === null) yield missing(last.sequence)
   while (last.sequence < toSequence) {
@@ -192,10 +192,10 @@ export async function* chainBreaks(
     yield missing(last.sequence + 1)
     last = { sequence: toSequence, hash: null }
   }
-  if (span.to !== 'head') return last
-  if (last.hash !== null && !equalBytes(last.hash, head.hash))
+  if (end.hash === null) return last
+  if (last.hash !== null && !equalBytes(last.hash, end.hash))
     yield { sequence: last.sequence, cause: 'the hash is not the head’s' }
-  const beyond = await breakBeyond(reader, head)
+  const beyond = await breakBeyond(reader, end)
   if (beyond !== null) yield beyond
   return last
 }

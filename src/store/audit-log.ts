@@ -1,7 +1,7 @@
 /** The audit log as the admin API reads it, and the door for refusals that no store function judged. */
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
-import { auditLog, hashOfAudit, readAuditHead } from './audit-chain.ts'
+import { auditLog, hashInChain, hashOfAudit, readAuditHead } from './audit-chain.ts'
 import { parseAuditRecord } from './audit-record.ts'
 import type { DenialRecorder } from './denials.ts'
 import { hex } from './hex.ts'
@@ -16,7 +16,10 @@ export function createAudit(kv: KeyValue, clock: Clock, denials: DenialRecorder)
       const head = await readAuditHead(kv)
       return head.sequence === 0 ? null : { sequence: head.sequence, hash: hex(head.hash) }
     },
-    hashOf: (sequence) => hashOfAudit(kv, sequence),
+    async hashesOf(sequence) {
+      const [hash, chainHash] = await Promise.all([hashOfAudit(kv, sequence), hashInChain(kv, sequence)])
+      return { hash, chainHash }
+    },
     async list({ afterSequence, limit }) {
       const from = logKey(auditLog, afterSequence + 1)
       const to = logKey(auditLog, Number.MAX_SAFE_INTEGER)

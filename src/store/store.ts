@@ -350,8 +350,8 @@ export type AuditEntry = {
 
 export interface Audit {
   head(): Promise<{ sequence: number; hash: string } | null>
-  /** Hex, from the record as it is now; null: there is no such record. */
-  hashOf(sequence: number): Promise<string | null>
+  /** Hex. `hash`: of the record as it is now; `chainHash`: what the next one, or the head, names as its hash. null: there is none. */
+  hashesOf(sequence: number): Promise<{ readonly hash: string | null; readonly chainHash: string | null }>
   list(options: { afterSequence: number; limit: number }): Promise<readonly AuditEntry[]>
   /** A refusal that was judged outside a store function (authorization, floor by admin): recorded, flood-limited. */
   denied(

@@ -1,13 +1,13 @@
 /** The commands that take an audit log, where one of its records was damaged, as a user runs them. */
 import { generateKeyPairSync } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dayMs, type EpochMs, epochMs } from '../../src/lib/units.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { signCheckpoint } from '../../src/store/checkpoint.ts'
-import { logKey } from '../../src/store/kv/chain.ts'
+import { logHeadKey, logKey } from '../../src/store/kv/chain.ts'
 import type { VersionRecord } from '../../src/store/records.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createLedger, flipBit, onVolume } from '../store/base/at-rest.ts'
@@ -112,3 +112,41 @@ test('restore --audit: a damaged record refuses the log, and --audit-breaks acce
   const records = await holdfast('audit', 'export', '--data', at('restored'))
   expect(records.stdout).toContain('"acceptedAuditBreaks":1')
 }, 120_000)
+
+test('audit verify --checkpoint: a damaged record is told as damage, another log as one that was written anew', async () => {
+  const { sequence } = headOf(1)
+  const verify = (...against: readonly string[]) =>
+    holdfast('audit', 'verify', '--data', at('data'), ...against)
+  const damaged = await verify(...checkpointOf('damaged', volumeId, headOf(1)))
+  expect(damaged).toMatchObject({ code: 1, stderr: '' })
+  expect(damaged.stdout).toBe(
+    `broken at record ${sequence + 1}: number and previous hash do not continue the record before\n` +
+      `checkpoint of record ${sequence}: record ${sequence} was damaged, and the log goes on from what it was: the volume was not set back\n` +
+      '1 of 1 checkpoints are in the log\n',
+  )
+  const other = await verify(...checkpointOf('other', volumeId, { sequence, hash: 'a'.repeat(64) }))
+  expect(other.stdout).toContain(`record ${sequence} is another one: the log was written anew\n0 of 1 `)
+})
+
+test('audit export and verify: the head cannot be read, say so and what is there, exit 1', async () => {
+  const records = exported.stdout.trimEnd().split('\n').slice(0, -1)
+  cpSync(at('data'), at('headless'), { recursive: true })
+  await flipBit(at('headless'), logHeadKey('audit'), 0)
+  const log = await holdfast('audit', 'export', '--data', at('headless'))
+  expect(log).toEqual({
+    code: 1,
+    stdout: `${records.join('\n')}\n`,
+    stderr: expect.stringMatching(
+      new RegExp(`^holdfast audit: the head of the audit log is damaged .*up to ${records.length}, .*\\n$`),
+    ),
+  })
+  const against = checkpointOf('newest', volumeId, headOf(2))
+  const verified = await holdfast('audit', 'verify', '--data', at('headless'), ...against)
+  expect(verified).toMatchObject({ code: 1, stderr: '' })
+  expect(verified.stdout).toMatch(
+    new RegExp(
+      `^broken at the head: it cannot be read; the last record is ${records.length}, .*\\nbroken at record `,
+    ),
+  )
+  expect(verified.stdout).toContain('1 of 1 checkpoints are in the log\n')
+})

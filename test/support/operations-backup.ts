@@ -8,7 +8,8 @@ holdfast audit verify --data /data --checkpoint checkpoints.jsonl --checkpoint-k
 \`\`\`
 
 A checkpoint is the head of the audit log, signed. Made on a schedule, on another machine than the server's, and kept there, it shows that a
-volume was set back to an older copy or that its log was written anew: exit 1, and which checkpoint the log does not go through. Neither key belongs on the volume or in the server's pod.
+volume was set back to an older copy or that its log was written anew: exit 1, and which checkpoint the log does not go through. A record that was damaged after its checkpoint is told as that: the log goes through the checkpoint where the next record names what
+was signed. Neither key belongs on the volume or in the server's pod.
 
 The operator of a release does the same by itself, every hour and at the end of each of its terms, with the key in the Secret \`holdfast-checkpoint\`, and looks whether the
 volume goes on from there (\`RollbackDetected\`, [Stalled](#stalled)). Not where all three keys are an \`existingSecret\` and \`tls.mode\` is not \`auto\`: there

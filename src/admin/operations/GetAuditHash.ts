@@ -1,6 +1,9 @@
 import { AdminError, type AdminOperation } from '../operation.ts'
 
-/** The hash of one record of the audit chain: whoever noted it once sees whether the chain still goes through it. */
+/**
+ * The hash of one record of the audit chain, and the one that the chain names there: whoever noted it once sees whether the chain still
+ * goes through it, also where the record was damaged since.
+ */
 export const GetAuditHash: AdminOperation = {
   name: 'GetAuditHash',
   method: 'GET',
@@ -9,6 +12,6 @@ export const GetAuditHash: AdminOperation = {
   handle: async ({ store, pathName }) => {
     if (!/^[1-9][0-9]{0,14}$/.test(pathName))
       throw new AdminError(400, 'InvalidSequence', `${pathName} is not the number of a record`)
-    return { status: 200, document: { hash: await store.audit.hashOf(Number(pathName)) } }
+    return { status: 200, document: await store.audit.hashesOf(Number(pathName)) }
   },
 }

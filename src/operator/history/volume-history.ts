@@ -169,22 +169,30 @@ export class VolumeHistory {
       const message = `The lock server serves volume ${volumeId}; before, it was volume ${noted.volumeId}.`
       return this.#doubt('VolumeReplaced', message)
     }
-    const hash = auditHead === null ? null : await this.#hashAt(noted.sequence, auditHead)
-    if (hash === noted.hash) return continuous
+    if (auditHead !== null && (await this.#goesThrough(noted, auditHead))) return continuous
     const message =
       `The audit log of volume ${volumeId} had record ${noted.sequence}, and what it has now does not go through it: ` +
       'an older copy of the volume was put back, or its log was written anew.'
     return this.#doubt('RollbackDetected', message)
   }
 
-  async #hashAt(sequence: number, head: NonNullable<ServerInfo['auditHead']>): Promise<string | null> {
-    if (head.sequence < sequence) return null
-    if (head.sequence === sequence) return head.hash
+  /** An older copy has neither the record nor a next one that names it; where only one of the two is another one, it was damaged. */
+  async #goesThrough(noted: NotedHead, head: NonNullable<ServerInfo['auditHead']>): Promise<boolean> {
+    const { sequence } = noted
+    if (head.sequence < sequence) return false
+    if (head.sequence === sequence && head.hash === noted.hash) return true
     try {
-      return await this.#options.lockServer.auditHash(sequence)
+      const { hash, chainHash } = await this.#options.lockServer.auditHash(sequence)
+      const isIn = hash === noted.hash || chainHash === noted.hash
+      if (isIn && chainHash !== null && hash !== chainHash)
+        this.#options.log.error(
+          { sequence },
+          'an audit record of the volume was damaged, which is no rollback: the chain goes on from what it was; holdfast audit verify names the place',
+        )
+      return isIn
     } catch (error) {
-      // A server of an older release does not tell: only a shorter chain is seen there.
-      if (error instanceof ServerRefusedError && error.status === 404) return this.#noted?.hash ?? null
+      // A server of an older release does not tell: only a shorter chain, or another head, is seen there.
+      if (error instanceof ServerRefusedError && error.status === 404) return head.sequence > sequence
       throw error
     }
   }

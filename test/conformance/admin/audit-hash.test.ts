@@ -16,17 +16,26 @@ describe('GetAuditHash', () => {
   test('GetAuditHash: the head by its number has the hash that GetServer tells, and keeps it when records follow', async () => {
     await bench.bucket('locked')
     const before = await head()
-    expect(await ask(before.sequence)).toEqual({ status: 200, document: { hash: before.hash } })
+    expect(await ask(before.sequence)).toEqual({
+      status: 200,
+      document: { hash: before.hash, chainHash: before.hash },
+    })
     await bench.bucket('locked')
     const after = await head()
     expect(after.sequence).toBeGreaterThan(before.sequence)
-    expect(await ask(before.sequence)).toEqual({ status: 200, document: { hash: before.hash } })
-    expect(await ask(after.sequence)).toEqual({ status: 200, document: { hash: after.hash } })
+    expect(await ask(before.sequence)).toEqual({
+      status: 200,
+      document: { hash: before.hash, chainHash: before.hash },
+    })
+    expect(await ask(after.sequence)).toEqual({
+      status: 200,
+      document: { hash: after.hash, chainHash: after.hash },
+    })
   })
 
   test('GetAuditHash: a record that is not there has none', async () => {
     const { sequence } = await head()
-    expect(await ask(sequence + 1000)).toEqual({ status: 200, document: { hash: null } })
+    expect(await ask(sequence + 1000)).toEqual({ status: 200, document: { hash: null, chainHash: null } })
   })
 
   test.each(['0', '-1', '1.5', 'x', '01', '1'.repeat(16)])(

@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { equalBytes } from '../../../src/lib/bytes.ts'
 import { limits } from '../../../src/lib/limits.ts'
 import {
   appendAudit,
@@ -13,27 +12,7 @@ import {
 import { auditRecord, parseAuditRecord } from '../../../src/store/audit-record.ts'
 import { logHeadKey, logKey } from '../../../src/store/kv/chain.ts'
 import type { KeyValue, KeyValueReader } from '../../../src/store/kv/contract.ts'
-import { denial, engines, type Opened, startMs } from './support.ts'
-
-/** The stored bytes with some rows replaced: what somebody with the disk in hand could have done. */
-function tampered(
-  reader: KeyValueReader,
-  key: Uint8Array,
-  change: (value: Uint8Array) => Uint8Array | null,
-): KeyValueReader {
-  const apply = (row: Uint8Array, value: Uint8Array | null) =>
-    value !== null && equalBytes(row, key) ? change(value) : value
-  return {
-    get: async (row) => apply(row, await reader.get(row)),
-    getMany: async (rows) =>
-      (await reader.getMany(rows)).map((value, index) => apply(rows[index] as Uint8Array, value)),
-    range: async (options) =>
-      (await reader.range(options)).flatMap((entry) => {
-        const value = apply(entry.key, entry.value)
-        return value === null ? [] : [{ key: entry.key, value }]
-      }),
-  }
-}
+import { denial, engines, type Opened, startMs, tampered } from './support.ts'
 
 async function fill(kv: KeyValue, count: number): Promise<void> {
   const all = Array.from({ length: count }, (_, index) => index)

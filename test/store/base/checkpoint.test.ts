@@ -5,9 +5,10 @@ import { readAuditHead } from '../../../src/store/audit-chain.ts'
 import { CheckpointKeyError, openCheckpoint, signCheckpoint } from '../../../src/store/checkpoint.ts'
 import { CorruptRecordError } from '../../../src/store/fields.ts'
 import { hex } from '../../../src/store/hex.ts'
+import { logKey } from '../../../src/store/kv/chain.ts'
 import { readVolume } from '../../../src/store/volume.ts'
-import { openRig } from './rig.ts'
-import { engines } from './support.ts'
+import { openRig, putBytes } from './rig.ts'
+import { engines, tampered } from './support.ts'
 
 const facts = {
   volumeId: 'volume',
@@ -62,11 +63,27 @@ describe('checkpoint', () => {
       const head = await readAuditHead(rig.kv)
       const own = { ...facts, volumeId, sequence: head.sequence, hash: hex(head.hash) }
       expect(await checkpointProblem(rig, own)).toBeNull()
-      expect(await checkpointProblem(rig, { ...own, volumeId: 'another' })).toBe('it is of volume another')
-      expect(await checkpointProblem(rig, { ...own, sequence: head.sequence + 1 })).toMatch(
-        'the volume was set back',
+      const missed = (words: string) => ({ kind: 'missed', sentence: expect.stringContaining(words) })
+      const others = [
+        [{ volumeId: 'another' }, 'it is of volume another'],
+        [{ sequence: head.sequence + 1 }, 'the volume was set back'],
+        [{ hash: facts.hash }, 'the log was written anew'],
+      ] as const
+      for (const [change, words] of others)
+        expect(await checkpointProblem(rig, { ...own, ...change })).toEqual(missed(words))
+      await putBytes(rig.versions, 'later', new Uint8Array(1))
+      expect(await checkpointProblem(rig, own)).toBeNull()
+      const kv = tampered(rig.kv, logKey('audit', head.sequence), (bytes) => {
+        bytes[bytes.length - 20] = (bytes.at(-20) ?? 0) ^ 1
+        return bytes
+      })
+      expect(await checkpointProblem({ kv }, own)).toEqual({
+        kind: 'damaged',
+        sentence: expect.stringContaining('the volume was not set back'),
+      })
+      expect(await checkpointProblem({ kv }, { ...own, hash: facts.hash })).toEqual(
+        missed('the log was written anew'),
       )
-      expect(await checkpointProblem(rig, { ...own, hash: facts.hash })).toMatch('the log was written anew')
     } finally {
       await rig.close()
     }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { equalBytes } from '../../../src/lib/bytes.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { type EpochMs, epochMs } from '../../../src/lib/units.ts'
 import type { DefaultRetention } from '../../../src/lock/types.ts'
@@ -54,6 +55,26 @@ export const actor: Actor = {
 /** A row of this text with a true checksum: what a test of damage behind the checksum writes. */
 export function sealed(row: Uint8Array, text: string): Uint8Array {
   return sealRow(row, new Uint8Array(Buffer.from(text)))
+}
+
+/** The stored bytes with some rows replaced: what somebody with the disk in hand could have done. */
+export function tampered(
+  reader: KeyValueReader,
+  key: Uint8Array,
+  change: (value: Uint8Array) => Uint8Array | null,
+): KeyValueReader {
+  const apply = (row: Uint8Array, value: Uint8Array | null) =>
+    value !== null && equalBytes(row, key) ? change(value) : value
+  return {
+    get: async (row) => apply(row, await reader.get(row)),
+    getMany: async (rows) =>
+      (await reader.getMany(rows)).map((value, index) => apply(rows[index] as Uint8Array, value)),
+    range: async (options) =>
+      (await reader.range(options)).flatMap((entry) => {
+        const value = apply(entry.key, entry.value)
+        return value === null ? [] : [{ key: entry.key, value }]
+      }),
+  }
 }
 
 /** PutObjectLockConfiguration by its default rule; null: `Enabled` without Rule. */

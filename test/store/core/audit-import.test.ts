@@ -1,6 +1,5 @@
 /** An exported audit log, read back: what the chain does not carry is not believed. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { equalBytes } from '../../../src/lib/bytes.ts'
 import { readAuditHead } from '../../../src/store/audit-chain.ts'
 import { type AuditLine, type DamagedAuditLine, exportAudit } from '../../../src/store/audit-export.ts'
 import {
@@ -11,8 +10,7 @@ import {
 } from '../../../src/store/audit-import.ts'
 import { hex } from '../../../src/store/hex.ts'
 import { chainHash, chainValue, logKey } from '../../../src/store/kv/chain.ts'
-import type { Entry, KeyValueReader } from '../../../src/store/kv/contract.ts'
-import { engines } from '../base/support.ts'
+import { engines, tampered } from '../base/support.ts'
 import { actor, openRig, type Rig } from './rig.ts'
 
 const refuse: AuditBreaks = { kind: 'refuse' }
@@ -221,23 +219,13 @@ describe('an exported audit log', () => {
       [2, new Uint8Array(60).fill(255)],
     ] as const) {
       const head = await readAuditHead(rig.kv)
-      const reader = replacing(rig.kv, logKey('audit', sequence), damaged)
+      const reader = tampered(rig.kv, logKey('audit', sequence), () => damaged)
       const found = (await all(exportAudit(reader, { afterSequence: 0, head }))).flat()
       expect(found.map((line) => line.sequence)).toEqual([1, 2, 3])
       expect(found[1]).toEqual({ sequence, damagedBytes: Buffer.from(damaged).toString('base64') })
     }
   })
 })
-
-/** Ranges have another value in one place. */
-function replacing(reader: KeyValueReader, key: Uint8Array, value: Uint8Array): KeyValueReader {
-  const replaced = (entry: Entry): Entry => (equalBytes(entry.key, key) ? { ...entry, value } : entry)
-  return {
-    get: (asked) => reader.get(asked),
-    getMany: (asked) => reader.getMany(asked),
-    range: async (options) => (await reader.range(options)).map(replaced),
-  }
-}
 
 /** Another record in the place of the line's, with the hash that it then has. */
 function changed(line: string): string {

@@ -23,7 +23,12 @@ class Server {
   chain: string
   volumeId = 'volume-1'
   isAway = false
-  release: 'new' | 'old' = 'new'
+  /** `untold`: tells of a record, not of what the chain names there. */
+  release: 'new' | 'untold' | 'old' = 'new'
+  /** The number of a record whose bytes are others now, while the chain names what it was. */
+  damaged = 0
+  /** The hash in the row of the head, where that was damaged. */
+  damagedHead: string | null = null
 
   constructor(chain: string) {
     this.chain = chain
@@ -33,13 +38,18 @@ class Server {
     if (this.isAway) throw new ServerUnreachableError('away')
     const clock = { ...info.clock, trusted: wall, wall }
     const { length } = this.chain
-    const auditHead = length === 0 ? null : { sequence: length, hash: this.chain.at(-1) ?? '' }
+    const auditHead =
+      length === 0 ? null : { sequence: length, hash: this.damagedHead ?? this.chain.at(-1) ?? '' }
     return { ...info, volumeId: this.volumeId, clock, auditHead }
   }
 
   readonly auditHash = async (sequence: number) => {
     if (this.release === 'old') throw new ServerRefusedError(404, 'NotFound', 'there is no such operation')
-    return this.chain[sequence - 1] ?? null
+    const hash = this.chain[sequence - 1] ?? null
+    return {
+      hash: this.damaged === sequence ? '?' : hash,
+      chainHash: this.release === 'untold' ? null : hash,
+    }
   }
 }
 

@@ -132,6 +132,34 @@ describe('a volume that was set back', () => {
     expect(await history.readNow()).toEqual(rollback)
   })
 
+  test('a record that was damaged since it was noted: is no rollback; another history behind it is one', async () => {
+    for (const release of ['new', 'untold'] as const) {
+      const { history, server } = rigOf('abc')
+      server.release = release
+      await history.readNow()
+      server.damaged = 3
+      server.chain = 'abcd'
+      // Who tells nothing of what the chain names is believed as before.
+      expect(await history.readNow(), release).toEqual(release === 'new' ? continuous : rollback)
+    }
+    const { history, server } = rigOf('abc')
+    await history.readNow()
+    server.damaged = 3
+    server.chain = 'abxd'
+    expect(await history.readNow()).toEqual(rollback)
+  })
+
+  test('a head whose hash was damaged: is no rollback while its record is the one that was noted', async () => {
+    const { history, server } = rigOf('abc')
+    await history.readNow()
+    server.damagedHead = '?'
+    expect(await history.readNow()).toEqual(continuous)
+    const { history: other, server: replaced } = rigOf('abc')
+    await other.readNow()
+    replaced.chain = 'abx'
+    expect(await other.readNow()).toEqual(rollback)
+  })
+
   test('a server of an older release: a shorter log is seen', async () => {
     const { history, server } = rigOf('abc')
     server.release = 'old'
