@@ -13,7 +13,7 @@ export type Place = {
   readonly heldBy: 'descriptor' | 'path'
   /** False: another folder, or none, is at the path now. Synchronous: some microseconds, for a look before each write. */
   isInPlace(): boolean
-  /** From here on `root` may lead anywhere. */
+  /** From here on `root` may lead anywhere. May be called again. */
   close(): void
 }
 
@@ -23,12 +23,17 @@ export function openPlace(path: string, descriptors = '/proc/self/fd'): Place {
   const identity = textOf(fstatSync(descriptor, { bigint: true }))
   const through = `${descriptors}/${descriptor}`
   const isShown = identityAt(through) === identity
+  let isOpen = true
   return {
     root: isShown ? through : path,
     identity,
     heldBy: isShown ? 'descriptor' : 'path',
     isInPlace: () => identityAt(path) === identity,
-    close: () => closeSync(descriptor),
+    close: () => {
+      // Its number may be another file's by now.
+      if (isOpen) closeSync(descriptor)
+      isOpen = false
+    },
   }
 }
 

@@ -15,10 +15,10 @@ import { openPlace, type Place } from '../platform/place.ts'
 import type { VolumeLock } from '../platform/volume-lock.ts'
 import { openBodies } from '../store/bodies/bodies.ts'
 import { type BodyInspector, hasBodies, inspectBodies } from '../store/bodies/inspect.ts'
-import { freeSpace, releaseBallast } from '../store/bodies/space.ts'
+import { dropBallastParts, freeSpace, releaseBallast } from '../store/bodies/space.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { formatSteps } from '../store/format-steps.ts'
-import { createCommitRoom } from '../store/free-space.ts'
+import { createCommitRoom, hasRoomAgain } from '../store/free-space.ts'
 import type { CommitRoom, KeyValue } from '../store/kv/contract.ts'
 import { openLmdb, openServedLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { withTransact } from '../store/kv/with-transact.ts'
@@ -75,8 +75,8 @@ type OwnerVolumeParts = VolumeParts & {
 }
 
 /**
- * Supervisor: as openVolumeOwner where the volume can be written, also by giving up the ballast and what earlier servers staged and
- * never stored; else as openReadOnlyOwner. `locked` is how the volume's lock was taken.
+ * Supervisor: as openVolumeOwner where the volume can be written, also by giving up the ballast, what earlier servers staged and
+ * never stored, and garbage; else as openReadOnlyOwner. `locked` is how the volume's lock was taken.
  */
 export async function openOwner(
   parts: OwnerVolumeParts,
@@ -128,7 +128,10 @@ async function openReadOnlyOwner(parts: OwnerVolumeParts, access: WritesRefused)
       epoch,
       place,
       hasFailedRemoval: () => false,
-      recoverRoom: () => recoverRoom({ ...bodiesOf(place), kv, log }),
+      recoverRoom: () => {
+        const hasRoom = async () => hasRoomAgain(await freeSpace(place.root))
+        return recoverRoom({ ...bodiesOf(place), kv, log, hasRoom })
+      },
       close: () => store.close(),
     }
   } catch (error) {
@@ -153,6 +156,7 @@ export async function openVolumeOwner(parts: OwnerVolumeParts): Promise<VolumeOw
       if (!(await hasRows(opened.root))) await refuseBodies(opened, directory)
     },
     open: async ({ root }, commitRoom) => {
+      await dropParts(root, log)
       if (!(await commitRoom.recent())) throw new NoRoomError(volumeFull)
       return openLmdb({ directory: kvDirectory(root), reads: 'scattered', onRefused, room: commitRoom })
     },
@@ -201,6 +205,15 @@ function isOfVolume(error: unknown): boolean {
     error instanceof NoRoomError ||
     error instanceof CorruptRecordError
   )
+}
+
+/** Before the ballast itself is asked for its room. Whoever still wrote one finds that it is gone, and leaves it at that. */
+async function dropParts(root: string, log: Log): Promise<void> {
+  try {
+    await dropBallastParts(root)
+  } catch (error) {
+    log.error({ error }, 'unfinished ballast could not be removed')
+  }
 }
 
 type Opened = { readonly kv: KeyValue; readonly place: Place; readonly room: CommitRoom }

@@ -8,7 +8,7 @@ import { unreachable } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
-import { NoRoomError } from '../lib/read-only.ts'
+import { NoRoomError, volumeFull } from '../lib/read-only.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { decodePart } from './codec.ts'
 import { forgetCompleted } from './completed-uploads.ts'
@@ -25,6 +25,7 @@ import {
   tablePrefix,
 } from './keys.ts'
 import type { CommitRoom, Entry, KeyValue, KeyValueTransaction } from './kv/contract.ts'
+import { withTransact } from './kv/with-transact.ts'
 import { deleteFileRows, type FileBody, listChunkCount, readListChunk } from './list-rows.ts'
 import { readTrustedNow } from './trusted-clock.ts'
 import { changeCounterKey } from './upload-rows.ts'
@@ -61,6 +62,46 @@ export async function collectGarbage(options: GarbageOptions, signal: AbortSigna
     forgottenCount = await forgetCompleted(options.kv, trustedMs)
   }
   return collectedCount
+}
+
+/**
+ * What of a collection needs no commit, where none can be: bodies are unlinked, their rows wait for a collection. As long as a backup
+ * copies bodies, nothing. Errors: those of `bodies.remove`.
+ */
+export async function unlinkGarbage(
+  { kv, ...options }: Pick<GarbageOptions, 'kv' | 'bodies' | 'log'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const removals = await options.bodies.beginRemovals()
+  if (removals === null) return
+  const uncommitted = withoutCommits(kv)
+  try {
+    const commits = new Commits({ kv: uncommitted })
+    await collectRows({ ...options, kv: uncommitted, commits }, signal)
+  } finally {
+    await removals.release()
+  }
+}
+
+/** A transaction that reads goes on, and one that writes has no room. */
+function withoutCommits(kv: KeyValue): KeyValue {
+  const refuse = (): never => {
+    throw new NoRoomError(volumeFull)
+  }
+  return withTransact(kv, (work) =>
+    kv.snapshot((reader) =>
+      work({
+        get: (key) => reader.get(key),
+        getMany: (keys) => reader.getMany(keys),
+        range: (options) => reader.range(options),
+        put: refuse,
+        delete: refuse,
+        add: refuse,
+        bound: refuse,
+        append: refuse,
+      }),
+    ),
+  )
 }
 
 /** Once more while a walk got rid of rows and left others: their bodies went before there was room. */
@@ -109,7 +150,7 @@ async function unlessNoRoom(commit: () => Promise<void>, room: GarbageOptions['r
   }
 }
 
-type Collecting = GarbageOptions & { readonly commits: Commits }
+type Collecting = Pick<GarbageOptions, 'kv' | 'bodies' | 'log'> & { readonly commits: Commits }
 
 async function collectRows(options: Collecting, signal: AbortSignal): Promise<number> {
   const { from, to } = rangeOf(tablePrefix('garbage'))

@@ -10,9 +10,11 @@ import {
   BodyStoreFailedError,
   BodyStoreFullError,
 } from './bodies/contract.ts'
+import { unlinkBodies } from './bodies/unlink-bodies.ts'
 import { removeUnpublished, type UnpublishedOptions } from './bodies/unpublished.ts'
+import { unlinkGarbage } from './collect-garbage.ts'
 import { fileKey } from './keys.ts'
-import type { KeyValueReader } from './kv/contract.ts'
+import type { KeyValue, KeyValueReader } from './kv/contract.ts'
 
 export type RecoverOptions = {
   readonly kv: KeyValueReader
@@ -67,22 +69,35 @@ async function isReferenced(kv: KeyValueReader, bodyId: string): Promise<boolean
 }
 
 export type RecoverRoomOptions = Pick<UnpublishedOptions, 'directory' | 'isInPlace'> &
-  Pick<RecoverOptions, 'kv' | 'log'>
+  Pick<RecoverOptions, 'log'> & {
+    readonly kv: KeyValue
+    /** Of this moment: so much that a start goes on, and no more has to go before it. */
+    readonly hasRoom: () => Promise<boolean>
+  }
 
 /**
- * What of a recovery needs no epoch, where there is no room to begin one: bodies that were never published go. True: some did, so there may be
- * room now. Where the disk fails it ends, and what is stored is read all the same.
+ * What of a recovery needs no epoch, where there is no room to begin one: bodies that were never published go, and those of garbage, which
+ * nobody can come to refer to again. True: some did, so there may be room now. Where the disk fails it ends, and what is stored is read all
+ * the same.
  */
-export async function recoverRoom({ kv, log, ...place }: RecoverRoomOptions): Promise<boolean> {
+export async function recoverRoom(options: RecoverRoomOptions): Promise<boolean> {
+  const { kv, log, hasRoom, ...place } = options
+  let removedBytes = 0
+  const enough = new AbortController()
+  const onRemoved = async (sizeBytes: number): Promise<void> => {
+    removedBytes += sizeBytes
+    if (await hasRoom()) enough.abort()
+  }
   try {
-    const removedBytes = await removeUnpublished({
+    removedBytes += await removeUnpublished({
       ...place,
       isReferenced: (bodyId) => isReferenced(kv, bodyId),
     })
-    if (removedBytes > 0) log.info({ removedBytes }, 'bodies that were never stored gave their room up')
-    return removedBytes > 0
+    if (!(await hasRoom()))
+      await unlinkGarbage({ kv, log, bodies: unlinkBodies({ ...place, onRemoved }) }, enough.signal)
   } catch (error) {
-    log.error({ error }, 'the stages of earlier servers could not give their room up')
-    return false
+    log.error({ error }, "what is nobody's could not give all of its room up")
   }
+  if (removedBytes > 0) log.info({ removedBytes }, "bodies that are nobody's gave their room up")
+  return removedBytes > 0
 }

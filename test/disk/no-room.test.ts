@@ -242,6 +242,25 @@ it('uploads under way and the server is killed, then others fill the volume: the
   await expectWhole(running, free)
 })
 
+it('garbage is left when the server is killed, then others fill the volume: the next start takes its room, deletes and locks', async () => {
+  const { rig: running, free } = await start()
+  const { server, volume } = running
+  const body = Buffer.alloc(80 * mib, 1)
+  const stored = await server.client.send({ method: 'PUT', path: '/bucket/waste', body })
+  const query = { versionId: String(stored.headers['x-amz-version-id']) }
+  const deleted = await server.client.send({ method: 'DELETE', path: '/bucket/waste', query })
+  expect([stored.status, deleted.status]).toEqual([200, 204])
+  await server.kill9()
+  await fillWhole(running)
+  await server.start()
+  await expectBodies(server)
+  expect(await answerTo(running, refusedDelete(running))).toEqual([403, 'AccessDenied'])
+  expect(await answerTo(running, longer(running))).toEqual([200, null])
+  expect(await answerTo(running, put('small'))).toEqual([507, 'InsufficientStorage'])
+  volume.empty()
+  await expectWhole(running, free)
+})
+
 it('a server started on a volume without inodes: all but bodies in files goes on, and those too once there are some', async () => {
   const { rig: running, free } = await start({ inodeCount: 4096 })
   const { server, volume } = running

@@ -12,6 +12,7 @@ import { limits } from '../../lib/limits.ts'
 import { type VolumeAccess, VolumeAwayError, writesRefused } from '../../lib/read-only.ts'
 import { errorCode, isVolumeFull, makeDirectory, unlinkIfThere } from '../../platform/files.ts'
 import type { StagedBody } from '../store.ts'
+import { BallastWork } from './ballast-work.ts'
 import { bodyIdMs, isBodyId, newBodyId, shardOf, shardsBetween } from './body-id.ts'
 import { BufferPool } from './buffer-pool.ts'
 import {
@@ -79,8 +80,7 @@ class FileBodies implements Bodies {
   readonly #readPool = new BufferPool(limits.bodyReadBytes)
   readonly #writePool = new BufferPool(limits.bodyWriteBytes)
   readonly #isInPlace: () => boolean
-  /** Ends before the store is closed: after that the folder's path may lead elsewhere. */
-  #ballast: Promise<unknown> = Promise.resolve()
+  readonly #ballast = new BallastWork()
   #failure: BodyStoreFailedError | null = null
 
   constructor(options: BodiesOptions, stage: StageFolder) {
@@ -246,27 +246,22 @@ class FileBodies implements Bodies {
 
   async ensureBallast(): Promise<boolean> {
     if (!this.#isWritten() || !this.#isInPlace()) return false
-    return this.#tending(ensureBallast(this.#directory, this.#options))
+    return this.#ballast.run(() => ensureBallast(this.#directory, this.#options), false)
   }
 
   async releaseBallast(): Promise<void> {
     if (!this.#isWritten() || !this.#isInPlace()) return
-    await this.#tending(releaseBallast(this.#directory))
+    await this.#ballast.run(() => releaseBallast(this.#directory), undefined)
   }
 
   async close(): Promise<void> {
-    await this.#ballast
+    await this.#ballast.close()
     // A failed store, or one with bodies still staged, leaves its folder: the next start looks closer.
     if (!this.#isWritten() || this.#failure !== null || this.#staged.size > 0) return
     this.#failure = new BodyStoreFailedError('the store of bodies is closed')
     // Traces of a worker of the same name that died in this epoch: they are for the next start, too.
     for await (const name of namesIn(this.#stage.path)) if (isBodyId(name)) return
     await unlessReadOnly(this.#removeStageFolder(this.#stage.path))
-  }
-
-  #tending<T>(work: Promise<T>): Promise<T> {
-    this.#ballast = work.catch(() => {})
-    return work
   }
 
   async #beginFile(bodyId: string, head: CollectedBytes): Promise<StageFile> {

@@ -23,7 +23,7 @@ export type BallastOwner = { readonly epoch: string; readonly worker: string }
 /** True when the ballast is there. It is made only where it leaves at least as much free as it takes. */
 export async function ensureBallast(directory: string, { epoch, worker }: BallastOwner): Promise<boolean> {
   const path = join(directory, 'ballast')
-  await dropAbandonedParts(directory, epoch)
+  await dropBallastParts(directory, epoch)
   if (await hasBallast(path)) return true
   const { availableBytes } = await freeSpace(directory)
   if (availableBytes < 2 * limits.ballastBytes) return false
@@ -48,12 +48,14 @@ export async function releaseBallast(directory: string): Promise<void> {
   await syncDirectory(directory)
 }
 
-/** What a server that was killed had begun. */
-async function dropAbandonedParts(directory: string, epoch: string): Promise<void> {
-  for (const name of await readdir(directory)) {
-    const isPart = name.startsWith('ballast.')
-    if (isPart && !name.startsWith(`ballast.${epoch}-`)) await unlinkIfThere(join(directory, name))
-  }
+/** What servers that were killed had begun; of `epoch` none, which runs. Its room is free when this resolves. */
+export async function dropBallastParts(directory: string, epoch: string | null = null): Promise<void> {
+  const names = await readdir(directory)
+  const isAbandoned = (name: string) =>
+    name.startsWith('ballast.') && (epoch === null || !name.startsWith(`ballast.${epoch}-`))
+  const abandoned = names.filter(isAbandoned)
+  for (const name of abandoned) await unlinkIfThere(join(directory, name))
+  if (abandoned.length > 0) await syncDirectory(directory)
 }
 
 async function hasBallast(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** Another folder takes the place of a volume that is open: rows and bodies stay together, and neither folder is written to. */
-import { mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -131,6 +131,28 @@ test('ensureBallast: out of place, makes none', async () => {
   })
   expect(await bodies.ensureBallast()).toBe(false)
   expect(readdirSync(at('data')).filter((name) => name.startsWith('ballast'))).toEqual([])
+})
+
+test('ballast: once its store closes, none is begun and none is given up', async () => {
+  const bodies = await openBodies({ directory: at('other'), epoch: '9', worker: '1', clock })
+  const names = () => readdirSync(at('other')).filter((name) => name.startsWith('ballast'))
+  const closed = bodies.close()
+  expect(await bodies.ensureBallast()).toBe(false)
+  await closed
+  expect(await bodies.ensureBallast()).toBe(false)
+  expect(names()).toEqual([])
+  writeFileSync(join(at('other'), 'ballast'), 'of the next store')
+  await bodies.releaseBallast()
+  expect(names()).toEqual(['ballast'])
+  await owner.close()
+})
+
+test('start: ballast that killed servers had begun goes before anything asks for room', async () => {
+  await owner.close()
+  for (const name of ['ballast.1-supervisor', 'ballast.7-w2']) writeFileSync(join(at('data'), name), 'part')
+  owner = await open()
+  expect(readdirSync(at('data')).filter((name) => name.startsWith('ballast.'))).toEqual([])
+  await owner.close()
 })
 
 test('freeSpace: of a folder that is gone, is not known now, and no bug', async () => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { silentLog } from '../../../src/lib/log.ts'
 import { openBodies } from '../../../src/store/bodies/bodies.ts'
 import { shardOf } from '../../../src/store/bodies/body-id.ts'
+import { holdBodies } from '../../../src/store/bodies/removals.ts'
 import { attachStaged } from '../../../src/store/content.ts'
 import { recoverRoom, recoverStages } from '../../../src/store/recover.ts'
 import type { StagedBody } from '../../../src/store/store.ts'
@@ -14,6 +15,7 @@ import { bodyFiles, expectClean, expectNothingLost } from './consistency.ts'
 import {
   anyParts,
   chunks,
+  copyVersion,
   createUpload,
   Faults,
   Killed,
@@ -23,9 +25,10 @@ import {
   putPart,
   type Rig,
   readBytes,
+  removeVersion,
   stageBytes,
 } from './rig.ts'
-import { actor, engines } from './support.ts'
+import { actor, dump, engines } from './support.ts'
 
 const fileBytes = 100_000
 
@@ -96,7 +99,7 @@ describe.each(engines)('recovery on $name', (engine) => {
       const staged = () => readdir(join(directory, 'stage', folder))
       expect((await staged()).sort()).toEqual([unfinished, published, lost].map((body) => body.bodyId).sort())
 
-      const away = { kv, directory, isInPlace: () => false, log: silentLog }
+      const away = { kv, directory, isInPlace: () => false, log: silentLog, hasRoom: async () => false }
       expect(await recoverRoom(away)).toBe(false)
       expect(await staged()).toHaveLength(3)
       const own = { ...away, isInPlace: () => true }
@@ -105,6 +108,38 @@ describe.each(engines)('recovery on $name', (engine) => {
       expect(await bodyFiles(directory)).toEqual([published.bodyId])
       expect(await recoverRoom(own)).toBe(false)
       await expect(bodies.publish(unfinished)).rejects.toThrow('the volume of bodies failed')
+    }))
+
+  test('recoverRoom: garbage goes until there is room, what is referred to stays; the next collection finds the rest and all rows', () =>
+    withRig(engine, async (rig) => {
+      const { kv, directory, versions } = rig
+      const kept = await putBytes(versions, 'kept', pattern(fileBytes, 1))
+      const copied = await putBytes(versions, 'copied', pattern(fileBytes, 2))
+      const copy = await copyVersion(versions, copied, 'copy')
+      await removeVersion(versions, copied)
+      for (let index = 0; index < 3; index += 1)
+        await removeVersion(versions, await putBytes(versions, `gone ${index}`, pattern(fileBytes, index)))
+      const rows = await dump(kv)
+      const recover = async (bodiesMax: number, isInPlace = () => true) => {
+        const hasRoom = async () => (await bodyFiles(directory)).length <= bodiesMax
+        return recoverRoom({ kv, directory, isInPlace, log: silentLog, hasRoom })
+      }
+      expect(await recover(0, () => false)).toBe(false)
+      expect(await recover(5)).toBe(false)
+      expect(await bodyFiles(directory)).toHaveLength(5)
+      expect(await recover(4)).toBe(true)
+      expect(await bodyFiles(directory)).toHaveLength(4)
+      const backup = await holdBodies(directory)
+      expect(await recover(0)).toBe(false)
+      await backup?.release()
+      expect(await recover(0)).toBe(true)
+      expect(await bodyFiles(directory)).toHaveLength(2)
+      expect(await recover(0)).toBe(false)
+      expect(await dump(kv)).toEqual(rows)
+      expect(await rig.collect()).toBe(3)
+      await expectClean(kv, directory)
+      expect((await readBytes(versions, kept)).equals(pattern(fileBytes, 1))).toBe(true)
+      expect((await readBytes(versions, copy)).equals(pattern(fileBytes, 2))).toBe(true)
     }))
 
   test('recoverStages: a foreign name in a stage, is left and stops nothing', () =>

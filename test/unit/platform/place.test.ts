@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -59,4 +68,13 @@ test('makeDirectory: below a folder that was removed while it was open, fails an
   rmSync(at('own'), { recursive: true })
   await expect(makeDirectory(join(place.root, 'a', 'b'))).rejects.toThrow('ENOENT')
   place.close()
+})
+
+test('openPlace: closed twice, closes no file that was opened in between', () => {
+  const place = openPlace(at('own'))
+  place.close()
+  const descriptor = openSync(at('own'), 'r')
+  place.close()
+  expect(fstatSync(descriptor).isDirectory()).toBe(true)
+  closeSync(descriptor)
 })
