@@ -1,5 +1,5 @@
 import { systemClock } from '../platform/clock.ts'
-import { backupVolume, type MadeBackup } from '../server/copy-volume.ts'
+import { backupVolume, type KeptMetadata, type MadeBackup } from '../server/copy-volume.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
 
@@ -35,8 +35,7 @@ export async function backupCommand(argv: readonly string[]): Promise<number> {
     const made = await backupVolume({ from, to, check, onProblem, onMended }, systemClock())
     const { problemCount } = made
     process.stdout.write(summaryOf(made))
-    if (made.keptMetadata !== null)
-      process.stdout.write(`the metadata of an earlier backup stay in ${made.keptMetadata}\n`)
+    if (made.keptMetadata !== null) process.stdout.write(`${keptSentence(made.keptMetadata)}\n`)
     if (problemCount > 0)
       process.stdout.write(
         `holdfast verify --data ${from}, while no server serves it, names the bucket, key and version of what is damaged\n`,
@@ -45,6 +44,13 @@ export async function backupCommand(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return copyFailure(command, error)
   }
+}
+
+function keptSentence({ path, problemCount }: KeptMetadata): string {
+  if (problemCount === 0) return `the metadata of the last whole backup stay in ${path}`
+  const known =
+    problemCount === null ? 'and whether it was whole is not known' : `which had ${problemCount} damaged`
+  return `the metadata of an earlier backup, ${known}, stay in ${path}`
 }
 
 function summaryOf(made: MadeBackup): string {

@@ -75,6 +75,10 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
       `volume ${volumeId} as of audit record ${copy.auditSequence}: copied ${copiedCount} bodies with ${copiedBytes} bytes, ` +
         `${keptCount} were there; ${problemCount === 0 ? 'whole' : `${problemCount} damaged`}`,
     )
+    if (problemCount > 0)
+      tell(
+        `holdfast verify --data ${from} names the bucket, key and version of what is damaged in the backup`,
+      )
     tell(
       'read-only until root accepts it: start the server, look, then: holdfast admin accept-restore REASON',
     )

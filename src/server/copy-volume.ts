@@ -25,6 +25,7 @@ import { copyLmdb, dropLmdb, keepLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { chainProblems, copiedRowProblems } from '../store/once-rows.ts'
 import { upgradeVolume } from '../store/upgrade-volume.ts'
+import { unlessDamaged } from '../store/verify-content.ts'
 import { readVolume } from '../store/volume.ts'
 import { continuesBackup, markBackup, readVolumeCopy, type VolumeCopy } from '../store/volume-copy.ts'
 import {
@@ -52,7 +53,12 @@ export type BackupParts = Folders & {
 }
 
 export type MadeCopy = CopiedBodies & Backup
-export type MadeBackup = MadeCopy & { readonly droppedCount: number; readonly keptMetadata: string | null }
+/** `problemCount`: of the backup that they are of; null: not known. */
+export type KeptMetadata = { readonly path: string; readonly problemCount: number | null }
+export type MadeBackup = MadeCopy & {
+  readonly droppedCount: number
+  readonly keptMetadata: KeptMetadata | null
+}
 
 /**
  * Copies the volume in `from`, which a server may be writing to, to `to`: an empty folder, or an older backup of the same
@@ -81,24 +87,29 @@ export async function backupVolume(
       const scratchKv = join(scratch, 'kv')
       const heldCheck: HeldCheck =
         check === 'sizes' ? { kind: check } : { kind: check, held: inspectBodies(to), onMended }
-      await copyLmdb(kvDirectory(from), scratchKv)
-      const made = await withStore({ directory: scratchKv, readOnly: false }, async (kv) => {
-        await demandContinued(kv, { from, to, previous })
-        const copy = await markBackup(kv, clock.wallMs())
-        const counts = await copyBodies({ reader: kv, source, target: folder, check: heldCheck, onProblem })
-        return { ...counts, volumeId, copy }
-      })
-      await hold.release()
+      const backupMs = clock.wallMs()
       const kept = join(to, 'kept')
-      const rows = await withStore({ directory: scratchKv, readOnly: true }, (kv) =>
-        rowDamage(kv, onProblem, previous === null ? null : { kept, older: kvDirectory(to) }),
-      )
-      made.problemCount += rows.problemCount
-      const isWhole = made.problemCount === rows.lastingCount
+      await copyLmdb(kvDirectory(from), scratchKv)
+      const { made, isWhole } = await withStore({ directory: scratchKv, readOnly: false }, async (kv) => {
+        await demandContinued(kv, { from, to, previous })
+        const counts = await copyBodies({ reader: kv, source, target: folder, check: heldCheck, onProblem })
+        await hold.release()
+        const rows = await rowDamage(
+          kv,
+          onProblem,
+          previous === null ? null : { kept, older: kvDirectory(to) },
+        )
+        const problemCount = counts.problemCount + rows.problemCount
+        const copy = await markBackup(kv, { backupMs, problemCount })
+        return {
+          made: { ...counts, problemCount, volumeId, copy },
+          isWhole: problemCount === rows.lastingCount,
+        }
+      })
       if (!isWhole && previous !== null) await keepLmdb(kvDirectory(to), kept)
       await moveLmdb(scratchKv, kvDirectory(to))
       // What a damaged row names is not known: then everything stays, and so do the rows that were replaced first.
-      if (!isWhole) return { ...made, droppedCount: 0, keptMetadata: (await pathExists(kept)) ? kept : null }
+      if (!isWhole) return { ...made, droppedCount: 0, keptMetadata: await keptIn(kept) }
       await dropLmdb(kept)
       const droppedCount = await withStore({ directory: kvDirectory(to), readOnly: true }, (kv) =>
         dropUnnamed({ reader: kv, backup: inspectBodies(to), target: folder, onProblem }),
@@ -108,6 +119,15 @@ export async function backupVolume(
   } finally {
     await hold.release()
   }
+}
+
+/** What nobody reads until somebody needs it may be damaged itself: then nothing is known of it. */
+async function keptIn(path: string): Promise<KeptMetadata | null> {
+  if (!(await pathExists(path))) return null
+  const copy = await withStore({ directory: path, readOnly: true }, (kv) =>
+    unlessDamaged(() => readVolumeCopy(kv)),
+  )
+  return { path, problemCount: copy.kind === 'whole' ? (copy.value?.problemCount ?? null) : null }
 }
 
 export type RestoreParts = Folders & {

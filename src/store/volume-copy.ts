@@ -13,7 +13,7 @@ import { skipAccounts } from './accounts.ts'
 import { appendAudit, hashInChain, hashOfAudit, readAuditEnd, readableHead } from './audit-chain.ts'
 import type { AuditAnchor } from './audit-import.ts'
 import { auditFields } from './decision.ts'
-import { count, instant, matching, oneOf, shape } from './fields.ts'
+import { count, instant, matching, nullable, oneOf, orAbsent, shape } from './fields.ts'
 import { hex } from './hex.ts'
 import { metaKey } from './keys.ts'
 import { emptyChainHead } from './kv/chain.ts'
@@ -35,6 +35,8 @@ export type VolumeCopy = {
   /** The head of the audit chain in the backup; number 0 and 64 zeros: there was no record. */
   readonly auditSequence: number
   readonly auditHash: string
+  /** What was found damaged while the backup was made; null: a release made it that did not note that. */
+  readonly problemCount: number | null
 }
 
 /** The volume is a backup: nothing serves it, it is restored first. */
@@ -50,6 +52,7 @@ const codec = rowCodec<VolumeCopy>(
     backupMs: instant,
     auditSequence: count,
     auditHash: matching(/^[0-9a-f]{64}$/),
+    problemCount: orAbsent(nullable(count), null),
   }),
 )
 
@@ -59,11 +62,15 @@ export async function readVolumeCopy(reader: KeyValueReader): Promise<VolumeCopy
   return value === null ? null : codec.decode(copyKey, value)
 }
 
-/** Makes the copy of a volume a backup, which says how far its audit chain goes. */
-export async function markBackup(kv: KeyValue, backupMs: EpochMs): Promise<VolumeCopy> {
+/** Makes the copy of a volume a backup, which says how far its audit chain goes, and how much of it was damaged. */
+export async function markBackup(
+  kv: KeyValue,
+  { backupMs, problemCount }: Pick<VolumeCopy, 'backupMs' | 'problemCount'>,
+): Promise<VolumeCopy> {
   return kv.transact(async (transaction) => {
     const { sequence, hash } = await readAuditEnd(transaction)
-    const copy = { kind: 'backup', backupMs, auditSequence: sequence, auditHash: hex(hash) } as const
+    const facts = { backupMs, auditSequence: sequence, auditHash: hex(hash), problemCount }
+    const copy = { kind: 'backup', ...facts } as const
     transaction.put(copyKey, codec.encode(copyKey, copy))
     return copy
   })

@@ -30,7 +30,9 @@ test('restore: is refused with what to do, and with --lost-clock take makes a vo
   })
   expect(await holdfast(...restore, '--lost-clock', 'take')).toMatchObject({
     code: 1,
-    stdout: expect.stringMatching(/; 1 damaged\nread-only until root accepts it/),
+    stdout: expect.stringMatching(
+      /; 1 damaged\nholdfast verify --data \S+\/backup names the .*\nread-only until root accepts it/,
+    ),
     stderr: '',
   })
   expect(await holdfast('verify', '--data', at('restored'))).toMatchObject({ code: 0 })

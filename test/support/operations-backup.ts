@@ -38,7 +38,7 @@ off goes on. Before it makes, locks or removes anything there it looks: it refus
 says what that is (\`lost+found\` may be there); so does \`restore\`, and neither copies a folder into itself, into one inside of it, or around it. The last audit record of the older
 backup must be in the volume's chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever it meets that is damaged, a row, a lock,
 a break of the audit chain, or a body that is new: the rest is copied, a good copy from before is kept (of bodies where they were, of the metadata in \`kept/\`, until a backup is whole again: its
-\`data.mdb\` put in \`kv/\` is the backup before), nothing is dropped. A break of the audit chain is never mended: where no record of it is better in the older backup, it is a line and exit 1 each time, and nothing waits for it; keep
+\`data.mdb\` put in \`kv/\` is the backup before; the last line says whether that was whole, or how much of it was damaged), nothing is dropped. A break of the audit chain is never mended: where no record of it is better in the older backup, it is a line and exit 1 each time, and nothing waits for it; keep
 a folder whose records are better, and go on in another one. A body that the backup has with its size is taken for whole, and neither it nor the
 volume's is read: what rots later, on either side, is found with \`--verify on\`. That reads both sides, all of them: a damaged copy is replaced by a whole original (a line, exit 0), a
 damaged original is a line and exit 1, and replaces nothing. Run it as often as the disk of the backup deserves; \`holdfast verify\` reads the backup alone and mends nothing. Object Lock does not protect the folder: keep it where the people of docs/SECURITY.md's

@@ -238,7 +238,7 @@ describe('copies of a volume', () => {
       for (const time of [1, 2]) {
         expect(await backup('data', 'backup')).toMatchObject({
           problemCount: 1,
-          keptMetadata: at('backup/kept'),
+          keptMetadata: { path: at('backup/kept'), problemCount: 0 },
         })
         expect(problems).toHaveLength(time)
         expect(problems.at(-1)).toContain(cause)
@@ -312,7 +312,7 @@ describe('copies of a volume', () => {
     expect(await backup('data', 'backup')).toMatchObject({ keptCount: 1, problemCount: 0 })
     expect(await backup('data', 'backup', 'checksums')).toMatchObject({
       ...{ copiedCount: 0, keptCount: 1, mendedCount: 0, problemCount: 1 },
-      keptMetadata: at('backup/kept'),
+      keptMetadata: { path: at('backup/kept'), problemCount: 0 },
     })
     expect(problems).toEqual([expect.stringContaining('block 0 is damaged')])
     expect(await bytesOf('backup', path)).toEqual(whole)

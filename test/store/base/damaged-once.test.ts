@@ -16,7 +16,7 @@ import { verifyVolume } from '../../../src/store/verify.ts'
 import { markRestored, RestoreRefusedError } from '../../../src/store/volume-copy.ts'
 import { createLedger, flipBit, onVolume as onVolumeIn } from './at-rest.ts'
 import { putBytes, removeVersion } from './rig.ts'
-import { actor, TestClock } from './support.ts'
+import { actor, sealed, TestClock } from './support.ts'
 
 const large = limits.inlineBodyBytesMax + 1
 
@@ -114,13 +114,37 @@ describe('a damaged row that a volume has once', () => {
     // What the older one has better stays with it. The new one has it no better: it is told each time, and nothing waits for it.
     const again = { older: await backup('older'), fresh: await backup('new') }
     expect([kept, again.older].map(({ keptMetadata }) => keptMetadata)).toEqual(
-      Array(2).fill(at('older/kept')),
+      Array(2).fill({ path: at('older/kept'), problemCount: 0 }),
     )
     expect([fresh, again.fresh].map(({ keptMetadata }) => keptMetadata)).toEqual([null, null])
     expect([kept, fresh, again.older, again.fresh].map(({ problemCount }) => problemCount > 0)).toEqual(
       Array(4).fill(true),
     )
     expect([again.older.droppedCount, again.fresh.droppedCount]).toEqual([0, 1])
+  })
+
+  test('the metadata that stay: are told for what they are, whole, damaged, or of a release that did not say', async () => {
+    await backup('whole')
+    await flip('data', metaKey('server-epoch'))
+    expect((await backup('whole')).keptMetadata).toEqual({ path: at('whole/kept'), problemCount: 0 })
+    await backup('damaged')
+    await backup('older')
+    const kv = await openLmdb({ directory: at('older/kv'), readOnly: false })
+    await kv.transact(async (transaction) => {
+      const row = metaKey('volume-copy')
+      const text = Buffer.from((await transaction.get(row)) ?? []).toString()
+      const untold = text.slice(text.indexOf('{')).replace(',"problemCount":1', '')
+      expect(untold).not.toContain('problemCount')
+      transaction.put(row, sealed(row, untold))
+    })
+    await kv.close()
+    await flip('data', metaKey('clock'))
+    const damaged = await backup('damaged')
+    expect([damaged.problemCount, damaged.keptMetadata]).toEqual([
+      2,
+      { path: at('damaged/kept'), problemCount: 1 },
+    ])
+    expect((await backup('older')).keptMetadata).toEqual({ path: at('older/kept'), problemCount: null })
   })
 
   test('the last audit record of a backup: is told by the restore, which is done', async () => {

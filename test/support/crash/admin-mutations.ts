@@ -47,7 +47,7 @@ async function makeRestored(dataDirectory: string): Promise<void> {
   const kv = await openLmdb({ directory: join(dataDirectory, 'kv') })
   try {
     const clock = systemClock()
-    await markBackup(kv, clock.wallMs())
+    await markBackup(kv, { backupMs: clock.wallMs(), problemCount: 0 })
     await markRestored(kv, { clock, actor: restorer, auditLog: null, lostClock: 'refuse' })
   } finally {
     await kv.close()
