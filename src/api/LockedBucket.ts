@@ -215,6 +215,11 @@ export const lockedBucketStatusSchema = z.object({
       otherMode: countSchema.describe('How many it left alone because of a retention in another mode.'),
       denied: countSchema.describe('How many it may not change: the bucket was frozen.'),
       unreadable: countSchema.describe('How many have a record or a lock that cannot be read.'),
+      deferred: countSchema
+        .optional()
+        .describe(
+          'How many were written by a clock that was ahead, and are locked by what is certain of them: they are judged again when it is not suspect.',
+        ),
     })
     .optional()
     .describe("How far the policy's applyToExisting has come in this bucket; it goes on after a restart."),

@@ -70,6 +70,8 @@ const applyToExisting = z.object({
   otherModeCount: z.int(),
   deniedCount: z.int(),
   unreadableCount: z.int(),
+  /** A server of an earlier release does not say. */
+  deferredCount: z.int().default(0),
 })
 
 /** PUT /v1/buckets/{name}; the epoch is the header x-holdfast-epoch. */
@@ -126,14 +128,15 @@ const denial = z.object({
 })
 
 /**
- * What scrubs and reads of the bucket found. `lastScrub: null`: none ended that began after the bucket was made. `unreadableCount`
- * and `owners` are of the whole volume; `searching`: which versions share the damaged bytes is still looked for.
+ * What scrubs and reads of the bucket found. `lastScrub: null`: none ended that began after the bucket was made. `unreadableCount`,
+ * `owners` and `stoppedCount` (runs of the scrub, one after the other, that the disk stopped) are of the whole volume; `searching`: which versions share the damaged bytes is still looked for.
  */
 const integrity = z.object({
   lastScrub: z.string().nullable(),
   unreadableCount: z.int(),
   /** A server of an earlier release does not say. */
   owners: z.enum(['known', 'searching']).default('known'),
+  stoppedCount: z.int().default(0),
   quarantinedCount: z.int(),
   quarantined: z.array(z.object({ key: z.string(), versionId: z.string(), problem: z.string() })),
 })

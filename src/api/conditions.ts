@@ -120,6 +120,8 @@ export const conditionReasons = {
   Scrubbed: 'The last scrub found no damage in the bucket.',
   NotScrubbed:
     'No scrub of the volume has ended that began after the bucket was made; the first begins some minutes after the start of the server, one a week follows.',
+  ScrubStopped:
+    'The scrub stopped: the disk did not give out several bodies in a row. It goes on there later; until then nothing is known of what it did not read. Look after the disk.',
   Quarantined:
     'The bytes of versions are not those that were written, or the disk does not give them out: their reads are refused, or fail; nothing is removed. Bring them back from a copy of the volume.',
   DamageUnassigned:

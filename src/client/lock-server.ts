@@ -136,6 +136,8 @@ export type BucketFactsAnswer = {
     readonly otherModeCount: number
     readonly deniedCount: number
     readonly unreadableCount: number
+    /** Judged again once the clock is not suspect: it is not done before. */
+    readonly deferredCount: number
   } | null
   readonly versionCount: number
   readonly deleteMarkerCount: number
@@ -172,6 +174,8 @@ export type BucketFactsAnswer = {
     readonly unreadableCount: number
     /** `searching`: which versions of the volume have damaged bytes is not known for all. */
     readonly owners: 'known' | 'searching'
+    /** Runs of the scrub, one after the other, that the disk stopped. */
+    readonly stoppedCount: number
     readonly quarantinedCount: number
     readonly quarantined: readonly {
       readonly key: string

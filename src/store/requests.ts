@@ -289,7 +289,7 @@ export type ReleaseBucketResult =
 /** How far a bucket's applyToExisting has come; see ExistingRecord for what is counted. */
 export type ExistingFacts = Pick<
   ExistingRecord,
-  keyof ExistingCounts | 'scope' | 'policy' | 'versionCount' | 'startedMs' | 'endedMs'
+  keyof ExistingCounts | 'deferredCount' | 'scope' | 'policy' | 'versionCount' | 'startedMs' | 'endedMs'
 >
 
 export type BucketFacts = {
@@ -337,6 +337,8 @@ export type BucketIntegrity = {
   readonly unreadableCount: number
   /** `searching`: bytes are in quarantine, and which other versions have them is still looked for. */
   readonly owners: 'known' | 'searching'
+  /** Runs of the scrub of the volume, one after the other, that the disk stopped; 0: it goes on, or has ended. */
+  readonly stoppedCount: number
   /** At most limits.quarantineListMax. */
   readonly quarantinedCount: number
   /** Those whose rows can be read. */

@@ -10,26 +10,18 @@ import type { Log } from '../lib/log.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { decodeVersion } from './codec.ts'
-import { CorruptRecordError, count, instant, matching, nullable, orAbsent, shape } from './fields.ts'
-import { keyAfter, metaKey, rangeOf, tablePrefix } from './keys.ts'
-import type { Entry, KeyValue, KeyValueReader } from './kv/contract.ts'
-import {
-  areOwnersKnown,
-  endQuarantine,
-  isQuarantined,
-  quarantine,
-  readQuarantine,
-  readQuarantineOf,
-} from './quarantine.ts'
+import { CorruptRecordError } from './fields.ts'
+import { keyAfter, rangeOf, tablePrefix } from './keys.ts'
+import type { Entry, KeyValue } from './kv/contract.ts'
+import { endQuarantine, isQuarantined, quarantine, readQuarantine } from './quarantine.ts'
 import { lookAgain } from './quarantine-again.ts'
 import { findOwners } from './quarantine-owners.ts'
 import { ReadPace } from './read-pace.ts'
-import type { BucketRecord, ObjectData, VersionRecord } from './records.ts'
-import type { BucketIntegrity } from './requests.ts'
-import { rowCodec } from './row-codec.ts'
+import type { ObjectData, VersionRecord } from './records.ts'
+import { nothing, readScrub, type ScrubRecord, unreadableOf, writeScrub } from './scrub-record.ts'
 import type { Scrub } from './store.ts'
 import { readWallNow } from './trusted-clock.ts'
-import { type Content, judgeContent, unlessDamaged } from './verify-content.ts'
+import { type Content, judgeContent } from './verify-content.ts'
 
 type ScrubOptions = {
   readonly kv: KeyValue
@@ -40,56 +32,6 @@ type ScrubOptions = {
   readonly unsavedBytesMax: number
   /** For tests; default limits.quarantineListMax. */
   readonly unreadMost?: number
-}
-
-type ScrubRecord = {
-  /** Wall time; null: no pass has ended yet. */
-  readonly lastEndedMs: EpochMs | null
-  /** When that pass began. null beside an end: an earlier release wrote this row. */
-  readonly lastBeganMs: EpochMs | null
-  /** The same by trusted time, which says what was there. null beside it: that pass began in an earlier release. */
-  readonly lastBeganTrustedMs: EpochMs | null
-  readonly lastUnreadableCount: number
-  /** Of the pass that goes on; null: none does. */
-  readonly beganMs: EpochMs | null
-  readonly beganTrustedMs: EpochMs | null
-  /** Hex of the row of the version that was read last in the pass that goes on; null: none does. */
-  readonly cursor: string | null
-  readonly versionCount: number
-  readonly readBytes: number
-  /** Versions whose row or lock cannot be read. */
-  readonly unreadableCount: number
-  /** Runs, one after the other, that ended before their end because the disk gave too many bodies not out. */
-  readonly stoppedCount: number
-}
-
-export const scrubKey = metaKey('scrub')
-const codec = rowCodec<ScrubRecord>(
-  'scrub',
-  shape({
-    lastEndedMs: nullable(instant),
-    lastBeganMs: orAbsent(nullable(instant), null),
-    lastBeganTrustedMs: orAbsent(nullable(instant), null),
-    lastUnreadableCount: orAbsent(count, 0),
-    beganMs: orAbsent(nullable(instant), null),
-    beganTrustedMs: orAbsent(nullable(instant), null),
-    cursor: nullable(matching(/^[0-9a-f]+$/)),
-    versionCount: count,
-    readBytes: count,
-    unreadableCount: count,
-    stoppedCount: orAbsent(count, 0),
-  }),
-)
-const nothing = { cursor: null, versionCount: 0, readBytes: 0, unreadableCount: 0 }
-const never: ScrubRecord = {
-  lastEndedMs: null,
-  lastBeganMs: null,
-  lastBeganTrustedMs: null,
-  lastUnreadableCount: 0,
-  beganMs: null,
-  beganTrustedMs: null,
-  stoppedCount: 0,
-  ...nothing,
 }
 
 export function createScrub(options: ScrubOptions): Scrub {
@@ -139,47 +81,9 @@ export function createScrub(options: ScrubOptions): Scrub {
   }
 }
 
-/** What is known of one bucket's bytes. */
-export async function readIntegrity(
-  reader: KeyValueReader,
-  bucket: Pick<BucketRecord, 'id' | 'createdMs' | 'createdTrustedMs'>,
-): Promise<BucketIntegrity> {
-  const record = await readScrub(reader)
-  const { versionCount, versions } = await readQuarantineOf(reader, bucket.id, limits.quarantineListMax)
-  return {
-    lastScrubMs: wasThere(bucket, record) ? record.lastEndedMs : null,
-    unreadableCount: unreadableOf(record),
-    owners: (await areOwnersKnown(reader)) ? 'known' : 'searching',
-    quarantinedCount: versionCount,
-    quarantined: versions,
-  }
-}
-
-/** Whether the last pass began after the bucket was made. By trusted time: nothing that a wall clock does makes bytes read. */
-function wasThere(
-  { createdMs, createdTrustedMs }: Pick<BucketRecord, 'createdMs' | 'createdTrustedMs'>,
-  { lastBeganMs, lastBeganTrustedMs }: ScrubRecord,
-): boolean {
-  if (lastBeganTrustedMs !== null) return createdTrustedMs === null || createdTrustedMs < lastBeganTrustedMs
-  return createdTrustedMs === null && lastBeganMs !== null && createdMs <= lastBeganMs
-}
-
 function isDue({ cursor, lastEndedMs, lastBeganMs }: ScrubRecord, nowMs: EpochMs): boolean {
   if (cursor !== null || lastEndedMs === null || lastBeganMs === null) return true
   return Math.abs(nowMs - lastEndedMs) >= limits.scrubIntervalMs
-}
-
-/** What the last pass met is there until the next one ends without meeting it. */
-function unreadableOf({ lastUnreadableCount, unreadableCount }: ScrubRecord): number {
-  return Math.max(lastUnreadableCount, unreadableCount)
-}
-
-/** Unreadable is as good as none: nothing is decided by it. */
-async function readScrub(reader: KeyValueReader): Promise<ScrubRecord> {
-  const value = await reader.get(scrubKey)
-  if (value === null) return never
-  const found = await unlessDamaged(() => codec.decode(scrubKey, value))
-  return found.kind === 'whole' ? found.value : never
 }
 
 type Pace = { readonly signal: AbortSignal; readonly bytesPerSecond: number }
@@ -385,7 +289,7 @@ class Pass {
     this.#record = record
     this.#savedBytes = record.readBytes
     await this.#options.kv.transact(async (transaction) => {
-      transaction.put(scrubKey, codec.encode(scrubKey, record))
+      writeScrub(transaction, record)
     })
   }
 }

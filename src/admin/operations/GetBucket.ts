@@ -4,8 +4,8 @@ import type { BucketDenial, BucketIntegrity, ExistingFacts, LifecycleRunFacts } 
 import { AdminError, type AdminOperation } from '../operation.ts'
 
 function existingDocument({ policy, startedMs, endedMs, ...facts }: ExistingFacts) {
-  const { scope, versionCount, seenCount, extendedCount, otherModeCount, deniedCount, unreadableCount } =
-    facts
+  const { scope, versionCount, seenCount, extendedCount } = facts
+  const { otherModeCount, deniedCount, unreadableCount, deferredCount } = facts
   return {
     scope,
     policyGeneration: policy.generation,
@@ -17,6 +17,7 @@ function existingDocument({ policy, startedMs, endedMs, ...facts }: ExistingFact
     otherModeCount,
     deniedCount,
     unreadableCount,
+    deferredCount,
   }
 }
 

@@ -29,6 +29,7 @@ export function integrityVerified(view: OwnedView): WantedCondition {
     return { type, status: 'Unknown', reason: 'DamageUnassigned', message: null }
   if (integrity.unreadableCount > 0)
     return { type, status: 'Unknown', reason: 'UnreadableVersions', message: null }
+  if (integrity.stoppedCount > 0) return { type, status: 'Unknown', reason: 'ScrubStopped', message: null }
   if (integrity.lastScrub === null) return { type, status: 'Unknown', reason: 'NotScrubbed', message: null }
   return { type, status: 'True', reason: 'Scrubbed', message: null }
 }

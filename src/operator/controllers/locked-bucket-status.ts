@@ -219,6 +219,7 @@ function existingFields(
     otherMode: walk.otherModeCount,
     denied: walk.deniedCount,
     unreadable: walk.unreadableCount,
+    deferred: walk.deferredCount,
   }
 }
 

@@ -55,6 +55,7 @@ test('applyToExisting: versions of before get the rule from their creation, and 
     otherModeCount: 0,
     deniedCount: 0,
     unreadableCount: 0,
+    deferredCount: 0,
   })
   for (const [key, versionId] of [
     ['a', old],

@@ -34,6 +34,7 @@ test('GetBucket: the last denials by lock and by permission, newest first, by wh
     lastScrub: null,
     unreadableCount: 0,
     owners: 'known',
+    stoppedCount: 0,
     quarantinedCount: 0,
     quarantined: [],
   })

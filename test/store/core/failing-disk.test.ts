@@ -81,10 +81,15 @@ for (const engine of engines) {
         stoppedCount: 1,
         versionCount: 0,
       })
-      expect(await rig.integrity('ledger')).toMatchObject({ lastScrubMs: null, quarantinedCount: 0 })
+      expect(await rig.integrity('ledger')).toMatchObject({
+        lastScrubMs: null,
+        quarantinedCount: 0,
+        stoppedCount: 1,
+      })
       expect(await readText(rig.versions, rig.file)).toBe(large)
       fail = () => null
       expect(await run()).toBe(true)
+      expect(await rig.integrity('ledger')).toMatchObject({ stoppedCount: 0 })
       expect(await scrub().report()).toMatchObject({
         lastEndedMs: rig.clock.wallMs(),
         quarantinedCount: 0,

@@ -110,7 +110,8 @@ for (const engine of engines) {
         region: 'r',
         objectLock: 'enabled',
       })
-      const none = { unreadableCount: 0, owners: 'known', quarantinedCount: 0, quarantined: [] }
+      const found = { unreadableCount: 0, owners: 'known', stoppedCount: 0 }
+      const none = { ...found, quarantinedCount: 0, quarantined: [] }
       expect(await integrity('ledger')).toEqual({ lastScrubMs: null, ...none })
       await damage()
       rig.clock.pass(1)

@@ -96,6 +96,7 @@ export function factsOf(
       lastScrub: '2026-11-20T03:00:00.000Z',
       unreadableCount: 0,
       owners: 'known',
+      stoppedCount: 0,
       quarantinedCount: 0,
       quarantined: [],
     },

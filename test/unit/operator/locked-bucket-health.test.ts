@@ -35,6 +35,7 @@ const whole = {
   lastScrub: '2026-11-20T03:00:00.000Z',
   unreadableCount: 0,
   owners: 'known',
+  stoppedCount: 0,
   quarantinedCount: 0,
   quarantined: [],
 } as const
@@ -75,6 +76,9 @@ describe('ClockSuspect and IntegrityVerified', () => {
   test.each([
     ['a pass without damage', whole, 'True Scrubbed'],
     ['no pass yet', { ...whole, lastScrub: null }, 'Unknown NotScrubbed'],
+    ['a scrub that the disk stopped', { ...whole, stoppedCount: 1 }, 'Unknown ScrubStopped'],
+    ['a first one that it stopped', { ...whole, lastScrub: null, stoppedCount: 2 }, 'Unknown ScrubStopped'],
+    ['damage, and it stopped', { ...damaged, stoppedCount: 1 }, 'False Quarantined'],
     ['records that cannot be read', { ...whole, unreadableCount: 1 }, 'Unknown UnreadableVersions'],
     ['damage that may be of others too', { ...whole, owners: 'searching' }, 'Unknown DamageUnassigned'],
     ['damage that is known of it', { ...damaged, owners: 'searching' }, 'False Quarantined'],

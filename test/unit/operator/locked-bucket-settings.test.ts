@@ -219,6 +219,7 @@ describe('status', () => {
     otherModeCount: 1,
     deniedCount: 0,
     unreadableCount: 0,
+    deferredCount: 2,
   } as const
 
   test('status: a walk over existing versions, its progress, and looked at again soon', () => {
@@ -237,6 +238,7 @@ describe('status', () => {
         seen: 4,
         extended: 3,
         otherMode: 1,
+        deferred: 2,
       },
     })
     expect(status?.applyToExisting).not.toHaveProperty('completionTime')
