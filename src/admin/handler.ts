@@ -22,6 +22,8 @@ export type AdminOptions = {
   readonly facts: AdminFacts
   readonly clock: Clock
   readonly log: Log
+  /** Told of errors that no answer is meant for, as of a store that failed; never throws. */
+  readonly onError: (error: unknown) => void
 }
 
 export type AdminReply = AdminAnswer & { readonly requestId: string }
@@ -35,7 +37,7 @@ export function createAdminHandler(options: AdminOptions): AdminHandler {
     try {
       return { requestId, ...(await answer(options, { message, body, requestId })) }
     } catch (error) {
-      return { requestId, ...errorAnswer(options.log, requestId, error) }
+      return { requestId, ...errorAnswer(options, requestId, error) }
     }
   }
 }
@@ -128,7 +130,7 @@ async function readDocument({ headers }: AdminHead, body: AsyncIterable<Uint8Arr
   return collected.bytes()
 }
 
-function errorAnswer(log: Log, requestId: string, error: unknown): AdminAnswer {
+function errorAnswer({ log, onError }: AdminOptions, requestId: string, error: unknown): AdminAnswer {
   if (error instanceof AdminError)
     return { status: error.status, document: { code: error.code, message: error.message } }
   if (isWantOfRoom(error))
@@ -136,6 +138,7 @@ function errorAnswer(log: Log, requestId: string, error: unknown): AdminAnswer {
   if (error instanceof VolumeReadOnlyError)
     return { status: 503, document: { code: 'VolumeReadOnly', message: error.message } }
   log.error({ requestId, error }, 'admin request failed')
+  onError(error)
   // Asked again it is as damaged as before: whoever waits for it must be told.
   if (error instanceof CorruptRecordError) {
     const message = `${error.message}; what depends on it is denied (request ${requestId})`

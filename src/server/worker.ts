@@ -24,6 +24,7 @@ import { accessKeysFile } from './access-keys-file.ts'
 import { adminPort } from './admin-port.ts'
 import { createBucketPolicies } from './bucket-policies.ts'
 import { followCertificate } from './certificate.ts'
+import { judgeError } from './error-answer.ts'
 import { readMasterKey } from './master-key.ts'
 import { measureStore } from './measured-store.ts'
 import type { FromWorker, ServerOptions, ToWorker, WorkerStart } from './messages.ts'
@@ -121,6 +122,7 @@ async function startWorker(
   const knownSigningKeys = signingKeys(limits.signingKeysMax)
   const hostId = randomBytes(24).toString('base64')
   let isDraining = false
+  const onFault = faultHandler(log, fail)
   const pipeline = createPipeline({
     store,
     clock,
@@ -141,7 +143,7 @@ async function startWorker(
     hostId,
     isDraining: () => isDraining,
     observer: createRequestObserver({ metrics, accessLog: accessLogOf(options), clock, worker: workerName }),
-    onFault: faultHandler(log, fail),
+    onFault,
   })
   const admin = createAdminHandler({
     store,
@@ -150,6 +152,10 @@ async function startWorker(
     facts: { region: options.region, s3Endpoint: start.publicEndpoint, version: options.version },
     clock,
     log,
+    onError: (error) => {
+      const { consequence } = judgeError(error)
+      if (consequence !== 'none') onFault(consequence, error)
+    },
   })
   const servers = await listenAll(options, log, {
     s3: (request, response) => void pipeline(request, response),

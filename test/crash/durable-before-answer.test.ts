@@ -48,7 +48,7 @@ function put(key: string, sizeBytes: number): SendOptions {
 async function record(status: number, request: MutationRequest): Promise<readonly SystemCall[]> {
   const recording = await recordSystemCalls(workerPids(server))
   try {
-    expect(await sendMutation(server, request)).toBe(status)
+    expect((await sendMutation(server, request)).status).toBe(status)
     // On the same connection: what the worker does late for the first request is recorded too.
     if (request.kind === 's3') await answered(200, { method: 'HEAD', path: '/bucket' })
     else await recording.until(({ name, text }) => name.startsWith('write') && text.startsWith('HTTP/1.1'))

@@ -84,7 +84,11 @@ describe('a request killed at each of its steps', () => {
     '$name: at every step it is whole or absent, and recovers by itself',
     async (mutation) => {
       const request = await mutation.prepare(server)
-      const walk = await walkSteps(faults, server.dataDirectory, () => sendMutation(server, request))
+      const walk = await walkSteps(
+        faults,
+        server.dataDirectory,
+        async () => (await sendMutation(server, request)).status,
+      )
       try {
         expect(walk.status).toBe(mutation.status)
         expect(named(walk.steps)).toEqual(stepsOf(mutation.flushes))

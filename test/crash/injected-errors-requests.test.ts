@@ -1,39 +1,59 @@
 /**
- * Errors of the disk at each kind of step of the requests that write and are not PutObject: what was there stays as it
- * was, and the same request is done when it is sent again.
+ * Errors of the disk at each kind of step of every request that writes: the answer says that nothing is certain, no row is another
+ * one, and the same request is done when it is sent again. The requests are those that the durability contract lists.
+ * HOLDFAST_LONG=1: each of them meets each error; without it each error a part of them.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { md5 } from '../support/conformance.ts'
+import { limits } from '../../src/lib/limits.ts'
+import { metaKey, tablePrefix } from '../../src/store/keys.ts'
 import { type Faults, prepareFaults } from '../support/crash/faults.ts'
 import {
   bodyRows,
+  broken,
   commitRows,
+  fail,
   type InjectedRow,
   type Injection,
   injectionInto,
   rowsNamed,
+  stagedFile,
+  storeFile,
 } from '../support/crash/injected.ts'
 import { Ledger } from '../support/crash/ledger.ts'
+import {
+  type Mutation,
+  type MutationRequest,
+  makeMutationsBucket,
+  mutations,
+  mutationsBucket,
+  mutationsMasterKey,
+  sendMutation,
+} from '../support/crash/mutations.ts'
 import { until } from '../support/crash/processes.ts'
-import { isTidied, offlineFindings, verifyVolume } from '../support/crash/volume-state.ts'
-import { completeXml } from '../support/multipart.ts'
-import type { Answer, SendOptions } from '../support/s3-client.ts'
+import {
+  isTidied,
+  offlineFindings,
+  readVolume,
+  settledRows,
+  verifyVolume,
+} from '../support/crash/volume-state.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
-const body = Buffer.alloc(300_000, 'whole ')
-const other = Buffer.alloc(300_000, 'other ')
+const isLong = process.env['HOLDFAST_LONG'] === '1'
+const workerCount = 6
 let faults: Faults
 let server: TestServer
 let injection: Injection
-const openUploads: { readonly path: string; readonly uploadId: string }[] = []
 
 beforeAll(async () => {
   faults = prepareFaults()
-  server = await startTestServer({ environment: faults.environment })
-  injection = injectionInto(server, faults)
-  const headers = { 'x-amz-bucket-object-lock-enabled': 'true' }
-  await send({ method: 'PUT', path: '/bucket', headers })
-  await put('/bucket/known')
+  server = await startTestServer({
+    environment: faults.environment,
+    masterKey: mutationsMasterKey,
+    workerCount,
+  })
+  injection = injectionInto(server, faults, workerCount)
+  await makeMutationsBucket(server)
 })
 afterAll(async () => {
   faults.disarm()
@@ -41,139 +61,130 @@ afterAll(async () => {
   faults.remove()
 })
 
-async function send(options: SendOptions): Promise<Answer> {
-  const answer = await server.client.send(options)
-  expect([options.path, Math.floor(answer.status / 100), answer.code]).toEqual([options.path, 2, null])
-  return answer
-}
-
-async function put(path: string): Promise<string> {
-  const answer = await send({ method: 'PUT', path, body, headers: { 'content-md5': md5(body) } })
-  return String(answer.headers['x-amz-version-id'])
-}
-
-/** What is read there: the bytes' name, or the code of the answer. */
-async function read(path: string, query: Readonly<Record<string, string>> = {}): Promise<string> {
-  const got = await server.client.send({ method: 'GET', path, query })
-  if (got.status !== 200) return String(got.code)
-  return got.body.equals(body) ? 'body' : got.body.equals(other) ? 'other' : 'something else'
-}
-
-type Prepared = {
-  readonly request: SendOptions
-  /** What a reader sees of it. */
-  readonly state: () => Promise<string>
-  readonly before: string
-  readonly after: string
-}
-
-function partRequest(path: string, uploadId: string, bytes: Buffer): SendOptions {
-  const query = { partNumber: '1', uploadId }
-  return { method: 'PUT', path, query, body: bytes, headers: { 'content-md5': md5(bytes) } }
-}
-
-async function beginUpload(path: string): Promise<string> {
-  const begun = await send({ method: 'POST', path, query: { uploads: '' } })
-  const uploadId = begun.element('UploadId') ?? ''
-  openUploads.push({ path, uploadId })
-  return uploadId
-}
-
-const etagOf = (bytes: Buffer): string => `"${Buffer.from(md5(bytes), 'base64').toString('hex')}"`
-
-/** In the place of another, so that half of it would be seen. */
-async function uploadPart(path: string): Promise<Prepared> {
-  const uploadId = await beginUpload(path)
-  await send(partRequest(path, uploadId, body))
-  return {
-    request: partRequest(path, uploadId, other),
-    state: async () =>
-      String((await send({ method: 'GET', path, query: { uploadId } })).element('ETag')).replaceAll(
-        '&quot;',
-        '"',
-      ),
-    before: etagOf(body),
-    after: etagOf(other),
-  }
-}
-
-async function completeUpload(path: string): Promise<Prepared> {
-  const uploadId = await beginUpload(path)
-  const part = await send(partRequest(path, uploadId, body))
-  const xml = completeXml([{ partNumber: 1, etag: String(part.headers.etag) }])
-  return {
-    request: { method: 'POST', path, query: { uploadId }, body: xml },
-    state: () => read(path),
-    before: 'NoSuchKey',
-    after: 'body',
-  }
-}
-
-async function copyObject(path: string): Promise<Prepared> {
-  return {
-    request: { method: 'PUT', path, headers: { 'x-amz-copy-source': '/bucket/known' } },
-    state: () => read(path),
-    before: 'NoSuchKey',
-    after: 'body',
-  }
-}
-
-async function deleteVersion(path: string): Promise<Prepared> {
-  const versionId = await put(path)
-  return {
-    request: { method: 'DELETE', path, query: { versionId } },
-    state: () => read(path, { versionId }),
-    before: 'body',
-    after: 'NoSuchVersion',
-  }
-}
-
-const eachStepOfACommit = rowsNamed(commitRows, [
-  'pages of the commit are not written: ENOSPC, once',
-  'pages of the commit are not flushed: EIO, once',
-  'the root of the commit is not written: EIO, once',
-])
-const eachStepOfABody = rowsNamed(bodyRows, [
+const commitErrors = isLong
+  ? commitRows
+  : rowsNamed(commitRows, [
+      'pages of the commit are not flushed: EIO, once',
+      'pages of the commit are not written: ENOSPC, once',
+      'the root of the commit is not written: EIO, once',
+      'pages of the commit are not written: EIO, once',
+      'half of a page of the commit is written, once',
+    ])
+/** Of these one file after the other meets one; where there is no room each of them, for no worker ends of it. */
+const bodyErrors = rowsNamed(bodyRows, [
+  'the bytes are not flushed: EIO, once',
   'the stage file cannot be opened: EMFILE',
   'bytes are not written: EIO',
-  'bytes are not written: ENOSPC',
-  'the bytes are not flushed: EIO, once',
   'the body gets no name: EIO',
-  'the body gets no name: ENOSPC',
   'the name of the body is not flushed: EIO, once',
   'the name in the stage is not flushed: EIO, once',
 ])
+const roomErrors = bodyRows.filter(({ worker }) => worker === 'goesOn')
 
-describe.each([
-  { name: 'UploadPart', prepare: uploadPart, rows: [...eachStepOfABody, ...eachStepOfACommit] },
-  { name: 'CompleteMultipartUpload', prepare: completeUpload, rows: eachStepOfACommit },
-  { name: 'CopyObject', prepare: copyObject, rows: eachStepOfACommit },
-  { name: 'DeleteObject of a version', prepare: deleteVersion, rows: eachStepOfACommit },
-])('$name', ({ name, prepare, rows }) => {
-  it.each(rows)(
-    'where $name, nothing is done, the worker $worker, and again it is done',
-    async (row: InjectedRow) => {
-      const { request, state, before, after } = await prepare(`/bucket/${name}-${rows.indexOf(row)}`)
-      expect(await state()).toBe(before)
-      const answered = await injection.send(row, request)
-      expect([answered.status, answered.code]).toEqual(row.answer)
-      expect([await state(), await read('/bucket/known')]).toEqual([before, 'body'])
-      await send(request)
-      expect([await state(), await read('/bucket/known')]).toEqual([after, 'body'])
+const hasFile = ({ flushes }: Mutation): boolean => flushes.includes('body bytes')
+
+function errorsFor(mutation: Mutation): readonly InjectedRow[] {
+  const turn = <Row>(rows: readonly Row[], index: number): readonly Row[] =>
+    rows.filter((_, at) => isLong || at === index % rows.length)
+  const commit = turn(commitErrors, mutations.indexOf(mutation))
+  if (!hasFile(mutation)) return commit
+  const files = mutations.filter(hasFile)
+  return [...roomErrors, ...turn(isLong ? bodyRows : bodyErrors, files.indexOf(mutation)), ...commit]
+}
+
+/** By their keys. */
+async function rows(): Promise<ReadonlyMap<string, string>> {
+  return readVolume(server.dataDirectory, async (reader) => {
+    const found = new Map<string, string>()
+    for await (const { name, value } of settledRows(reader)) found.set(name, value)
+    return found
+  })
+}
+
+/** Of these the supervisor removes what is waste, when it likes: parts and lists with their bodies, and uploads that are long over. */
+const wasteTags = [
+  ...(['garbage', 'list', 'file', 'part'] as const).map((table) => tablePrefix(table)),
+  metaKey('completed'),
+  metaKey('completed-expiry'),
+].map((key) => Buffer.from(key).toString('hex'))
+
+/** Keys whose row is another one, or a new one, or is gone and was no waste. */
+function differences(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>) {
+  const isWaste = (key: string) => !after.has(key) && wasteTags.some((tag) => key.startsWith(tag))
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((key) => before.get(key) !== after.get(key) && !isWaste(key))
+    .map((key) => Buffer.from(key, 'hex').toString('latin1'))
+}
+
+/** Where the write of a file's bytes goes on after half of them. */
+async function sendAgain(mutation: Mutation, request: MutationRequest): Promise<number> {
+  if (!hasFile(mutation)) return (await sendMutation(server, request)).status
+  const half: Pick<InjectedRow, 'fault' | 'worker'> = {
+    fault: { call: 'write', place: stagedFile, action: { kind: 'shorten' }, faulted: 3 },
+    worker: 'goesOn',
+  }
+  return (await injection.meet(half, () => sendMutation(server, request))).status
+}
+
+describe('a request that meets an error of the disk', () => {
+  it.each(mutations)(
+    '$name: nothing is done, no row is another one, and again it is done',
+    async (mutation) => {
+      const request = await mutation.prepare(server)
+      const before = await rows()
+      for (const row of errorsFor(mutation)) {
+        const { status, code } = await injection.meet(row, () => sendMutation(server, request))
+        const expected = request.kind === 's3' ? row.answer : [row.answer[0], null]
+        expect([row.name, status, code]).toEqual([row.name, ...expected])
+        expect([row.name, differences(before, await rows())]).toEqual([row.name, []])
+      }
+      expect(await sendAgain(mutation, request)).toBe(mutation.status)
+      expect(differences(before, await rows())).not.toEqual([])
     },
   )
 })
 
-it('after all of it: no orphan is left, and rows, counters, log and files agree', async () => {
-  for (const { path, uploadId } of openUploads) {
-    const ended = await server.client.send({ method: 'DELETE', path, query: { uploadId } })
-    expect([204, 404]).toContain(ended.status)
+/** Delete markers of the keys `marked-…`. */
+async function markedCount(): Promise<number> {
+  const query = { versions: '', prefix: 'marked-' }
+  const answer = await server.client.send({ method: 'GET', path: `/${mutationsBucket}`, query })
+  return answer.text.split('<DeleteMarker>').length - 1
+}
+
+it('DeleteObjects of two commits: where the second one is not flushed, what the first one did stays', async () => {
+  const many = mutations.find(({ flushes }) => flushes.filter((flush) => flush === 'store root').length === 2)
+  const request = await many?.prepare(server)
+  if (request === undefined) throw new Error('there is no mutation of two commits')
+  const before = await markedCount()
+  const second: Pick<InjectedRow, 'fault' | 'worker'> = {
+    fault: { call: 'sync', place: storeFile, action: fail('EIO'), passed: 1, faulted: 1 },
+    worker: 'ends',
   }
+  const { status, code } = await injection.meet(second, () => sendMutation(server, request))
+  expect([status, code]).toEqual(broken.answer)
+  expect((await markedCount()) - before).toBe(limits.deleteObjectsPerTransactionMax)
+  expect((await sendMutation(server, request)).status).toBe(200)
+  expect((await markedCount()) - before).toBe(2 * limits.deleteObjectsPerTransactionMax + 1)
+})
+
+it('after all of it: no orphan is left, and rows, counters, log and files agree', async () => {
+  const uploads = await server.client.send({
+    method: 'GET',
+    path: `/${mutationsBucket}`,
+    query: { uploads: '' },
+  })
+  for (const [, path, uploadId = ''] of uploads.text.matchAll(/<Key>(.*?)<\/Key><UploadId>(.*?)</g))
+    await server.client.send({ method: 'DELETE', path: `/${mutationsBucket}/${path}`, query: { uploadId } })
   expect(await server.terminate()).toBe(0)
+  // Workers ended when their answers were out, not by an error that nobody took.
   expect(server.logs()).not.toMatch(/^Node\.js v\d/m)
   await server.start()
   await until('garbage is collected', () => isTidied(server.dataDirectory))
-  expect(await verifyVolume(server.dataDirectory, new Ledger())).toEqual([])
+  const refused = mutations.filter(({ status }) => status === 403).length
+  expect(await verifyVolume(server.dataDirectory, new Ledger())).toEqual([
+    // The ledger knows of none: of those that met an error there is no record, of those that were done there is one.
+    `${refused} refusals are recorded that nobody asked for`,
+  ])
   expect(await server.terminate()).toBe(0)
   expect(await offlineFindings(server.dataDirectory)).toEqual([])
 })

@@ -26,6 +26,7 @@ import { startTestServer, type TestServer } from '../support/server.ts'
 const body = Buffer.alloc(1024 ** 2, 'whole ')
 /** After so long bodies get their names in a folder that is not there yet. */
 const folderMs = 2 ** 20
+const workerCount = 6
 let faults: Faults
 let server: TestServer
 let injection: Injection
@@ -33,8 +34,8 @@ let known: string
 
 beforeAll(async () => {
   faults = prepareFaults()
-  server = await startTestServer({ environment: faults.environment })
-  injection = injectionInto(server, faults)
+  server = await startTestServer({ environment: faults.environment, workerCount })
+  injection = injectionInto(server, faults, workerCount)
   const headers = { 'x-amz-bucket-object-lock-enabled': 'true' }
   expect((await server.client.send({ method: 'PUT', path: '/bucket', headers })).status).toBe(200)
   const locked = {
@@ -95,7 +96,7 @@ const newFolderRows: readonly Row[] = [
 ]
 
 async function expectOutcome(row: Row, path: string): Promise<void> {
-  const answered = await injection.send(row, { method: 'PUT', path, body })
+  const answered = await injection.meet(row, () => server.client.send({ method: 'PUT', path, body }))
   expect([answered.status, answered.code]).toEqual(row.answer)
   const got = await server.client.send({ method: 'GET', path })
   if (row.object === 'whole') expect([got.status, got.body.equals(body)]).toEqual([200, true])
@@ -133,13 +134,13 @@ it('PutObjectRetention, DeleteObject: where the commit is not flushed, the lock 
     body: retention,
     headers: { 'content-md5': md5(retention) },
   }
-  expect((await injection.send(lost, extend)).status).toBe(503)
+  expect((await injection.meet(lost, () => server.client.send(extend))).status).toBe(503)
   expect((await head())['x-amz-object-lock-retain-until-date']).toBe(before)
   expect((await server.client.send(extend)).status).toBe(200)
   const put = await server.client.send({ method: 'PUT', path: '/bucket/free', body })
   const versionId = String(put.headers['x-amz-version-id'])
   const remove = { method: 'DELETE', path: '/bucket/free', query: { versionId } }
-  expect((await injection.send(lost, remove)).status).toBe(503)
+  expect((await injection.meet(lost, () => server.client.send(remove))).status).toBe(503)
   expect((await server.client.send({ method: 'GET', path: '/bucket/free' })).body.equals(body)).toBe(true)
 })
 

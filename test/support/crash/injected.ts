@@ -1,9 +1,8 @@
 /** Faults of the disk that meet one request, and what has to follow. */
 import { expect } from 'vitest'
-import type { Answer, SendOptions } from '../s3-client.ts'
 import type { TestServer } from '../server.ts'
 import type { Fault, FaultAction, Faults } from './faults.ts'
-import { until, untilReady, workerPids } from './processes.ts'
+import { until, untilListening, untilReady, workerPids } from './processes.ts'
 
 export type InjectedRow = {
   readonly name: string
@@ -146,36 +145,39 @@ export function rowsNamed(rows: readonly InjectedRow[], names: readonly string[]
   })
 }
 
-/** The supervisor waits longer before each start of a worker that ended soon: after so many the server is started anew. */
-const endsMax = 4
+/** The supervisor waits longer before each start of a worker that ended soon: after so many a worker the server is started anew. */
+const endsMaxPerWorker = 3
 
 export type Injection = {
-  /** Resolves when the fault has had all its consequences and the server is as before. */
-  readonly send: (row: Pick<InjectedRow, 'fault' | 'worker'>, request: SendOptions) => Promise<Answer>
+  /**
+   * Sends while the fault is armed. Resolves when the fault has had all its consequences and two workers listen: the step that it
+   * meets must be none of a worker's start.
+   */
+  readonly meet: <Met>(row: Pick<InjectedRow, 'fault' | 'worker'>, send: () => Promise<Met>) => Promise<Met>
 }
 
-export function injectionInto(server: TestServer, faults: Faults): Injection {
+export function injectionInto(server: TestServer, faults: Faults, workerCount = 2): Injection {
   let endCount = 0
   return {
-    async send({ fault, worker }, request) {
+    async meet({ fault, worker }, send) {
       if (worker === 'ends') endCount += 1
-      if (endCount % endsMax === 0 && worker === 'ends') {
+      if (worker === 'ends' && endCount % (endsMaxPerWorker * workerCount) === 0) {
         await server.restart()
         await untilReady(server)
       }
       const before = workerPids(server)
       // The supervisor's own commits are left alone: it would end, and with it the server.
       faults.arm({ ...fault, sparedPid: server.pid() })
-      const answer = await server.client.send(request)
+      const met = await send()
       faults.disarm()
       expect(faults.hits()).toBeGreaterThan(0)
       // A second flush of the same file would succeed and prove nothing.
-      if (fault.call === 'sync') expect(faults.matches()).toBe(1)
-      if (worker === 'ends')
-        await until('a worker ended', () => before.some((pid) => !workerPids(server).includes(pid)))
-      await untilReady(server)
-      if (worker === 'goesOn') expect(workerPids(server)).toEqual(before)
-      return answer
+      if (fault.call === 'sync') expect(faults.matches()).toBe(1 + (fault.passed ?? 0))
+      const isOneGone = () => before.some((pid) => !workerPids(server).includes(pid))
+      if (worker === 'ends') await until('a worker ended', isOneGone)
+      await untilListening(server, 2)
+      if (worker === 'goesOn') expect(isOneGone()).toBe(false)
+      return met
     },
   }
 }

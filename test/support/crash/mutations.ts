@@ -37,10 +37,15 @@ const file: readonly Flush[] = ['body bytes', 'body name', 'stage name', ...comm
 /** The smallest body that is a file. */
 const fileBytes = 65_537
 
-/** Sends it. Resolves to the status of the answer. */
-export async function sendMutation(server: TestServer, request: MutationRequest): Promise<number> {
-  if (request.kind === 'admin') return (await sendAdmin(server, request.options)).status
-  return (await server.client.send(request.options)).status
+export type MutationAnswer = {
+  readonly status: number
+  /** Of an error of S3's; null: none, as in answers of the admin API. */
+  readonly code: string | null
+}
+
+export async function sendMutation(server: TestServer, request: MutationRequest): Promise<MutationAnswer> {
+  if (request.kind === 's3') return server.client.send(request.options)
+  return { status: (await sendAdmin(server, request.options)).status, code: null }
 }
 
 /** The bucket of the mutations, with Object Lock. */
@@ -214,6 +219,15 @@ const objectMutations: readonly Mutation[] = [
       const fields = { key: 'posted' }
       const nowMs = server.nowMs()
       return s3(formRequest({ bucket: mutationsBucket, key: rootCredentials, nowMs, fields, file: 'posted' }))
+    },
+  },
+  {
+    ...{ name: 'PostObject of 1 MiB', operation: 'PostObject', status: 204, flushes: file },
+    prepare: async (server) => {
+      const fields = { key: 'posted-file' }
+      const nowMs = server.nowMs()
+      const file = Buffer.alloc(1024 ** 2, 'posted')
+      return s3(formRequest({ bucket: mutationsBucket, key: rootCredentials, nowMs, fields, file }))
     },
   },
   {

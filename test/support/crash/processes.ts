@@ -49,6 +49,15 @@ export async function untilReady(server: TestServer): Promise<void> {
   })
 }
 
+/** Resolves when so many workers listen, or all. */
+export async function untilListening(server: TestServer, count: number): Promise<void> {
+  await until(`${count} workers listen`, async () => {
+    const answer = await fetch(new URL('/readyz', server.metricsEndpoint)).catch(() => null)
+    const listening = /^(\d+) of \d+ workers listen$/m.exec((await answer?.text()) ?? '')
+    return answer?.status === 200 || Number(listening?.[1] ?? 0) >= count
+  })
+}
+
 /** Resolves when nobody answers any more: the server ended by itself. */
 export async function untilEnded(server: TestServer): Promise<void> {
   await until('the server has ended', async () => {

@@ -10,10 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { silentLog } from '../../../src/lib/log.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { openOfflineVolume, openVolumeOwner } from '../../../src/server/open-volume.ts'
-import { metaKey } from '../../../src/store/keys.ts'
-import { walkRange } from '../../../src/store/stats.ts'
 import type { Faults, Held } from './faults.ts'
-import { offlineFindings } from './volume-state.ts'
+import { offlineFindings, settledRows } from './volume-state.ts'
 
 export type Step = {
   /** What was about to happen. */
@@ -149,18 +147,11 @@ export async function recoveredState(
   return { state: await stateOf(directory), findings }
 }
 
-/** These change with every start, every minute and every scrub. */
-const restless = ['server-epoch', 'clock', 'scrub'].map((name) => Buffer.from(metaKey(name)).toString('hex'))
-
 async function stateOf(directory: string): Promise<string> {
   const { kv, close } = await openOfflineVolume(directory)
   const hash = createHash('sha256')
   try {
-    // The audit log too, which is no table.
-    for await (const { key, value } of walkRange(kv, { from: Uint8Array.of(0), to: Uint8Array.of(0xff) })) {
-      const name = Buffer.from(key).toString('hex')
-      if (!restless.includes(name)) hash.update(`${name} ${Buffer.from(value).toString('hex')}\n`)
-    }
+    for await (const { name, value } of settledRows(kv)) hash.update(`${name} ${value}\n`)
   } finally {
     await close()
   }

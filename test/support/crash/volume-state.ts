@@ -9,7 +9,7 @@ import { openOfflineVolume } from '../../../src/server/open-volume.ts'
 import { auditLog, verifyChain } from '../../../src/store/audit-chain.ts'
 import { parseAuditRecord } from '../../../src/store/audit-record.ts'
 import { decodeBucket, decodeVersion } from '../../../src/store/codec.ts'
-import { parseListRefKey, type Table, tablePrefix } from '../../../src/store/keys.ts'
+import { metaKey, parseListRefKey, type Table, tablePrefix } from '../../../src/store/keys.ts'
 import { logKey, parseChainValue } from '../../../src/store/kv/chain.ts'
 import type { Entry, KeyValueReader } from '../../../src/store/kv/contract.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
@@ -48,6 +48,19 @@ export async function rowsOf(reader: KeyValueReader, table: Table): Promise<read
   const rows: Entry[] = []
   for await (const row of walk(reader, tablePrefix(table))) rows.push(row)
   return rows
+}
+
+/** These change with every start, every minute and every scrub. */
+const restless = ['server-epoch', 'clock', 'scrub'].map((name) => Buffer.from(metaKey(name)).toString('hex'))
+
+/** All rows, the audit log's too, which is no table, but those that change by themselves. Key and value in hexadecimal. */
+export async function* settledRows(
+  reader: KeyValueReader,
+): AsyncGenerator<{ readonly name: string; readonly value: string }> {
+  for await (const { key, value } of walkRange(reader, { from: Uint8Array.of(0), to: Uint8Array.of(0xff) })) {
+    const name = Buffer.from(key).toString('hex')
+    if (!restless.includes(name)) yield { name, value: Buffer.from(value).toString('hex') }
+  }
 }
 
 /** What `holdfast verify` says of a volume that nobody writes to, however it was left. */
