@@ -184,13 +184,13 @@ export const limits = {
   deleteObjectsPerTransactionMax: 100,
   /**
    * applyToExisting: versions looked at in one step, each of which may change (12 keys); a pause after each step, so that
-   * clients' writes come first (at most 2,000 versions a second); buckets of one run.
+   * clients' writes come first (at most 2,000 versions a second); buckets read at once.
    */
   existingPageVersionsMax: 100,
   existingPauseMs: 50,
   /** How often the operator looks at a walk that goes on. */
   existingProgressMs: 30_000,
-  existingBucketsPerRunMax: 1000,
+  existingBucketsPageMax: 500,
   /** Rows of a format upgrade in one transaction, and after how many written bytes it ends: one row may be an inline body. */
   upgradeRowsPerTransactionMax: 500,
   upgradeBytesPerTransaction: 1024 ** 2,

@@ -22,7 +22,7 @@ import {
 import { CorruptRecordError } from './fields.ts'
 import { strengthenLock } from './gate.ts'
 import { keyAfter, parseVersionKey, rangeOf, versionKey, versionsPrefix } from './keys.ts'
-import type { Entry, KeyValueTransaction } from './kv/contract.ts'
+import type { Entry, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketId, VersionRecord } from './records.ts'
 import type { Actor, TrustedNow } from './requests.ts'
 import { readTrustedNow } from './trusted-clock.ts'
@@ -36,31 +36,55 @@ import { openScene, type Scene } from './version-rows.ts'
 type Step = 'more' | 'done' | 'changed' | 'waits'
 
 /**
- * Does what is pending in all buckets until it is done or `signal` says so; returns in how many it was done. A walk that
- * cannot be read or whose versions keep changing is left to the next run. Errors: those of `transact`.
+ * Does what is pending in all buckets until it is done or `signal` says so, a page of versions in each bucket by turns: a large one
+ * keeps no other waiting. Returns in how many it was done. A walk that cannot be read is left to the next run. Errors: those of `transact`.
  */
 export async function applyToExisting(context: StoreContext, signal: AbortSignal): Promise<number> {
   let doneCount = 0
-  for (const bucketId of await pendingBuckets(context.kv, limits.existingBucketsPerRunMax)) {
-    try {
-      if (await walkBucket(context, bucketId, signal)) doneCount += 1
-    } catch (error) {
-      if (!(error instanceof CorruptRecordError)) throw error
-      context.log.error({ bucketId, cause: error.message }, 'applyToExisting cannot go on in a bucket')
+  for (let round: Round = 'first'; !signal.aborted; round = 'later') {
+    let leftCount = 0
+    for await (const bucketId of allPending(context.kv)) {
+      if (signal.aborted) return doneCount
+      const step = await takeTurn(context, bucketId, round)
+      if (step === 'done') doneCount += 1
+      if (step !== 'more' && step !== 'changed') continue
+      leftCount += 1
+      await pauseAfterPage(signal)
     }
+    if (leftCount === 0) break
   }
   return doneCount
 }
 
-async function walkBucket(context: StoreContext, bucketId: BucketId, signal: AbortSignal): Promise<boolean> {
-  while (!signal.aborted) {
-    const step = await stepExisting(context, bucketId)
-    if (step === 'done') return true
-    if (step === 'waits') return false
-    // Clients' writes come first. The pause rejects when the signal ends it, which the loop asks for itself.
-    await pause(limits.existingPauseMs, undefined, { signal }).catch(() => signal.aborted)
+/** What cannot be read is told once a run. */
+type Round = 'first' | 'later'
+
+async function* allPending(reader: KeyValueReader): AsyncGenerator<BucketId> {
+  const limit = limits.existingBucketsPageMax
+  let after: BucketId | null = null
+  for (;;) {
+    const page: readonly BucketId[] = await pendingBuckets(reader, after, limit)
+    yield* page
+    after = page.at(-1) ?? null
+    if (page.length < limit) return
   }
-  return false
+}
+
+/** null: its walk cannot be read. */
+async function takeTurn(context: StoreContext, bucketId: BucketId, round: Round): Promise<Step | null> {
+  try {
+    return await stepExisting(context, bucketId)
+  } catch (error) {
+    if (!(error instanceof CorruptRecordError)) throw error
+    if (round === 'first')
+      context.log.error({ bucketId, cause: error.message }, 'applyToExisting cannot go on in a bucket')
+    return null
+  }
+}
+
+/** Clients' writes come first. The signal ends it, which whoever waits asks for itself. */
+async function pauseAfterPage(signal: AbortSignal): Promise<void> {
+  await pause(limits.existingPauseMs, undefined, { signal }).catch(() => {})
 }
 
 /** One page: planned on a snapshot, so that only versions that change are read again, and conflict. */

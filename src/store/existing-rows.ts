@@ -20,7 +20,7 @@ import {
   shape,
   text,
 } from './fields.ts'
-import { existingKey, metaKey, parseMetaKey, rangeOf } from './keys.ts'
+import { existingKey, keyAfter, metaKey, parseMetaKey, rangeOf } from './keys.ts'
 import type { KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import type { BucketId, BucketRecord } from './records.ts'
 import type { Actor, ApplyBucket, TrustedNow } from './requests.ts'
@@ -140,9 +140,15 @@ export function deleteExisting(transaction: KeyValueTransaction, bucketId: Bucke
   transaction.delete(pendingKey(bucketId))
 }
 
-/** Ids of at most `limit` buckets with work left. */
-export async function pendingBuckets(reader: KeyValueReader, limit: number): Promise<readonly BucketId[]> {
-  const rows = await reader.range({ ...rangeOf(metaKey('existing-pending')), limit })
+/** Ids of at most `limit` buckets with work left, in order, behind `after`; null: from the first. */
+export async function pendingBuckets(
+  reader: KeyValueReader,
+  after: BucketId | null,
+  limit: number,
+): Promise<readonly BucketId[]> {
+  const all = rangeOf(metaKey('existing-pending'))
+  const from = after === null ? all.from : keyAfter(pendingKey(after))
+  const rows = await reader.range({ from, to: all.to, limit })
   return rows.map(({ key }) => parseMetaKey(key)[1] ?? '')
 }
 
