@@ -394,7 +394,7 @@ assert(
 )
 assert(limits.deleteObjectsPerTransactionMax <= limits.deleteObjectsKeysMax, 'a chunk is part of a batch')
 assert(
-  limits.lifecycleDeletesPerTransactionMax * (limits.newerNoncurrentVersionsMax + 8) <=
+  limits.lifecycleDeletesPerTransactionMax * (limits.newerNoncurrentVersionsMax + 9) <=
     limits.transactionReadKeysMax,
   'planned deletes read within the bound of a transaction',
 )

@@ -182,6 +182,17 @@ function dueOfCurrent(expiration: LifecycleExpiration, version: LifecycleVersion
   }
 }
 
+/** Of its age alone: when the rule asks for a version that this successor made noncurrent. Infinity: never. */
+export function dueOfNoncurrent(
+  { noncurrentVersionExpiration: expiration }: LifecycleRule,
+  createdMs: EpochMs,
+  successorCreatedMs: EpochMs,
+): number {
+  if (expiration === null) return Number.POSITIVE_INFINITY
+  // Of a clock that was set back: nothing was noncurrent before it was there.
+  return dueAfter(laterOf(successorCreatedMs, createdMs), expiration.noncurrentDays)
+}
+
 function wantedOfNoncurrent(
   context: LifecycleContext,
   newer: NewerVersions,
@@ -189,14 +200,12 @@ function wantedOfNoncurrent(
 ): LifecycleVerdict {
   const { successorCreatedMs, counted } = newer
   assert(successorCreatedMs !== null, 'a noncurrent version has a successor')
-  // Of a clock that was set back: nothing was noncurrent before it was there.
-  const sinceMs = laterOf(successorCreatedMs, version.createdMs)
   for (const [index, rule] of context.rules.entries()) {
     const expiration = rule.noncurrentVersionExpiration
     if (expiration === null || !appliesTo(rule, context.key, version)) continue
     const newerVersionIds = counted.get(index) ?? []
     if (newerVersionIds.length < (expiration.newerNoncurrentVersions ?? 0)) continue
-    const dueMs = dueAfter(sinceMs, expiration.noncurrentDays)
+    const dueMs = dueOfNoncurrent(rule, version.createdMs, successorCreatedMs)
     if (!isDue(dueMs, context.nowMs)) continue
     return { kind: 'removeNoncurrent', ruleId: rule.id, dueMs: epochMs(dueMs), newerVersionIds }
   }

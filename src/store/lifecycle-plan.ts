@@ -1,12 +1,13 @@
 /** What the lifecycle found, as deletes that are done only while all that they rely on still holds. */
 import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
-import { appliesTo } from '../lock/lifecycle.ts'
+import { appliesTo, dueOfNoncurrent } from '../lock/lifecycle.ts'
 import { decodeVersion } from './codec.ts'
+import { versionCreatedMs } from './creation.ts'
 import type { PlannedDelete } from './delete-version.ts'
-import { versionKey } from './keys.ts'
+import { rangeOf, versionKey, versionPrefix } from './keys.ts'
 import { type LifecycleFinding, lifecycleVersion } from './lifecycle-walk.ts'
-import type { BucketRecord } from './records.ts'
+import type { BucketRecord, VersionRecord } from './records.ts'
 import { clientVersionId, orderOfVersionId } from './version-id.ts'
 import { type FoundVersion, findVersion, type Scene } from './version-rows.ts'
 
@@ -46,8 +47,22 @@ async function stillHolds(scene: Scene, finding: LifecycleFinding, found: FoundV
     case 'removeDeleteMarker':
       return found.newest.length === 1
     case 'removeNoncurrent':
-      return !found.isCurrent && (await newerStay(scene, finding, found))
+      return (await isStillDue(scene, finding, found)) && newerStay(scene, finding, found)
   }
+}
+
+/**
+ * By the version that makes it noncurrent now. The one that the walk saw over it may be gone: then it was current again, or
+ * still is, and its days count anew from whatever came next.
+ */
+async function isStillDue(scene: Scene, { rule }: LifecycleFinding, found: FoundVersion): Promise<boolean> {
+  if (found.isCurrent) return false
+  const { version } = found
+  const { from } = rangeOf(versionPrefix(version.bucketId, version.key))
+  const [next] = await scene.transaction.range({ from, to: rowOf(version), limit: 1, reverse: true })
+  assert(next !== undefined, 'a noncurrent version has a successor')
+  const successorMs = versionCreatedMs(decodeVersion(next.key, next.value))
+  return scene.now.trustedMs >= dueOfNoncurrent(rule, versionCreatedMs(version), successorMs)
 }
 
 /** The versions that the rule keeps are there, and none of them has become the current one. */
@@ -66,4 +81,8 @@ async function newerStay(scene: Scene, finding: LifecycleFinding, found: FoundVe
     if (value === null || equalBytes(row, current.key)) return false
     return appliesTo(rule, version.key, lifecycleVersion(decodeVersion(row, value), 'newer'))
   })
+}
+
+function rowOf({ bucketId, key, order, versionId }: VersionRecord): Uint8Array {
+  return versionKey(bucketId, key, order, versionId)
 }

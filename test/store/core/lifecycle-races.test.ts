@@ -115,6 +115,33 @@ for (const engine of engines) {
       await expectWhole(rig, old)
     })
 
+    test.each([
+      ['a version', () => putVersion(rig, 'a')],
+      ['a delete marker', () => rig.remove({ key: 'a' })],
+    ])(
+      '%s over it is deleted and another comes first: noncurrent for a moment, it stays for its days',
+      async (_, cover) => {
+        const old = await putVersion(rig, 'a')
+        await cover()
+        await putRules(rig, [removeNoncurrentAfter(1)])
+        passDays(rig, 1)
+        const next: VersionRecord[] = []
+        const overwrite = async () => {
+          const over = await rig.versions.read({ bucket: 'ledger', key: 'a', versionId: null })
+          if (over.kind !== 'found') throw new Error(over.kind)
+          await rig.versions.delete(actor, { ...addressed(over.version), bypassGovernance: false })
+          next.push(await putVersion(rig, 'a'))
+        }
+        await run(rig, { kv: interrupted(rig, overwrite) })
+        await expectWhole(rig, old)
+        const left = next.map(({ versionId }) => ['a', versionId])
+        expect(await listed(rig)).toEqual([...left, ['a', old.versionId]])
+        passDays(rig, 1)
+        await run(rig)
+        expect(await listed(rig)).toEqual(left)
+      },
+    )
+
     test('a version that a rule keeps is deleted first: the one that takes its place stays', async () => {
       const versions: VersionRecord[] = []
       for (let index = 0; index < 4; index += 1) versions.push(await putVersion(rig, 'a'))
