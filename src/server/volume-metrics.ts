@@ -4,7 +4,7 @@ import { limits } from '../lib/limits.ts'
 import type { MetricSet } from '../lib/metrics.ts'
 import { isSystemBucket } from '../lib/system-buckets.ts'
 import { CorruptRecordError } from '../store/fields.ts'
-import type { ClockReport, ScrubReport, Store } from '../store/store.ts'
+import type { BucketFacts, ClockReport, ScrubReport, Store } from '../store/store.ts'
 
 type Totals = {
   buckets: number
@@ -12,6 +12,8 @@ type Totals = {
   bytes: number
   locked: number
   held: number
+  /** Of system buckets too. */
+  scrubBytes: number
 }
 
 const bucketsPerPage = 100
@@ -19,7 +21,12 @@ const bucketsPerPage = 100
 export type MeasuredVolume = Pick<Store, 'volume' | 'space'> & {
   readonly clock: Pick<Store['clock'], 'report'>
   readonly scrub: Pick<Store['scrub'], 'report'>
-  readonly buckets: Pick<Store['buckets'], 'list' | 'facts'>
+  readonly buckets: {
+    readonly list: (
+      ...page: Parameters<Store['buckets']['list']>
+    ) => Promise<readonly { readonly name: string }[]>
+    readonly facts: (name: string) => Promise<Pick<BucketFacts, 'stat' | 'lockedVersionCount'> | null>
+  }
 }
 
 /** The returned function brings the gauges up to date. Errors: those of the store. */
@@ -85,7 +92,7 @@ function scrubGauges(metrics: MetricSet): (report: ScrubReport) => void {
   )
   const bytes = metrics.gauge(
     'holdfast_scrub_read_bytes',
-    'Bytes that the scrub that goes on has read, or the last one',
+    'Bytes that the scrub that goes on has read, or the last one; damaged ones count twice',
   )
   const stopped = metrics.gauge(
     'holdfast_scrub_stopped_runs',
@@ -108,25 +115,31 @@ function totalGauges(metrics: MetricSet): (totals: Totals) => void {
   const bytes = metrics.gauge('holdfast_versions_bytes', 'Bytes of all object versions')
   const locked = metrics.gauge('holdfast_locked_versions', 'Versions under retention or legal hold')
   const held = metrics.gauge('holdfast_legal_holds', 'Versions under legal hold')
+  const scrubBytes = metrics.gauge(
+    'holdfast_scrub_total_bytes',
+    'Bytes that a scrub of the volume as it is now has to read: those of all object versions, of system buckets too',
+  )
   return (totals) => {
     buckets.set({}, totals.buckets)
     versions.set({}, totals.versions)
     bytes.set({}, totals.bytes)
     locked.set({}, totals.locked)
     held.set({}, totals.held)
+    scrubBytes.set({}, totals.scrubBytes)
   }
 }
 
 async function countTotals(store: Pick<MeasuredVolume, 'buckets'>): Promise<Totals> {
-  const totals: Totals = { buckets: 0, versions: 0, bytes: 0, locked: 0, held: 0 }
+  const totals: Totals = { buckets: 0, versions: 0, bytes: 0, locked: 0, held: 0, scrubBytes: 0 }
   let after: string | null = null
   for (;;) {
     const page = await store.buckets.list({ accountId: null, after, limit: bucketsPerPage })
     for (const { name } of page) {
-      if (isSystemBucket(name)) continue
       const facts = await store.buckets.facts(name)
       // Deleted meanwhile.
       if (facts === null) continue
+      totals.scrubBytes += facts.stat.sizeBytes
+      if (isSystemBucket(name)) continue
       totals.buckets += 1
       totals.versions += facts.stat.versionCount + facts.stat.deleteMarkerCount
       totals.bytes += facts.stat.sizeBytes

@@ -88,7 +88,7 @@ const disasters: readonly (readonly [string, string, string])[] = [
       'made before anybody met the damage is as damaged. What the disk fails to read is listed, not copied, and tried again whenever somebody asks for it.',
     'Damage is put aside when a read or the weekly scrub meets it: the alert `HoldfastBytesDamaged` fires (`holdfast_quarantined_lists`), `IntegrityVerified` is False for every bucket that has such bytes, and ' +
       '`holdfast admin quarantine` and the log name the versions. `HoldfastVersionsUnreadable` (`holdfast_scrub_unreadable_versions`) is for records, `HoldfastScrubStopped` for a disk that does not give out bodies, several in a row (nothing is listed then, and `IntegrityVerified` is Unknown for all buckets but the damaged ones until it goes on), `HoldfastScrubStale` for a scrub that does not end ' +
-      '(`holdfast_scrub_last_end_seconds`; `holdfast_scrub_read_bytes` says how far it is). `holdfast verify --data DIR` on the stopped volume names all of it. Bring those objects from a ' +
+      '(`holdfast_scrub_last_end_seconds`; `holdfast_scrub_read_bytes` of `holdfast_scrub_total_bytes` says how far it is). `holdfast verify --data DIR` on the stopped volume names all of it. Bring those objects from a ' +
       '[backup](#backup-and-restore); what is whole again on the disk is served again: what was put aside is read once more at each start of the server, every hour, and by the next scrub.',
   ],
   [

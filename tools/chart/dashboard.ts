@@ -85,7 +85,7 @@ const panels: readonly Panel[] = [
     unit: 'bytes',
     series: [
       { expression: `max(holdfast_scrub_read_bytes{${selector}})`, legend: 'read' },
-      { expression: `max(holdfast_versions_bytes{${selector}})`, legend: 'versions' },
+      { expression: `max(holdfast_scrub_total_bytes{${selector}})`, legend: 'to read' },
     ],
   },
   one(

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { MetricSet, renderMetrics } from '../../../src/lib/metrics.ts'
+import { canaryBucket } from '../../../src/lib/system-buckets.ts'
 import { epochMs } from '../../../src/lib/units.ts'
 import { volumeMetrics } from '../../../src/server/volume-metrics.ts'
+import type { BucketStat } from '../../../src/store/records.ts'
 import type { ScrubReport } from '../../../src/store/store.ts'
 
 const nowMs = epochMs(1_900_000_000_000)
@@ -15,6 +17,12 @@ const none: ScrubReport = {
   quarantined: [],
 }
 
+/** The canary is no user's data, and has bytes to scrub. */
+function statOf(name: string): BucketStat {
+  const sizeBytes = name === canaryBucket ? 100 : 1000
+  return { versionCount: 1, deleteMarkerCount: 0, sizeBytes, legalHoldCount: 0, uploadCount: 0 }
+}
+
 /** What is told of the scrub, and of the volume's age. */
 async function told(report: ScrubReport): Promise<Readonly<Record<string, number>>> {
   const metrics = new MetricSet()
@@ -26,13 +34,16 @@ async function told(report: ScrubReport): Promise<Readonly<Record<string, number
       space: async () => ({ availableBytes: 1, totalBytes: 2, availableFiles: 3 }),
       clock: { report: async () => ({ ...clock, budgetMs: 0, behindMs: 0, suspect: false }) },
       scrub: { report: async () => report },
-      buckets: { list: async () => [], facts: async () => null },
+      buckets: {
+        list: async () => ['ledger', canaryBucket, 'deleted'].map((name) => ({ name })),
+        facts: async (name) => (name === 'deleted' ? null : { stat: statOf(name), lockedVersionCount: 1 }),
+      },
     },
     { wallMs: () => nowMs, uptimeMs: () => 1, bootId: () => 'b' },
   )
   await renew()
   const lines = renderMetrics(metrics.snapshot()).matchAll(
-    /^holdfast_((?:scrub|quarantined|volume_created|volume_free_files)\S*) (\S+)$/gm,
+    /^holdfast_((?:scrub|quarantined|versions_bytes|volume_created|volume_free_files)\S*) (\S+)$/gm,
   )
   return Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]))
 }
@@ -45,6 +56,8 @@ test('metrics of the scrub: before the first one, nothing but the age of the vol
     scrub_unreadable_versions: 0,
     scrub_versions: 0,
     scrub_read_bytes: 0,
+    scrub_total_bytes: 1100,
+    versions_bytes: 1000,
     scrub_stopped_runs: 0,
     scrub_last_end_seconds: 0,
   })
@@ -68,6 +81,8 @@ test('metrics of the scrub: what it found and how far it is', async () => {
     scrub_unreadable_versions: 2,
     scrub_versions: 5,
     scrub_read_bytes: 700,
+    scrub_total_bytes: 1100,
+    versions_bytes: 1000,
     scrub_stopped_runs: 4,
     scrub_last_end_seconds: 1_899_000_000,
   })
