@@ -1,11 +1,12 @@
 import { systemClock } from '../platform/clock.ts'
-import { backupVolume, type KeptMetadata, type MadeBackup } from '../server/copy-volume.ts'
+import { type BackupParts, backupVolume, type KeptMetadata, type MadeBackup } from '../server/copy-volume.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
+import { interruptible } from './interruptible.ts'
 
 /**
  * `holdfast backup --data DIR --to DIR [--verify on]`: exit 0 the backup is whole, 1 the volume is damaged or the copy failed, 2
- * refused.
+ * refused; 130 and 143 ended by SIGINT or SIGTERM.
  * Beside a running server or at rest; run again, it goes on.
  */
 export async function backupCommand(argv: readonly string[]): Promise<number> {
@@ -31,14 +32,19 @@ export async function backupCommand(argv: readonly string[]): Promise<number> {
     process.stdout.write(`replaced in the backup: ${sentence}\n`)
   }
   const check = backupVerify ? 'checksums' : 'sizes'
+  const left = `${to} has the last backup that was finished, or none; what was copied stays, and the same command goes on`
+  return interruptible({ command, left }, () => backUp(command, { from, to, check, onProblem, onMended }))
+}
+
+async function backUp(command: string, parts: BackupParts): Promise<number> {
   try {
-    const made = await backupVolume({ from, to, check, onProblem, onMended }, systemClock())
+    const made = await backupVolume(parts, systemClock())
     const { problemCount } = made
     process.stdout.write(summaryOf(made))
     if (made.keptMetadata !== null) process.stdout.write(`${keptSentence(made.keptMetadata)}\n`)
     if (problemCount > 0)
       process.stdout.write(
-        `holdfast verify --data ${from}, while no server serves it, names the bucket, key and version of what is damaged\n`,
+        `holdfast verify --data ${parts.from}, while no server serves it, names the bucket, key and version of what is damaged\n`,
       )
     return problemCount === 0 ? 0 : 1
   } catch (error) {

@@ -13,6 +13,7 @@ import { anchorOf, linesOf, unproven, verifyAuditFile } from './audit-file.ts'
 import { CheckpointFileError, readCheckpoints } from './checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
+import { interruptible } from './interruptible.ts'
 
 const names = [
   'restoreFrom',
@@ -23,6 +24,7 @@ const names = [
   'checkpoint',
   'checkpointKey',
 ] as const
+type Values = SettingValues<(typeof names)[number]>
 /** In the audit log of the restored volume: nobody asked a server. */
 const actor: Actor = {
   accessKeyId: 'holdfast-restore',
@@ -33,7 +35,8 @@ const actor: Actor = {
 
 /**
  * `holdfast restore --from DIR --data DIR [--audit FILE [--audit-breaks accept] [--checkpoint FILE --checkpoint-key FILE]]
- * [--lost-clock take]`: exit 0 done, 1 damaged or failed, 2 refused.
+ * [--lost-clock take]`: exit 0 done, 1 damaged or failed, 2 refused, 130 and 143 ended by
+ * SIGINT or SIGTERM.
  */
 export async function restoreCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast restore'
@@ -42,16 +45,23 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
     'accept-restore), and has no stored access keys. Exit 1: something is damaged or could not be locked, a line each.'
   const settings = commandSettings({ command, summary, names }, argv)
   if (settings.kind === 'exit') return settings.code
-  const { restoreFrom: from, data: to, restoreAudit, auditBreaks, lostClock } = settings.values
+  const { values } = settings
+  const { restoreFrom: from, data: to } = values
   if (from === null) {
     process.stderr.write(`${command}: --from names the folder of the backup\n`)
     return 2
   }
+  const left = `${to} has a volume once it is whole, and none before; what was copied stays, and the same command goes on`
+  return interruptible({ command, left }, () => restore(command, from, values))
+}
+
+async function restore(command: string, from: string, values: Values): Promise<number> {
+  const { data: to, restoreAudit, auditBreaks, lostClock } = values
   const tell = (sentence: string): void => {
     process.stdout.write(`${sentence}\n`)
   }
   try {
-    const checkpoints = await checkpointsOf(settings.values)
+    const checkpoints = await checkpointsOf(values)
     const prepared = { deniedCount: 0 }
     const made = await restoreVolume({
       from,
@@ -89,9 +99,7 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
 }
 
 /** Errors: CheckpointFileError. */
-async function checkpointsOf(
-  values: SettingValues<(typeof names)[number]>,
-): Promise<readonly CheckpointFacts[]> {
+async function checkpointsOf(values: Values): Promise<readonly CheckpointFacts[]> {
   const checkpoints = await readCheckpoints(values)
   if (checkpoints.length === 0 || values.restoreAudit !== null) return checkpoints
   throw new CheckpointFileError(

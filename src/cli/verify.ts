@@ -3,9 +3,10 @@ import type { OfflineVolume } from '../server/open-volume.ts'
 import { verifyVolume } from '../store/verify.ts'
 import type { Finding } from '../store/verify-finding.ts'
 import { commandSettings } from './command-settings.ts'
+import { interruptible } from './interruptible.ts'
 import { withOfflineVolume } from './offline-volume.ts'
 
-/** `holdfast verify --data DIR`: exit 0 nothing found, 1 findings, 2 not verified. Changes nothing. */
+/** `holdfast verify --data DIR`: exit 0 nothing found, 1 findings, 2 not verified, 130 and 143 ended by SIGINT or SIGTERM. Changes nothing. */
 export async function verifyCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast verify'
   const summary =
@@ -13,7 +14,11 @@ export async function verifyCommand(argv: readonly string[]): Promise<number> {
     'counters, the audit chain. Changes nothing. Exit 1: findings, a line each.'
   const settings = commandSettings({ command, summary, names: ['data'] as const }, argv)
   if (settings.kind === 'exit') return settings.code
-  return withOfflineVolume({ command, values: settings.values }, verify)
+  const left =
+    'not everything was read; what was found is above, nothing was changed, and the same command begins anew'
+  return interruptible({ command, left }, () =>
+    withOfflineVolume({ command, values: settings.values }, verify),
+  )
 }
 
 async function verify({ kv, bodies }: OfflineVolume): Promise<number> {

@@ -1,5 +1,6 @@
 /** `bin/holdfast` by a Node that is too old: what became of the Node that it brings is told as a shell would. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,3 +32,26 @@ test.each([
   })
   expect(ended).toMatchObject({ status, stderr })
 })
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)(
+  'bin/holdfast: %s is passed on, the command tells of it, and nobody else; exit %i',
+  async (signal, status) => {
+    const node = at('node_modules/node/bin/node')
+    const name = signal.slice('SIG'.length)
+    const work = `trap 'echo told >&2; trap - ${name}; kill -${name} $$' ${name}; echo ready; for each in $(seq 600); do sleep 0.1; done`
+    writeFileSync(node, `#!/bin/sh\n${work}\n`)
+    chmodSync(node, 0o755)
+    const child = spawn(process.execPath, ['--import', at('older.js'), at('bin/holdfast'), 'version'])
+    let stderr = ''
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    await once(child.stdout, 'data')
+    const closed = once(child, 'close')
+    child.kill(signal)
+    expect((await closed)[0]).toBe(status)
+    expect(stderr).toBe('told\n')
+  },
+  60_000,
+)

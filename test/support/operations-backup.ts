@@ -34,7 +34,7 @@ holdfast admin accept-restore "compared with the inventory, J. Doe"       # root
 **Backup.** The folder is a volume of its own: the metadata as they were at one moment, and every body that they name, each checked against
 its checksums while it is copied. Run it again with the same folder: the metadata are copied whole, bodies only when they are new, and
 those that the volume removed go. Until the new metadata take their place, in one step, the backup before it is whole; one that was broken
-off goes on. Before it makes, locks or removes anything there it looks: it refuses a folder that holds anything but an older backup of this very volume, or one that was broken off, and
+off goes on, also one that Ctrl-C or SIGTERM ended (130 and 143 in a shell), which says what is left. Before it makes, locks or removes anything there it looks: it refuses a folder that holds anything but an older backup of this very volume, or one that was broken off, and
 says what that is (\`lost+found\` may be there); so does \`restore\`, and neither copies a folder into itself, into one inside of it, or around it. The last audit record of the older
 backup must be in the volume's chain, so a volume that was set back never replaces a newer backup. Exit 1 and a line for whatever it meets that is damaged, a row, a lock,
 a break of the audit chain, or a body that is new: the rest is copied, a good copy from before is kept (of bodies where they were, of the metadata in \`kept/\`, until a backup is whole again: its
