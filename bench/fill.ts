@@ -23,7 +23,7 @@ export async function fillAll(
       keys: count,
       size,
       concurrency,
-      seconds: 600,
+      seconds: 3600,
     })
   }
 }

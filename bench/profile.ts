@@ -2,7 +2,7 @@
  * `npm run bench:profile -- 'PUT 4 KiB c32'`: where a server's processes spend their time while that workload runs, as a
  * flamegraph in bench/flamegraphs/. Without a name: all that are kept there. README.md says how to read it.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runClient } from './client.ts'
@@ -11,6 +11,7 @@ import { type CpuProfile, flamegraph } from './flamegraph.ts'
 import { prepare, sample, say, warmUpSeconds } from './measure.ts'
 import { dated } from './result.ts'
 import { type RunningServer, startServer } from './servers.ts'
+import { withVolumes } from './volumes.ts'
 import { furtherSets, type Workload, workloads } from './workloads.ts'
 
 type Options = {
@@ -50,19 +51,14 @@ async function main(): Promise<void> {
       throw new Error(`no workload is called ${name}: ${known.map((one) => one.name).join('; ')}`)
     return found
   })
-  const results = join(import.meta.dirname, 'results')
-  for (const folder of [results, options.out]) mkdirSync(folder, { recursive: true })
-  for (const workload of chosen) {
-    const directory = mkdtempSync(join(results, 'profile-'))
-    try {
+  mkdirSync(options.out, { recursive: true })
+  for (const workload of chosen)
+    await withVolumes('profile-', async (directory) => {
       const picture = await profile(workload, options, directory)
       const path = join(options.out, `${fileNameOf(workload.name)}.svg`)
       writeFileSync(path, picture)
       say(`${workload.name}: ${path}`)
-    } finally {
-      rmSync(directory, { recursive: true, force: true })
-    }
-  }
+    })
 }
 
 /** The commas of numbers, and no other, are left out. */

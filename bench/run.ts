@@ -2,7 +2,7 @@
  * `npm run bench`: Holdfast and its peers side by side on one disk, in turns, by one client. Prints a table, and writes all
  * samples to bench/results/. README.md says how to read it.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { fillAll, small } from './fill.ts'
@@ -14,6 +14,7 @@ import { dated, type Result, type Sample } from './result.ts'
 import { type ServerName, serverNames } from './servers.ts'
 import { measureFlushes, measureSlow } from './strace.ts'
 import { isGatePassed, summaryOf, verdictsOf } from './targets.ts'
+import { results, withVolumes } from './volumes.ts'
 import { furtherSets, slowFlushWorkloads, type Workload, workloads } from './workloads.ts'
 
 type Options = {
@@ -33,6 +34,8 @@ type Options = {
 const usualServers = serverNames.filter((name) => name !== 's3rver')
 /** What a round costs beside its time: the client's start, and keys that are there before the clock starts. */
 const roundOverheadSeconds = 0.6
+/** Small objects that come to be there before the first round; MinIO's pace. */
+const filledPerSecond = 1500
 
 function readOptions(): Options {
   const { values } = parseArgs({
@@ -65,11 +68,7 @@ async function main(): Promise<void> {
     .filter((set) => set.length > 0)
   const slow = isSmoke ? [] : slowFlushWorkloads.filter(({ name }) => name.includes(only))
   say(`about ${Math.ceil(expectedSeconds(options, sets, slow.length) / 60)} minutes`)
-  const results = join(import.meta.dirname, 'results')
-  mkdirSync(results, { recursive: true })
-  // Beside the results: on the disk of the checkout, and no memory file system.
-  const directory = mkdtempSync(join(results, 'volumes-'))
-  try {
+  await withVolumes('volumes-', async (directory) => {
     const result = await measure(options, sets, slow, directory)
     const printed = [...sets.flat(), ...slow]
     const verdicts = verdictsOf(result, printed)
@@ -81,9 +80,7 @@ async function main(): Promise<void> {
     writeFileSync(path, `${JSON.stringify({ ...result, verdicts }, null, 2)}\n`)
     say(`all samples: ${path}`)
     if (isGate && !isGatePassed(verdicts)) process.exitCode = 1
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+  })
 }
 
 function expectedSeconds(
@@ -91,10 +88,12 @@ function expectedSeconds(
   sets: readonly (readonly Workload[])[],
   slow: number,
 ): number {
-  const fill = isSmoke ? 2 : 25
+  const keys = (set: readonly Workload[]) => Math.max(...set.map(({ fill }) => fill?.keys ?? 0))
+  const fills = sets.map((set) => (isSmoke ? 2 : 25 + keys(set) / filledPerSecond))
+  const fill = fills.reduce((sum, one) => sum + one, 0)
   const warmUp = isSmoke ? 0 : warmUpSeconds + roundOverheadSeconds
   const workload = warmUp + rounds * (seconds + roundOverheadSeconds)
-  return servers.length * (sets.length * fill + workload * (sets.flat().length + slow)) + 10
+  return servers.length * (fill + workload * (sets.flat().length + slow)) + 10
 }
 
 async function measure(

@@ -14,6 +14,7 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { results } from './volumes.ts'
 import type { Workload } from './workloads.ts'
 
 export const serverNames = ['holdfast', 'minio', 'versitygw', 's3rver'] as const
@@ -98,7 +99,7 @@ const running = new Set<ChildProcess>()
 
 /** Nobody else would end it. */
 function endWithThis(child: ChildProcess): void {
-  if (running.size === 0) process.once('exit', endAll)
+  if (running.size === 0) process.prependOnceListener('exit', endAll)
   running.add(child)
   child.once('exit', () => {
     running.delete(child)
@@ -181,7 +182,6 @@ let application: string | null = null
  */
 function shipped(): string {
   if (application !== null) return programIn(application)
-  const results = join(import.meta.dirname, 'results')
   mkdirSync(results, { recursive: true })
   const folder = mkdtempSync(join(results, 'application-'))
   application = folder

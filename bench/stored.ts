@@ -4,7 +4,7 @@
  * how to read it.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bucketName, runClient } from './client.ts'
@@ -16,6 +16,7 @@ import { lines, spanText } from './report.ts'
 import { dated, median, type Ratio, type Sample, spanOf } from './result.ts'
 import { type RunningServer, startServer } from './servers.ts'
 import { type Judgement, judge, wordsOf } from './targets.ts'
+import { results, withVolumes } from './volumes.ts'
 import { type Workload, workloads } from './workloads.ts'
 
 type Options = {
@@ -82,10 +83,10 @@ function readOptions(): Options {
 
 async function main(): Promise<void> {
   const options = readOptions()
-  const results = join(import.meta.dirname, 'results')
-  mkdirSync(results, { recursive: true })
-  // Beside the results: on the disk of the checkout, and no memory file system.
-  const directory = mkdtempSync(join(results, 'stored-'))
+  await withVolumes('stored-', (directory) => compare(options, directory))
+}
+
+async function compare(options: Options, directory: string): Promise<void> {
   const running: RunningServer[] = []
   try {
     const begun = await measureMachine(directory, Math.min(0.5, options.seconds))
@@ -111,7 +112,6 @@ async function main(): Promise<void> {
     if (options.isGate && missed.length > 0) process.exitCode = 1
   } finally {
     for (const server of running) await server.stop()
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 

@@ -38,6 +38,7 @@ const kib4 = 4096
 export const fills = {
   small: { prefix: 'small-', keys: 2000, size: kib4 },
   listed: { prefix: 'listed-', keys: 20_000, size: 64 },
+  million: { prefix: 'million-', keys: 1_000_000, size: 64 },
   one: { prefix: 'one-', keys: 32, size: mib },
   sixteen: { prefix: 'sixteen-', keys: 4, size: 16 * mib },
 } as const satisfies Record<string, Fill>
@@ -139,6 +140,11 @@ export const furtherSets: readonly (readonly Workload[])[] = [
     remove(['DELETE of a version c1', 'delete-version', 1], unlocked, reportedOnly),
     remove(['multi-delete of 100 c1', 'multi-delete', 1], tiny, reportedOnly),
     remove(['multi-delete of 100 c32', 'multi-delete', 32], { ...tiny, keys: 10_000 }, reportedOnly),
+    needing('listing', read('LIST 1,000 of 20,000 c256', fills.listed, list(256), reportedOnly)),
+    needing('versions', read('versions 1,000 of 20,000 c256', fills.listed, listVersions(256), reportedOnly)),
+    remove(['refused DELETE c256', 'refused-delete', 256], { ...locked, keys: 512 }, reportedOnly),
+    remove(['DELETE of a version c256', 'delete-version', 256], { ...unlocked, keys: 5000 }, reportedOnly),
+    remove(['multi-delete of 100 c256', 'multi-delete', 256], { ...tiny, keys: 25_600 }, reportedOnly),
   ],
   [
     write('PUT 1 MiB c1', large(mib, 1), reportedOnly),
@@ -151,8 +157,15 @@ export const furtherSets: readonly (readonly Workload[])[] = [
     read('GET 1 MiB c32', fills.one, get(32), reportedOnly),
     read('GET 16 MiB c1', fills.sixteen, get(1), reportedOnly),
     read('GET 16 MiB c32', fills.sixteen, get(32), reportedOnly),
+    write('PUT 1 MiB c256', large(mib, 256), reportedOnly),
+    read('GET 1 MiB c256', fills.one, get(256), reportedOnly),
+    read('GET 16 MiB c256', fills.sixteen, get(256), reportedOnly),
   ],
   [write('multipart 256 MiB c4', multipart(4), reportedOnly)],
+  [
+    needing('listing', read('LIST 1,000 of 1,000,000 c1', fills.million, list(1), reportedOnly)),
+    needing('listing', read('LIST 1,000 of 1,000,000 c8', fills.million, list(8), reportedOnly)),
+  ],
 ]
 
 /** Named apart: the servers run anew, under strace, which makes every flush take two milliseconds longer. */
