@@ -20,14 +20,18 @@ const footprintTable = table(
 export const sizing = `## Sizing
 
 - **Space.** What is locked stays: count what is written a day times the days of the policy, whatever clients delete, and then the free space below which
-  nothing new is taken: ${percent} of the volume, at least ${reserve} (507 \`InsufficientStorage\`; reads, deletions and extensions of locks go on, for
-  which ${mebibytes(limits.ballastBytes)} are kept aside). Bytes are stored as they come: nothing is compressed, and only a copy on the server shares them. \`quota\` of a
-  LockedBucket bounds one bucket.
+  nothing new is taken: ${percent} of the volume, at least ${reserve} (507 \`InsufficientStorage\` to what brings bytes; reads, deletions, locks, copies that share
+  bytes and what else is metadata go on, for which ${mebibytes(limits.ballastBytes)} are kept aside). Bytes are stored as they come: nothing is compressed, and only a copy on the server shares
+  them. \`quota\` of a LockedBucket bounds the bytes of its versions; parts of an upload count when it is completed, so that a bucket with a quota needs a lifecycle rule
+  \`AbortIncompleteMultipartUpload\`.
+- **What comes back.** A body in a file gives its room back to the disk. Bodies that lie with the metadata, all records and the audit log are in \`kv/data.mdb\`, a file
+  that never gets smaller: what is deleted there makes room for what is stored there next, not for files, nor does the free space of the volume rise. The audit log only
+  grows: the record of a deletion stays.
 - **Files.** A body of more than ${limits.inlineBodyBytesMax / 1024} KiB is a file of its own, of a multipart upload each part; smaller ones lie with the metadata. Inodes for that many.
 - **Volume.** One, of one server, with hard links: ext4, XFS or ZFS; not NFS, SMB, CephFS or FUSE. Every write waits for flushes
   ([durability](#durability)), so their latency is the latency of a write: disks with a cache that survives a power cut. It grows by an edit of the claim,
   where the storage class allows that; the server sees it at once. Once it is there, set \`server.volumeId\` (\`--volume-id\`) to the id that \`holdfast status\` prints:
-  a server whose mount is missing, as a \`local\` volume’s may be after a reboot, then waits for it with an error and makes no new volume in its place.
+  a server whose mount is missing, as a \`local\` volume’s may be after a reboot, then ends with an error, to be started again by whatever runs it (\`Restart=\` under systemd), and makes no new volume in its place.
 - **CPU and memory.** A worker a core, at least two (\`server.workers\`). No memory is proportional to the size of an object or a bucket; the chart’s request and
   limit fit a few cores. The more of the metadata fit the machine’s page cache, the fewer listings wait for the disk. No CPU limit: throttling delays flushes.
 - **Growing past one volume** is more servers: a release each, with \`operator.watchNamespaces\` and a \`cluster.id\` of its own.
@@ -87,14 +91,14 @@ const disasters: readonly (readonly [string, string, string])[] = [
     'Wrong bytes are never answered, and what is known to be damaged is not copied; what cannot be read is locked. A copy on the server shares the bytes of its source: one that was ' +
       'made before anybody met the damage is as damaged. What the disk fails to read is listed, not copied, and tried again whenever somebody asks for it.',
     'Damage is put aside when a read or the weekly scrub meets it: the alert `HoldfastBytesDamaged` fires (`holdfast_quarantined_lists`), `IntegrityVerified` is False for every bucket that has such bytes, and ' +
-      '`holdfast admin quarantine` and the log name the versions. `HoldfastVersionsUnreadable` (`holdfast_scrub_unreadable_versions`) is for records, `HoldfastScrubStopped` for a disk that does not give out bodies, several in a row (nothing is listed then, and `IntegrityVerified` is Unknown for all buckets but the damaged ones until it goes on), `HoldfastScrubStale` for a scrub that does not end ' +
+      '`holdfast admin quarantine` and the log name the versions, the first 1,000 of them. `HoldfastVersionsUnreadable` (`holdfast_scrub_unreadable_versions`) is for records, `HoldfastScrubStopped` for a disk that does not give out bodies, several in a row (they are listed when it stops the eighth time, after about seventy minutes, not before; until it goes on, `IntegrityVerified` is Unknown for all buckets but the damaged ones), `HoldfastScrubStale` for a scrub that does not end ' +
       '(`holdfast_scrub_last_end_seconds`; `holdfast_scrub_read_bytes` of `holdfast_scrub_total_bytes` says how far it is). `holdfast verify --data DIR` on the stopped volume names all of it. Bring those objects from a ' +
       '[backup](#backup-and-restore); what is whole again on the disk is served again: what was put aside is read once more at each start of the server, every hour, and by the next scrub.',
   ],
   [
     'The volume is full',
     `Reads; deletions, locks and their extensions too, as long as others leave ${mebibytes(limits.commitFreeBytesMin)} free. With less nothing is written, not even the record of a refusal: all of it is 507 and says so, as does \`/readyz\`.`,
-    `Grow the claim. What is locked cannot be deleted; what is not, is freed by clients and lifecycle rules. With room the server goes on by itself; one that was started without any, or whose commit met the end of the disk, ends at ${mebibytes(limits.commitFreeBytesMin + limits.ballastBytes)} free, to be started. Started by hand it takes less: a start needs ${mebibytes(limits.commitFreeBytesMin)}.`,
+    `Grow the claim. What is locked cannot be deleted; what is not, is freed by clients and lifecycle rules: bodies of more than ${limits.inlineBodyBytesMax / 1024} KiB, that is; smaller ones make room for metadata only ([Sizing](#sizing)). With room the server goes on by itself; one that was started without any, or whose commit met the end of the disk, ends at ${mebibytes(limits.commitFreeBytesMin + limits.ballastBytes)} free, to be started. Started by hand it takes less: a start needs ${mebibytes(limits.commitFreeBytesMin)}.`,
   ],
   [
     'The file system of the volume turned read-only',
@@ -109,7 +113,7 @@ const disasters: readonly (readonly [string, string, string])[] = [
   [
     'Root’s key leaked',
     'COMPLIANCE and legal holds against deletion; not GOVERNANCE, not what is unlocked.',
-    'Replace the Secret `holdfast-root`, restart the server, read what was done in `holdfast audit export` (in the pod: `kubectl exec holdfast-server-0 -- holdfast audit export`). Hidden objects come back as in [examples](../examples/README.md).',
+    'Replace the Secret `holdfast-root`, restart the server, read what was done in `holdfast audit export` (in the pod: `kubectl -n holdfast-system exec holdfast-server-0 -- node /app/bin/holdfast audit export`). Hidden objects come back as in [examples](../examples/README.md).',
   ],
 ]
 

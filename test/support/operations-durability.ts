@@ -1,4 +1,5 @@
 /** What docs/OPERATIONS.md promises of the disk: the flushes of each request and chore, out of the tables that the rig is driven by. */
+import { limits } from '../../src/lib/limits.ts'
 import { chores } from './crash/chores.ts'
 import { type Flush, mutations } from './crash/mutations.ts'
 import { table } from './markdown.ts'
@@ -14,7 +15,11 @@ const flushes: Readonly<Record<Flush, string>> = {
 export const durability = `## Durability
 
 A 200 means: on the disk. The first byte of an answer leaves after these flushes have ended, in this order, the two names side by side; a refusal waits for its audit record like any
-write. A read sees only what is durable: a commit is visible after its flush. A flush that fails is answered with 503 and never tried again.
+write. A read sees only what is durable: a commit is visible after its flush. A flush that fails is answered with 503, with 507 where it was for want of room, and never tried again.
+
+Three requests may have to wait for longer than a client does: CopyObject, UploadPartCopy and CompleteMultipartUpload. Where one takes more than ${limits.answerPatienceMs / 1000} seconds, its 200 and white space go
+ahead, as at S3, and the document below is the answer: the result after the flushes above, or an \`Error\`, by which nothing was done. Clients of S3 look for it; what looks at
+the status alone has to read the document, too.
 
 ${table(['Flush', 'What is durable by it'], Object.entries(flushes))}
 

@@ -1,0 +1,69 @@
+/** What docs/OPERATIONS.md says of alerts, out of the chart's rules, of exit codes and of what /readyz says. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { table } from './markdown.ts'
+
+type Rule = {
+  readonly alert: string
+  readonly expr: string
+  readonly for?: string
+  readonly labels: { readonly severity: string }
+  readonly annotations: { readonly description: string }
+}
+
+const path = join(import.meta.dirname, '../../charts/holdfast/files/rules.yaml')
+const { groups } = parse(readFileSync(path, 'utf8')) as {
+  readonly groups: readonly { readonly rules: readonly Rule[] }[]
+}
+
+/** Those that a rule looks at, each once. */
+function seriesOf({ expr }: Rule): string {
+  const names = new Set(expr.match(/\b(?:holdfast|leader_election|controller_runtime)_\w+/g))
+  return [...names].map((name) => `\`${name}\``).join(', ')
+}
+
+const rows = groups
+  .flatMap(({ rules }) => rules)
+  .map((rule) => [
+    `\`${rule.alert}\``,
+    rule.labels.severity,
+    seriesOf(rule),
+    rule.for ?? 'at once',
+    rule.annotations.description,
+  ])
+
+const exitCodes = table(
+  ['Command', '0', '1', '2', '3'],
+  [
+    ['`verify`', 'nothing found', 'findings, a line each', 'not verified', ''],
+    ['`backup`', 'the backup is whole', 'the volume is damaged, or the copy failed', 'refused', ''],
+    ['`restore`', 'done', 'damaged, or failed', 'refused', ''],
+    [
+      '`audit verify`',
+      'the chain is whole, and goes through the checkpoints given',
+      'it does not',
+      'not verified',
+      '',
+    ],
+    ['`why`', 'a plain delete would be allowed', 'failed', 'wrong use', 'it would be refused'],
+    ['`admin quarantine`', 'nothing is damaged', 'failed', 'wrong use', 'something is'],
+    ['`plan`', 'nothing would change', 'failed', 'changes', 'something would be refused'],
+  ],
+)
+
+export const alerts = `## Alerts
+
+The chart's rules (\`metrics.rules.enabled\`), each with the time that it must be so before it fires.
+
+${table(['Alert', 'Severity', 'Series', 'After', 'What it means, and what to do'], rows)}
+
+\`holdfast_ready\` is 0 where \`/readyz\` answers 503; its body has a reason in each line. They are: the volume is full, read-only, gone, or has too few
+files; the clock's record is damaged; so many of so many workers listen; and "a worker met a bug and the server should be restarted", which stays until somebody
+restarts it: requests go on, but that one should not have failed. Its log has the error. Please report it.
+
+## Exit codes
+
+${exitCodes}
+
+Stopped by Ctrl-C or SIGTERM a command ends with 130 or 143.`
