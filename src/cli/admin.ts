@@ -1,4 +1,5 @@
 import type { QuarantineAnswer } from '../api/admin.ts'
+import { limits } from '../lib/limits.ts'
 import { askServer } from './ask-server.ts'
 
 const usage = 'holdfast admin quarantine | accept-restore REASON\n'
@@ -39,8 +40,18 @@ function printQuarantine({ listCount, versions }: QuarantineAnswer): number {
       `s3://${bucket ?? bucketId}/${path}?versionId=${versionId}: ${problem} (found ${found})\n`,
     )
   }
-  const more = listCount - versions.length
-  const unnamed = more === 0 ? '' : `, ${more} of them without a name that can be read`
-  process.stdout.write(`${listCount} damaged${unnamed}\n`)
+  process.stdout.write(`${sumOf(listCount, versions.length)}\n`)
   return listCount === 0 ? 0 : 3
+}
+
+/** Copies share their bytes: there may be more versions than damaged bytes, and fewer where rows cannot be read. */
+function sumOf(listCount: number, versionCount: number): string {
+  const max = limits.quarantineListMax
+  if (listCount >= max || versionCount >= max)
+    return `the first ${versionCount}: no more are listed here; \`holdfast verify --data DIR\` on the stopped volume names all`
+  if (versionCount > listCount) return `${listCount} damaged, which ${versionCount} versions have`
+  const unnamed = listCount - versionCount
+  return unnamed === 0
+    ? `${listCount} damaged`
+    : `${listCount} damaged, ${unnamed} of them without a name that can be read`
 }

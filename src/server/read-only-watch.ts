@@ -38,7 +38,7 @@ export function watchReadOnly(
   const { promise: ended, resolve } = Promise.withResolvers<Error>()
   let noted: { readonly why: WritesRefused; readonly timer: NodeJS.Timeout } | null = null
   const look = async (why: WritesRefused): Promise<void> => {
-    const isOver = isInPlace() && (await takesWrites()) && (await hasRoomAgain())
+    const isOver = isInPlace() && (await takesWrites()) && (why === 'readOnly' || (await hasRoomAgain()))
     if (isOver) resolve(new Error(endSentences[why]))
   }
   const note = (why: WritesRefused): void => {

@@ -54,7 +54,7 @@ const exitCodes = table(
 
 export const alerts = `## Alerts
 
-The chart's rules (\`metrics.rules.enabled\`), each with the time that it must be so before it fires.
+The chart's rules (\`monitoring.prometheusRule.enabled\`), each with the time that it must be so before it fires.
 
 ${table(['Alert', 'Severity', 'Series', 'After', 'What it means, and what to do'], rows)}
 
@@ -66,4 +66,4 @@ restarts it: requests go on, but that one should not have failed. Its log has th
 
 ${exitCodes}
 
-Stopped by Ctrl-C or SIGTERM a command ends with 130 or 143.`
+\`backup\`, \`restore\` and \`verify\` that are stopped by Ctrl-C or SIGTERM end with 130 or 143.`

@@ -7,7 +7,7 @@ holdfast audit checkpoint --signing-key checkpoint.pem >> checkpoints.jsonl     
 holdfast audit verify --data /data --checkpoint checkpoints.jsonl --checkpoint-key checkpoint.pub             # of a volume at rest
 \`\`\`
 
-A checkpoint is the head of the audit log, signed. Made on a schedule, on another machine than the server's, and kept there, it shows that a
+A checkpoint is the head of the audit log, signed. Made on a schedule, on another machine than the server's (it asks the admin API with root's or the operator's key: \`kubectl port-forward\`, or a NetworkPolicy that lets that machine in), and kept there, it shows that a
 volume was set back to an older copy or that its log was written anew: exit 1, and which checkpoint the log does not go through. A record that was damaged after its checkpoint is told as that: the log goes through the checkpoint where the next record names what
 was signed. Neither key belongs on the volume or in the server's pod.
 
@@ -62,7 +62,7 @@ a checkpoint vouches for nothing before it, and the record of the restore says h
 
 A restored volume answers reads. Everything else is 503 with the reason, \`/readyz\` says so, nothing expires and no space is freed, until root
 runs \`holdfast admin accept-restore REASON\`; both steps are in its audit log, which goes on from the backup's last record. Stored access keys are gone: the operator, or
-whoever gave them out, gives them out again. A namespace whose account is younger than the backup gets another number, so that none is given twice. Trusted time goes on from the backup's: after more than a day the clock is suspect until
+whoever gave them out, gives them out again. A namespace whose account is younger than the backup gets another number, so that none is given twice. Trusted time goes on from the backup's: where the backup is older than what its clock had left of a day the clock is suspect until
 \`holdfast clock accept\`. Where the backup's trusted time is damaged the restore is refused; with \`--lost-clock take\` it goes on from the newest decision in the backup's audit log that the
 chain proves: locks end late by what passed since then, never early, and the scrub begins anew, for its times were the lost clock's ([0057](decisions/0057-rows-that-a-volume-has-once.md)). A LockedBucket that is younger than the backup stalls with \`VolumeReplaced\`, all others with \`RollbackDetected\` until the
 ConfigMap \`holdfast-checkpoints\` is deleted: keep a copy of it. Stop the old server for good before

@@ -1,4 +1,5 @@
 /** What docs/OPERATIONS.md says of a whole installation: its size, its end, and what may befall it. */
+import { settings } from '../../src/config/settings.ts'
 import { limits } from '../../src/lib/limits.ts'
 import { footprints } from './footprint.ts'
 import { table } from './markdown.ts'
@@ -6,6 +7,11 @@ import { table } from './markdown.ts'
 const mebibytes = (bytes: number) => `${bytes / 1024 ** 2} MiB`
 const percent = `${limits.freeSpaceFractionMin * 100} %`
 const reserve = `${limits.freeSpaceBytesMin / 1024 ** 3} GiB`
+
+const scrubBytesPerSecond = Number(settings.scrubBytesPerSecond.initial)
+const scrubMebibytes = scrubBytesPerSecond / 1024 ** 2
+const scrubDays = (terabytes: number) => ((terabytes * 1e12) / scrubBytesPerSecond / 86_400).toFixed(1)
+const scrubTebibytes = Math.floor((scrubBytesPerSecond * 14 * 86_400) / 1024 ** 4)
 
 const sizeOf = (kibibytes: number) => (kibibytes === 0 ? 'none' : `${kibibytes} KiB`)
 const footprintTable = table(
@@ -34,6 +40,8 @@ export const sizing = `## Sizing
   a server whose mount is missing, as a \`local\` volume’s may be after a reboot, then ends with an error, to be started again by whatever runs it (\`Restart=\` under systemd), and makes no new volume in its place.
 - **CPU and memory.** A worker a core, at least two (\`server.workers\`). No memory is proportional to the size of an object or a bucket; the chart’s request and
   limit fit a few cores. The more of the metadata fit the machine’s page cache, the fewer listings wait for the disk. No CPU limit: throttling delays flushes.
+- **Scrub.** All bodies are read again, a week after the last pass ended, ${scrubMebibytes} MiB a second (\`--scrub-bytes-per-second\`): ${scrubDays(10)} days for 10 TB. Where a pass
+  takes more than two weeks (${scrubTebibytes} TiB), \`HoldfastScrubStale\` fires for good: give it more.
 - **Growing past one volume** is more servers: a release each, with \`operator.watchNamespaces\` and a \`cluster.id\` of its own.
 
 What a locked version takes on the disk, about, as measured one by one; the metadata are its record, its entries in indexes, its audit record, the share of their
@@ -107,7 +115,8 @@ const disasters: readonly (readonly [string, string, string])[] = [
   ],
   [
     'The clock was wrong, or the machine off for long',
-    'Locks end late, never early. While the clock is suspect lifecycle rules do nothing, and an `applyToExisting` that meets versions which it wrote gives them what is certain and ends later.',
+    'Locks end late, never early. While the clock is suspect lifecycle rules do nothing, and an `applyToExisting` that meets versions which it wrote gives them what is certain and ends later. ' +
+      `Where the wall clock is more than ${limits.clockSuspectLockMsMax / 86_400_000} days ahead of the time that is believed, new locks by a period (a default rule, a policy) are refused with 503: they might last far too long.`,
     '`holdfast clock` shows it; when a person has checked the time, `holdfast clock accept UNTIL REASON`.',
   ],
   [

@@ -91,6 +91,15 @@ describe('watchReadOnly', () => {
     },
   )
 
+  test('read-only, mended with little room: ends the server, for a start on a full volume reads by itself', async () => {
+    const { state, watch, ended } = volume()
+    state.hasRoomAgain = false
+    watch.note('readOnly')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(ended.error?.message).toContain('was read-only and takes writes again')
+    watch.stop()
+  })
+
   test('full, with room for a commit and not much more: reads on, and a failure of the store is not put off for it', async () => {
     const { state, watch, ended } = volume()
     state.hasRoomAgain = false
