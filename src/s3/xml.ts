@@ -57,8 +57,26 @@ function isSignificant(textToken: Token): boolean {
 
 /** The library drops text that follows an empty root: what is left beside comments must be the root alone. */
 function checkEmptyRoot(text: string): void {
-  const bare = text.replace(/<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, '').trim()
+  const bare = withoutComments(text).trim()
   if (!/^<[^<>]*>(?:<!\[CDATA\[\]\]>)?(?:<\/[^<>]*>)?$/.test(bare)) throw malformed()
+}
+
+const closings = { '<!--': '-->', '<?': '?>' } as const
+
+/** Nor instructions. Once through the text: a client may open as many as there are elements, and close none. */
+function withoutComments(text: string): string {
+  const pieces: string[] = []
+  let from = 0
+  for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', at + 1)) {
+    const opening = text.startsWith('<!--', at) ? '<!--' : text.startsWith('<?', at) ? '<?' : null
+    if (opening === null) continue
+    const end = text.indexOf(closings[opening], at + opening.length)
+    if (end === -1) throw malformed()
+    pieces.push(text.slice(from, at))
+    from = end + closings[opening].length
+    at = from - 1
+  }
+  return pieces.join('') + text.slice(from)
 }
 
 // Characters that XML 1.0 (section 2.2) does not know, lone surrogates included.

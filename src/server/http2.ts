@@ -29,6 +29,8 @@ export function createHttp2Listener(
   const sessions = new Set<ServerHttp2Session>()
   const server = createRawServer()
   const answer = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
+    // Reset already: nobody waits for an answer.
+    if (request.stream.aborted || request.stream.destroyed) return
     handler(asHttp1(request), withDestroyed(response))
     // Nobody reads a body that is not there, and until it has ended node does not tell that the client reset the stream.
     if (request.stream.endAfterHeaders) request.resume()
@@ -92,7 +94,11 @@ function asHttp1(request: Http2ServerRequest): WireRequest {
   if (authority !== null && authority !== host) rawHeaders.push('host', authority)
   const isFramed = request.headers['content-length'] === undefined && !request.stream.endAfterHeaders
   if (isFramed) rawHeaders.push('transfer-encoding', 'chunked')
-  return Object.defineProperty(request, 'rawHeaders', { value: rawHeaders })
+  return Object.defineProperties(request, {
+    rawHeaders: { value: rawHeaders },
+    // The class says so of a stream that was reset, too, whose body then ends early without an error.
+    complete: { get: () => request.readableEnded && !request.stream.aborted },
+  })
 }
 
 /** The compatibility class leaves it out. */

@@ -17,19 +17,28 @@ export async function* requestBytes(
   response: WireResponse,
 ): AsyncGenerator<Uint8Array, void, void> {
   if (expectsContinue(request)) response.writeContinue()
+  let count = 0
   // Not destroyed when the reader stops: the answer still has to go out on this socket.
   const iterator: AsyncIterator<Uint8Array> = request.iterator({ destroyOnReturn: false })
   try {
     for (;;) {
       const next = await nextInTime(iterator)
       if (next.done === true) break
+      count += next.value.length
       yield next.value
     }
   } finally {
     // Whoever reads away the rest must be the only reader. Not awaited: a read that is still open ends with its connection.
     iterator.return?.().catch(() => {})
   }
-  if (!request.complete) throw new ClientGoneError('the request ended before its body')
+  if (!request.complete || isCut(request, count))
+    throw new ClientGoneError('the request ended before its body')
+}
+
+/** Whatever the library says of its end: a body of another length than was declared is not the client's. */
+function isCut({ headers }: WireRequest, count: number): boolean {
+  const declared = headers['content-length']
+  return declared !== undefined && Number(declared) !== count
 }
 
 export function expectsContinue(request: WireRequest): boolean {

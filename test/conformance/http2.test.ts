@@ -321,6 +321,28 @@ describe('what is refused', () => {
     },
   )
 
+  test.each([0, 1000])(
+    'Uploads that are reset before the server reads them, %i bytes sent: nothing is stored',
+    async (sentBytes) => {
+      const before = await versions()
+      const other = connect(server.tlsEndpoint ?? '', { ca: authority.caPem })
+      await once(other, 'connect')
+      const ended = Array.from({ length: 20 }, (_, number) => {
+        const stream = openUpload(other, `/multiplexed/reset-${number}`, 600_000)
+        stream.on('error', () => {})
+        if (sentBytes > 0) stream.write(Buffer.alloc(sentBytes, 1))
+        stream.close(constants.NGHTTP2_CANCEL)
+        return once(stream, 'close')
+      })
+      await Promise.all(ended)
+      // On the same connection, after them: the server has met all of it.
+      const last = await over(other, { method: 'GET', path: '/multiplexed' })
+      other.close()
+      await expect.poll(inFlight, { timeout: 60_000 }).toBe(0)
+      expect([last.status, await versions()]).toEqual([200, before])
+    },
+  )
+
   test('A client that leaves in the middle of its body: nothing is stored', async () => {
     const before = await versions()
     const other = connect(server.tlsEndpoint ?? '', { ca: authority.caPem })

@@ -112,6 +112,16 @@ describe('parseXml', () => {
     expect(codeOf(() => parseXml(many(limits.xmlNodesMax), ['R']))).toBe('MalformedXML')
   })
 
+  // Looked for to the end of the document each, they would take minutes.
+  test.each([
+    ['instructions', '<?', 'MalformedXML'],
+    ['comments', '<!--', 'MalformedXML'],
+    ['closed instructions', '<??>', 'none'],
+  ])('XML: 100,000 %s in an attribute of 4 MiB, judged in one pass', (_, opening, code) => {
+    const document = `<R a="${opening.repeat(100_000)}${'x'.repeat(4 * 1024 ** 2)}"/>`
+    expect(codeOf(() => parseXml(document, ['R']))).toBe(code)
+  })
+
   test('XML: elements beyond the schema or text between elements, MalformedXML by allowOnly', () => {
     const root = parseXml('<R>\n <a/>\n</R>', ['R'])
     expect(codeOf(() => allowOnly(root, ['a']))).toBe('none')
