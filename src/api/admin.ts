@@ -259,10 +259,18 @@ export const accessKeysAnswer = z.object({
 export const leadershipDocument = z.strictObject({ holder: z.string().min(1).max(253) })
 export const leadershipAnswer = z.object({ epoch: z.int() })
 
+const reasonWords = 'say in 3 to 1024 characters who looked, and at what'
+/** Of a person, for the audit log. */
+const reason = z.string(reasonWords).min(3, reasonWords).max(1024, reasonWords)
+
 /** POST /v1/clock/accept */
 export const acceptClockDocument = z.strictObject({
-  until: z.iso.datetime({ offset: true }),
-  reason: z.string().min(3).max(1024),
+  until: z.iso.datetime({
+    offset: true,
+    error: ({ input }) =>
+      `${JSON.stringify(input)} is no time of RFC 3339 with its offset: write it like 2026-11-22T12:00:00Z`,
+  }),
+  reason,
 })
 export const acceptClockAnswer = clockAnswer
 
@@ -296,7 +304,7 @@ export type AuditHashAnswer = z.infer<typeof auditHashAnswer>
 export const lockedAnswer = z.object({ bucket: z.string().nullable() })
 
 /** POST /v1/restore/accept */
-export const acceptRestoreDocument = z.strictObject({ reason: z.string().min(3).max(1024) })
+export const acceptRestoreDocument = z.strictObject({ reason })
 export const acceptRestoreAnswer = z.object({})
 
 /** GET /v1/explain?bucket=&key=&versionId= */

@@ -1,8 +1,9 @@
-import type { QuarantineAnswer } from '../api/admin.ts'
+import { acceptRestoreDocument, parseDocument, type QuarantineAnswer } from '../api/admin.ts'
 import { limits } from '../lib/limits.ts'
-import { askServer } from './ask-server.ts'
+import { askServer, misfit, wrongUse } from './ask-server.ts'
 
-const usage = 'holdfast admin quarantine | accept-restore REASON\n'
+const usage = 'holdfast admin quarantine | accept-restore REASON: REASON says who looked, and at what\n'
+const command = 'holdfast admin'
 
 /**
  * `holdfast admin quarantine`: the versions whose bytes are damaged, exit 3 if there are any. `admin accept-restore REASON`: a
@@ -11,7 +12,7 @@ const usage = 'holdfast admin quarantine | accept-restore REASON\n'
 export function adminCommand(argv: readonly string[]): Promise<number> {
   return askServer(
     {
-      command: 'holdfast admin',
+      command,
       summary:
         'What only the server can say or do. `quarantine`: the versions whose bytes were found damaged, by the scrub or by a read, a line each (exit ' +
         '3); their reads are refused, and nothing of them is removed. `accept-restore REASON`: a volume that was restored from a backup takes writes from now on, ' +
@@ -22,9 +23,12 @@ export function adminCommand(argv: readonly string[]): Promise<number> {
     async (server, [action, reason, ...rest]) => {
       if (action === 'quarantine' && reason === undefined) return printQuarantine(await server.quarantine())
       if (action !== 'accept-restore' || reason === undefined || rest.length > 0) {
-        process.stderr.write(usage)
-        return 2
+        const isMissing = action === 'accept-restore' && reason === undefined
+        const cause = isMissing ? 'accept-restore needs REASON' : misfit(action)
+        return wrongUse(command, cause, usage)
       }
+      const asked = parseDocument(acceptRestoreDocument, JSON.stringify({ reason }))
+      if (asked.kind === 'bad') return wrongUse(command, asked.message, usage)
       await server.acceptRestore({ reason })
       process.stdout.write('accepted: the volume takes writes; give out access keys anew\n')
       return 0

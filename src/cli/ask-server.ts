@@ -84,6 +84,19 @@ async function rootCredentials(values: {
   )
 }
 
+/** Says what is wrong with the words after the command, and how it is used. Exit code 2: nothing was asked. */
+export function wrongUse(command: string, cause: string, usage: string): number {
+  process.stderr.write(`${command}: ${cause}\nUsage: ${usage}`)
+  return 2
+}
+
+/** What is wrong with a first word that is none of those that there are. */
+export function misfit(action: string | undefined): string {
+  return action === undefined
+    ? 'what it should do is missing'
+    : `${JSON.stringify(action)}, with what follows it, is nothing that it does`
+}
+
 /** Says what went wrong and gives the exit code; an error that nobody expected goes up. */
 export function explainFailure(command: string, error: unknown): number {
   const isExpected =

@@ -1,13 +1,15 @@
+import { acceptClockDocument, parseDocument } from '../api/admin.ts'
 import type { LockServer } from '../client/lock-server.ts'
-import { askServer } from './ask-server.ts'
+import { askServer, misfit, wrongUse } from './ask-server.ts'
 
 const usage = 'holdfast clock [accept UNTIL REASON]: UNTIL is RFC 3339, REASON says who checked and how\n'
+const command = 'holdfast clock'
 
 /** `holdfast clock` shows trusted and wall time; `clock accept UNTIL REASON` vouches for a forward step. */
 export function clockCommand(argv: readonly string[]): Promise<number> {
   return askServer(
     {
-      command: 'holdfast clock',
+      command,
       summary:
         'Trusted time judges expiry. `accept UNTIL REASON` vouches for a forward step of the wall clock; it is audited.',
       positionals: ['[accept', 'UNTIL', 'REASON]'],
@@ -16,9 +18,12 @@ export function clockCommand(argv: readonly string[]): Promise<number> {
     async (server, [action, until, reason, ...rest]) => {
       if (action === undefined) return show((await server.info()).clock)
       if (action !== 'accept' || until === undefined || reason === undefined || rest.length > 0) {
-        process.stderr.write(usage)
-        return 2
+        const missing = until === undefined ? 'UNTIL and REASON' : 'REASON'
+        const isMissing = action === 'accept' && reason === undefined
+        return wrongUse(command, isMissing ? `accept needs ${missing}` : misfit(action), usage)
       }
+      const asked = parseDocument(acceptClockDocument, JSON.stringify({ until, reason }))
+      if (asked.kind === 'bad') return wrongUse(command, asked.message, usage)
       return show(await server.acceptClock({ until, reason }))
     },
   )

@@ -85,8 +85,26 @@ describe('commands that ask a server', () => {
     const now = new Date().toISOString()
     const refused = await holdfast(['clock', 'accept', now, 'none needed'])
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('not suspect') })
-    expect(await holdfast(['clock', 'accept', 'tomorrow', 'my watch'])).toMatchObject({ code: 1 })
-    expect(await holdfast(['clock', 'accept', now])).toMatchObject({ code: 2 })
+    const wrong = [
+      [
+        ['clock', 'accept', 'tomorrow', 'my watch'],
+        'until: "tomorrow" is no time of RFC 3339 with its offset: write it like ',
+      ],
+      [['clock', 'accept', now, 'ok'], 'reason: say in 3 to 1024 characters who looked, and at what\n'],
+      [['clock', 'accept', now], 'accept needs REASON\n'],
+      [['clock', 'accept'], 'accept needs UNTIL and REASON\n'],
+      [['clock', 'set', now, 'my watch'], '"set", with what follows it, is nothing that it does\n'],
+      [['admin', 'accept-restore', 'ok'], 'reason: say in 3 to 1024 characters who looked, and at what\n'],
+      [['admin', 'accept-restore', 'x'.repeat(1025)], 'reason: say in 3 to 1024 characters'],
+      [['admin', 'accept-restore'], 'accept-restore needs REASON\n'],
+      [['admin'], 'what it should do is missing\n'],
+    ] as const
+    for (const [args, sentence] of wrong) {
+      const told = await holdfast(args)
+      expect(told).toMatchObject({ code: 2, stdout: '' })
+      expect(told.stderr).toContain(`holdfast ${args[0]}: ${sentence}`)
+      expect(told.stderr).toContain(`\nUsage: holdfast ${args[0]} `)
+    }
     expect(await holdfast(['clock', 'reset'])).toMatchObject({ code: 2 })
   })
 
