@@ -34,7 +34,7 @@ export const sizing = `## Sizing
   that never gets smaller: what is deleted there makes room for what is stored there next, not for files, nor does the free space of the volume rise. The audit log only
   grows: the record of a deletion stays.
 - **Files.** A body of more than ${limits.inlineBodyBytesMax / 1024} KiB is a file of its own, of a multipart upload each part; smaller ones lie with the metadata. Inodes for that many.
-- **Volume.** One, of one server, with hard links: ext4, XFS or ZFS; not NFS, SMB, CephFS or FUSE. Every write waits for flushes
+- **Volume.** One, of one server, with hard links: ext4, XFS or ZFS; not NFS, SMB, CephFS or FUSE (sshfs, s3fs, virtiofs, ntfs-3g), on which nothing starts. Every write waits for flushes
   ([durability](#durability)), so their latency is the latency of a write: disks with a cache that survives a power cut. It grows by an edit of the claim,
   where the storage class allows that; the server sees it at once. Once it is there, set \`server.volumeId\` (\`--volume-id\`) to the id that \`holdfast status\` prints:
   a server whose mount is missing, as a \`local\` volume’s may be after a reboot, then ends with an error, to be started again by whatever runs it (\`Restart=\` under systemd), and makes no new volume in its place.

@@ -154,7 +154,7 @@ describe('lmdb with processes', () => {
   })
 
   test('file systems: shared ones are refused by name, local ones are not', () => {
-    for (const kind of [0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x00c36400, 0x01021997]) {
+    for (const kind of [0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x00c36400, 0x01021997, 0x65735546]) {
       expect(() => assertSupportedFileSystem(kind, 'DATA/kv')).toThrow(UnsupportedFileSystemError)
     }
     expect(() => assertSupportedFileSystem(0x6969, 'DATA/kv')).toThrow(/DATA\/kv is on NFS.*block device/)

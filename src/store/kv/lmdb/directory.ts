@@ -8,7 +8,8 @@ import { demandWholeFile } from './whole-file.ts'
 
 /**
  * Shared maps and locks of the file are not coherent, or not honoured, on these: two writers could both
- * win.
+ * win. FUSE, and what the kernel serves as FUSE (virtiofs, ntfs-3g): a daemon that has no flush is one that has flushed, says the
+ * kernel, and maps, hard links and locks are whatever the daemon makes of them.
  */
 const refusedFileSystems = new Map([
   [0x6969, 'NFS'],
@@ -24,6 +25,7 @@ const refusedFileSystems = new Map([
   [0x7461636f, 'OCFS2'],
   [0x786f4256, 'VirtualBox shared folders'],
   [0xbacbacbc, 'VMware shared folders'],
+  [0x65735546, 'FUSE'],
 ])
 
 /** Throws UnsupportedFileSystemError for a statfs(2) type on which a shared store would lose data. */
@@ -32,7 +34,7 @@ export function assertSupportedFileSystem(kind: number, directory: string): void
   if (name === undefined) return
   throw new UnsupportedFileSystemError(
     `${directory} is on ${name}: the store needs a volume that is mounted as a block device ` +
-      '(ext4, XFS, ZFS, Btrfs), because network file systems do not keep memory maps and locks coherent',
+      '(ext4, XFS, ZFS, Btrfs), because file systems of a network or of a user process do not promise memory maps, locks and flushes',
   )
 }
 
