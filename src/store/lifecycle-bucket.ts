@@ -9,7 +9,7 @@ import { deletePlanned } from './delete-version.ts'
 import { CorruptRecordError } from './fields.ts'
 import { keyAfter, parseUploadKey, rangeOf, uploadsPrefix, versionPrefix, versionsPrefix } from './keys.ts'
 import type { Entry } from './kv/contract.ts'
-import { plannedDelete } from './lifecycle-plan.ts'
+import { plannedAbort, plannedDelete } from './lifecycle-plan.ts'
 import {
   type LifecycleCounts,
   type LifecycleProgress,
@@ -21,14 +21,9 @@ import {
 import { type LifecycleFinding, VersionWalk } from './lifecycle-walk.ts'
 import type { BucketRecord } from './records.ts'
 import type { Actor } from './requests.ts'
-import type { Uploads } from './store.ts'
 import { readTrustedNow } from './trusted-clock.ts'
+import { abortPlanned } from './uploads.ts'
 import { readBucket } from './version-rows.ts'
-
-export type LifecycleParts = {
-  readonly context: VersionContext
-  readonly uploads: Pick<Uploads, 'abort'>
-}
 
 export type LifecycleRunInput = {
   readonly actor: Actor
@@ -39,13 +34,13 @@ export type LifecycleRunInput = {
 
 /** `stopped`: by the signal, a change of the bucket or a suspect clock; the next run goes on. */
 export async function runBucketLifecycle(
-  parts: LifecycleParts,
+  context: VersionContext,
   input: LifecycleRunInput,
 ): Promise<{ readonly kind: 'ended' | 'stopped'; readonly counts: LifecycleCounts }> {
-  const { kv, clock, log } = parts.context
+  const { kv, clock, log } = context
   const state = await readLifecycleState(kv, input.bucket.id, log)
   const { trustedMs } = await readTrustedNow(kv, clock)
-  const run = new BucketRun(parts, input, { state, nowMs: trustedMs })
+  const run = new BucketRun(context, input, { state, nowMs: trustedMs })
   const isDone = (await run.overVersions()) === 'done' && (await run.overUploads()) === 'done'
   await run.record(isDone ? 'ended' : 'stopped')
   return { kind: isDone ? 'ended' : 'stopped', counts: run.counts }
@@ -55,17 +50,17 @@ type Begun = { readonly state: LifecycleState; readonly nowMs: EpochMs }
 type Step = 'done' | 'stopped'
 
 class BucketRun {
-  readonly #parts: LifecycleParts
+  readonly #context: VersionContext
   readonly #input: LifecycleRunInput
   readonly #begun: Begun
   readonly #startedMs: EpochMs
   #afterKey: string | null
   counts: LifecycleCounts
 
-  constructor(parts: LifecycleParts, input: LifecycleRunInput, begun: Begun) {
+  constructor(context: VersionContext, input: LifecycleRunInput, begun: Begun) {
     const { running } = begun.state
     const resumed: LifecycleProgress | null = running?.revision === input.bucket.revision ? running : null
-    this.#parts = parts
+    this.#context = context
     this.#input = input
     this.#begun = begun
     this.#startedMs = resumed?.startedMs ?? begun.nowMs
@@ -111,7 +106,7 @@ class BucketRun {
   }
 
   async record(outcome: 'ended' | 'stopped'): Promise<void> {
-    const { kv, clock } = this.#parts.context
+    const { kv, clock } = this.#context
     const { bucket } = this.#input
     const counts = this.counts
     const startedMs = this.#startedMs
@@ -129,7 +124,7 @@ class BucketRun {
   }): AsyncIterable<readonly Entry[]> {
     let { from } = range
     for (;;) {
-      const page = await this.#parts.context.kv.range({ from, to: range.to, limit: limits.lifecyclePageMax })
+      const page = await this.#context.kv.range({ from, to: range.to, limit: limits.lifecyclePageMax })
       const last = page.at(-1)
       if (last === undefined) return
       yield page
@@ -140,7 +135,7 @@ class BucketRun {
 
   /** Whether the run may look at another page. Each removal asks again, in its own transaction. */
   async #goesOn(): Promise<boolean> {
-    const { kv, clock } = this.#parts.context
+    const { kv, clock } = this.#context
     const { bucket, signal } = this.#input
     if (signal.aborted) return false
     const [found, now] = await Promise.all([readBucket(kv, bucket.name), readTrustedNow(kv, clock)])
@@ -164,7 +159,7 @@ class BucketRun {
   async #remove(findings: readonly LifecycleFinding[]): Promise<void> {
     const { actor, bucket } = this.#input
     const deletes = findings.map((finding) => plannedDelete(bucket, finding))
-    const results = await deletePlanned(this.#parts.context, actor, deletes)
+    const results = await deletePlanned(this.#context, actor, deletes)
     for (const [index, result] of results.entries()) {
       // What a lock came before meanwhile is kept like what was locked all along.
       if (result === 'denied') this.#add({ lockedCount: 1 })
@@ -180,9 +175,11 @@ class BucketRun {
     try {
       const createdMs = uploadCreatedMs(decodeUpload(row, value))
       const { nowMs } = this.#begun
-      if (signal.aborted || uploadToAbort({ rules, key, nowMs }, createdMs) === null) return
-      const { kind } = await this.#parts.uploads.abort(actor, { bucket: bucket.name, key, uploadId })
-      if (kind === 'aborted') this.#add({ abortedUploadCount: 1 })
+      const ruleId = uploadToAbort({ rules, key, nowMs }, createdMs)
+      if (signal.aborted || ruleId === null) return
+      const plan = plannedAbort(bucket, rules, { key, uploadId, ruleId })
+      const result = await abortPlanned(this.#context, actor, plan)
+      if (result === 'done') this.#add({ abortedUploadCount: 1 })
     } catch (error) {
       if (!(error instanceof CorruptRecordError)) throw error
       this.#noteUnreadable(key, error)
@@ -192,7 +189,7 @@ class BucketRun {
 
   #noteUnreadable(key: string, error: CorruptRecordError): void {
     const bucket = this.#input.bucket.name
-    this.#parts.context.log.error(
+    this.#context.log.error(
       { bucket, key, cause: error.message },
       'the lifecycle leaves a record that cannot be read',
     )

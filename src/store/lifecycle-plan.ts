@@ -1,13 +1,14 @@
-/** What the lifecycle found, as deletes that are done only while all that they rely on still holds. */
+/** What the lifecycle found, as deletes and aborts that are done only while all that they rely on still holds. */
 import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
-import { appliesTo, dueOfNoncurrent } from '../lock/lifecycle.ts'
+import { appliesTo, dueOfNoncurrent, type LifecycleRule, uploadToAbort } from '../lock/lifecycle.ts'
 import { decodeVersion } from './codec.ts'
-import { versionCreatedMs } from './creation.ts'
+import { uploadCreatedMs, versionCreatedMs } from './creation.ts'
 import type { PlannedDelete } from './delete-version.ts'
 import { rangeOf, versionKey, versionPrefix } from './keys.ts'
 import { type LifecycleFinding, lifecycleVersion } from './lifecycle-walk.ts'
 import type { BucketRecord, VersionRecord } from './records.ts'
+import type { PlannedAbort } from './uploads.ts'
 import { clientVersionId, orderOfVersionId } from './version-id.ts'
 import { type FoundVersion, findVersion, type Scene } from './version-rows.ts'
 
@@ -20,21 +21,35 @@ export function plannedDelete(bucket: BucketRecord, finding: LifecycleFinding): 
     input,
     detail: { lifecycleRule: verdict.ruleId },
     holds: async (scene) => {
-      if (!isUnderSameRules(scene, bucket, finding)) return false
+      if (!isUnderSameRules(scene, bucket) || scene.now.trustedMs < verdict.dueMs) return false
       const found = await findVersion(scene.transaction, scene.bucket.id, input)
       return found.kind === 'found' && stillHolds(scene, finding, found)
     },
   }
 }
 
-function isUnderSameRules(
-  { bucket, now }: Scene,
-  planned: BucketRecord,
-  { verdict }: LifecycleFinding,
-): boolean {
-  // Any change of the bucket counts: its rules, its versioning, its deletion and creation under the same name.
-  const isSame = bucket.id === planned.id && bucket.revision === planned.revision
-  return isSame && !now.suspect && now.trustedMs >= verdict.dueMs
+type FoundUpload = { readonly key: string; readonly uploadId: string; readonly ruleId: string }
+
+/** `bucket`: as it was when `rules` were read. */
+export function plannedAbort(
+  bucket: BucketRecord,
+  rules: readonly LifecycleRule[],
+  { key, uploadId, ruleId }: FoundUpload,
+): PlannedAbort {
+  return {
+    address: { bucket: bucket.name, key, uploadId },
+    detail: { lifecycleRule: ruleId },
+    holds: (scene, upload) => {
+      const nowMs = scene.now.trustedMs
+      const isDue = uploadToAbort({ rules, key, nowMs }, uploadCreatedMs(upload)) !== null
+      return isDue && isUnderSameRules(scene, bucket)
+    },
+  }
+}
+
+/** Any change of the bucket counts: its rules, its versioning, its deletion and creation under the same name. */
+function isUnderSameRules({ bucket, now }: Scene, planned: BucketRecord): boolean {
+  return bucket.id === planned.id && bucket.revision === planned.revision && !now.suspect
 }
 
 async function stillHolds(scene: Scene, finding: LifecycleFinding, found: FoundVersion): Promise<boolean> {

@@ -1,9 +1,10 @@
 /** The lifecycle of all buckets: what their rules ask for is removed through the gate, like any client's delete. */
 import type { LifecycleRule } from '../lock/lifecycle.ts'
 import { readDocument } from './bucket-documents.ts'
+import type { VersionContext } from './decision.ts'
 import { CorruptRecordError } from './fields.ts'
 import { TransactionConflictError, TransactionTooOldError } from './kv/contract.ts'
-import { type LifecycleParts, runBucketLifecycle } from './lifecycle-bucket.ts'
+import { runBucketLifecycle } from './lifecycle-bucket.ts'
 import { lifecycleCodec } from './lifecycle-document.ts'
 import { newRequestId } from './random-ids.ts'
 import type { BucketRecord } from './records.ts'
@@ -11,7 +12,10 @@ import type { Actor } from './requests.ts'
 import type { Buckets, LifecycleRun } from './store.ts'
 import { readTrustedNow } from './trusted-clock.ts'
 
-export type LifecycleOptions = LifecycleParts & { readonly buckets: Pick<Buckets, 'list'> }
+export type LifecycleOptions = {
+  readonly context: VersionContext
+  readonly buckets: Pick<Buckets, 'list'>
+}
 
 const bucketsPerPage = 100
 
@@ -52,7 +56,7 @@ async function runBucket(options: LifecycleOptions, { bucket, runId, signal }: B
   const { log } = options.context
   try {
     const rules = await readRules(options, bucket)
-    const outcome = await runBucketLifecycle(options, {
+    const outcome = await runBucketLifecycle(options.context, {
       actor: actorOf(bucket, runId),
       bucket,
       rules,

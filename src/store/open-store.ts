@@ -78,7 +78,7 @@ export function openStore(parts: StoreParts): Store {
     lifecycle: {
       run: async (signal) => {
         if (await isReadOnly(guard)) return { kind: 'readOnly' }
-        return runLifecycle({ context: { ...context, places: new BucketPlaces() }, buckets, uploads }, signal)
+        return runLifecycle({ context: { ...context, places: new BucketPlaces() }, buckets }, signal)
       },
     },
     scrub: createScrub({ kv, bodies, clock, log, unsavedBytesMax: limits.scrubUnsavedBytesMax }),

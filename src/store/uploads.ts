@@ -2,7 +2,7 @@
 import { limits } from '../lib/limits.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { appendAudit } from './audit-chain.ts'
-import type { AuditFields } from './audit-record.ts'
+import type { AuditDetail, AuditFields } from './audit-record.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { decodePart, encodeUpload } from './codec.ts'
 import { completeUpload } from './complete-upload.ts'
@@ -116,10 +116,32 @@ function listParts(
   })
 }
 
-async function abortUpload(
+/** An abort that was planned on what was read before: it is done only while `holds`, asked in its transaction. */
+export type PlannedAbort = {
+  readonly address: UploadAddress
+  readonly holds: (scene: Scene, upload: UploadRecord) => boolean
+  /** Into the audit record. */
+  readonly detail: AuditDetail
+}
+
+/** `unmet`: it did not hold any more, or there was nothing to abort. Errors: those of `transact`, CorruptRecordError. */
+export async function abortPlanned(
   context: StoreContext,
   actor: Actor,
-  address: UploadAddress,
+  plan: PlannedAbort,
+): Promise<'done' | 'unmet'> {
+  const { kind } = await abortWhere(context, actor, plan)
+  return kind === 'aborted' ? 'done' : 'unmet'
+}
+
+function abortUpload(context: StoreContext, actor: Actor, address: UploadAddress): Promise<Answer<'abort'>> {
+  return abortWhere(context, actor, { address, holds: () => true, detail: {} })
+}
+
+async function abortWhere(
+  context: StoreContext,
+  actor: Actor,
+  { address, holds, detail: planned }: PlannedAbort,
 ): Promise<Answer<'abort'>> {
   return context.kv.transact(async (transaction) => {
     const [found, now] = await Promise.all([
@@ -128,10 +150,12 @@ async function abortUpload(
     ])
     if (found.kind === 'noSuchBucket') return found
     if (found.kind === 'noSuchUpload') return { kind: 'noSuchUpload' }
+    if (!holds({ transaction, bucket: found.bucket, now }, found.upload)) return { kind: 'noSuchUpload' }
     const { bucket, key, uploadId } = address
     endUpload(transaction, found.upload)
     const verdict = { kind: 'allow', rule: noRuleDenies } as const
-    appendAudit(transaction, auditFields({ actor, bucket, key }, now, { verdict, detail: { uploadId } }))
+    const detail = { ...planned, uploadId }
+    appendAudit(transaction, auditFields({ actor, bucket, key }, now, { verdict, detail }))
     return { kind: 'aborted' }
   })
 }

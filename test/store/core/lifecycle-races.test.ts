@@ -4,8 +4,10 @@ import { limits } from '../../../src/lib/limits.ts'
 import type { KeyValue } from '../../../src/store/kv/contract.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import { createClockStore } from '../../../src/store/trusted-clock.ts'
+import { createUploads } from '../../../src/store/uploads.ts'
 import { engines } from '../base/support.ts'
 import {
+  abortAfter,
   expectWhole,
   expireAfter,
   interrupted,
@@ -214,6 +216,59 @@ for (const engine of engines) {
       const kinds = (await listed(rig)).map(([, id]) => id)
       expect(kinds).toHaveLength(2)
       expect(kinds).not.toContain('marker')
+    })
+
+    /** An upload that is due; gives its key where it is still there, and what aborts recorded. */
+    async function oldUpload() {
+      const uploads = createUploads(rig.context)
+      const lock = { retention: null, legalHold: null }
+      const described = { headers: {}, userMetadata: {}, tags: {}, lock }
+      const checksum = { checksumAlgorithm: null, checksumType: null }
+      const made = await uploads.create(actor, { bucket: 'ledger', key: 'a', ...described, ...checksum })
+      if (made.kind !== 'created') throw new Error(made.kind)
+      await putRules(rig, [abortAfter(1)])
+      passDays(rig, 1)
+      const { uploadId } = made.upload
+      return async () => ({
+        found: (await uploads.read('ledger', 'a', uploadId)).kind,
+        aborts: (await rig.audit())
+          .filter(({ actor: by }) => JSON.stringify(by).includes('"LifecycleExpiration"'))
+          .map(({ detail }) => detail),
+        counted: (await lastRun())?.abortedUploadCount ?? 0,
+      })
+    }
+    const kept = { found: 'found', aborts: [], counted: 0 }
+
+    test('an upload that is due: its abort is recorded with the rule that asked for it', async () => {
+      const state = await oldUpload()
+      await run(rig)
+      expect(await state()).toEqual({
+        found: 'noSuchUpload',
+        aborts: [{ lifecycleRule: 'rule', uploadId: expect.any(String) }],
+        counted: 1,
+      })
+    })
+
+    test('an upload whose rule is deleted or replaced first is not aborted', async () => {
+      const state = await oldUpload()
+      await run(rig, { kv: interrupted(rig, () => rig.documents.delete(actor, 'ledger', 'lifecycle')) })
+      expect(await state()).toEqual(kept)
+      await putRules(rig, [abortAfter(1)])
+      await run(rig, { kv: interrupted(rig, () => putRules(rig, [abortAfter(900)])) })
+      expect(await state()).toEqual(kept)
+    })
+
+    test('an upload is not aborted when the clock turns suspect first', async () => {
+      const state = await oldUpload()
+      await createClockStore(rig.kv, rig.clock).tick()
+      await run(rig, { kv: interrupted(rig, async () => rig.clock.reboot(400 * dayInMs)) })
+      expect(await state()).toEqual(kept)
+    })
+
+    test('an upload is not aborted when trusted time falls behind its date, by a reboot that lost it, first', async () => {
+      const state = await oldUpload()
+      await run(rig, { kv: interrupted(rig, async () => rig.clock.reboot(0)) })
+      expect(await state()).toEqual(kept)
     })
 
     test('a version comes below a lonely marker, or in its place, first: the marker stays', async () => {

@@ -7,7 +7,6 @@ import { lifecycleCodec } from '../../../src/store/lifecycle-document.ts'
 import type { VersionRecord } from '../../../src/store/records.ts'
 import { BucketPlaces } from '../../../src/store/scenes.ts'
 import type { Actor, ExplicitLock, LifecycleRun } from '../../../src/store/store.ts'
-import { createUploads } from '../../../src/store/uploads.ts'
 import { actor, dayInMs, type Rig, readText } from './rig.ts'
 
 const never = new AbortController().signal
@@ -28,6 +27,9 @@ export const removeNoncurrentAfter = (
   noncurrentDays: number,
   newerNoncurrentVersions: number | null = null,
 ) => rule({ noncurrentVersionExpiration: { noncurrentDays, newerNoncurrentVersions } })
+
+export const abortAfter = (daysAfterInitiation: number) =>
+  rule({ abortIncompleteMultipartUpload: { daysAfterInitiation } })
 
 export async function putRules(rig: Rig, rules: readonly LifecycleRule[], bucket = 'ledger'): Promise<void> {
   const text = lifecycleCodec.encode({
@@ -56,8 +58,7 @@ export function passDays(rig: Rig, days: number): void {
 export function run(rig: Rig, options: { signal?: AbortSignal; kv?: KeyValue } = {}): Promise<LifecycleRun> {
   const kv = options.kv ?? rig.kv
   const context = { ...rig.context, kv, places: new BucketPlaces() }
-  const parts = { context, buckets: rig.buckets, uploads: createUploads({ ...rig.context, kv }) }
-  return runLifecycle(parts, options.signal ?? never)
+  return runLifecycle({ context, buckets: rig.buckets }, options.signal ?? never)
 }
 
 /** The rig's engine, but for what happens right before its first transaction: the plan is made by then. */
