@@ -91,8 +91,15 @@ async function attemptComplete(complete: Complete): Promise<Attempt> {
   if (found.kind === 'noSuchBucket') return answered(found)
   if (found.kind === 'noSuchUpload') return answered(await answerAgain(context, found.bucket, input))
   const gathered = await gatherParts(context, input)
+  // The parts of an upload that was ended meanwhile are gone: whether by a Complete, the next attempt answers.
+  if (gathered.kind === 'invalidPart' && (await isOver(complete))) return { kind: 'changed' }
   if (gathered.kind !== 'gathered') return answered(gathered)
   return context.kv.transact((transaction) => writeComplete(complete, gathered, transaction))
+}
+
+async function isOver({ context, actor, input }: Complete): Promise<boolean> {
+  const found = await context.kv.snapshot((reader) => findUpload(reader, input, actor))
+  return found.kind !== 'found'
 }
 
 /** The counter first: a part that changes after it is read makes the counter differ at commit. */

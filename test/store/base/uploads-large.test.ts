@@ -218,6 +218,51 @@ describe.each(engines)('a part that changes after Complete has read it, on $name
     await expectClean(rig.kv, rig.directory)
   })
 
+  /** Complete, with `between` right after it has found the upload. */
+  function completeAfterFinding(between: () => Promise<unknown>) {
+    let isFirst = true
+    const kv: KeyValue = {
+      ...rig.kv,
+      snapshot: async (read) => {
+        const result = await rig.kv.snapshot(read)
+        if (isFirst) {
+          isFirst = false
+          await between()
+        }
+        return result
+      },
+    }
+    return createUploads({ ...rig.context, kv })
+  }
+
+  test('Complete: another Complete of the same parts ends the upload, and its parts go: the same answer', async () => {
+    const address = await createUpload(rig.uploads, 'a')
+    const part = await putPart(rig, address, { partNumber: 1, bytes: pattern(300, 1) })
+    const input = { ...address, parts: [part], checksum: null, precondition: anyParts }
+    const answers: unknown[] = []
+    const uploads = completeAfterFinding(async () => {
+      answers.push(await rig.uploads.complete(actor, input))
+      await rig.collect()
+    })
+    const done = await uploads.complete(actor, input)
+    expect(done.kind).toBe('completed')
+    expect(answers).toEqual([done])
+    expect(await tableRows(rig.kv, 'version')).toHaveLength(1)
+    await expectClean(rig.kv, rig.directory)
+  })
+
+  test('Complete: an upload that is aborted meanwhile, and whose parts go, is noSuchUpload', async () => {
+    const address = await createUpload(rig.uploads, 'a')
+    const part = await putPart(rig, address, { partNumber: 1, bytes: pattern(300, 1) })
+    const uploads = completeAfterFinding(async () => {
+      await rig.uploads.abort(actor, address)
+      await rig.collect()
+    })
+    const input = { ...address, parts: [part], checksum: null, precondition: anyParts }
+    expect(await uploads.complete(actor, input)).toEqual({ kind: 'noSuchUpload' })
+    await expectClean(rig.kv, rig.directory)
+  })
+
   test('Complete: parts that change at every attempt, end in a conflict that the client may retry', async () => {
     const address = await createUpload(rig.uploads, 'a')
     const part = await putPart(rig, address, { partNumber: 1, bytes: pattern(300, 1) })
