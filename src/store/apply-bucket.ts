@@ -138,7 +138,9 @@ async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
   if (aspects.length > 0) return refused(job, 'WouldShorten', { kind: 'wouldShorten', bucket, aspects })
   const before = await findExisting(job.transaction, bucket.id, job.log)
   const changed = { ...next, revision: bucket.revision + 1 }
-  const existing = wishedExisting(before, { ...job, bucket: changed })
+  // A freeze kept a walk from what it met, and the rule from what was written meanwhile: a thaw begins it again.
+  const isThawed = bucket.objectLock?.status === 'Frozen'
+  const existing = wishedExisting(isThawed ? null : before, { ...job, bucket: changed })
   const documents = await documentChanges(job.transaction, bucket, job)
   const isSame = documents.length === 0 && equalBytes(encodeBucket(bucket), encodeBucket(next))
   if (isSame && isDeepStrictEqual(before, existing)) {

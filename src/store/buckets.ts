@@ -9,6 +9,7 @@ import type { AuditDetail, AuditFields } from './audit-record.ts'
 import { describeDefault, newBucketId, writeBucket } from './bucket-rows.ts'
 import { decodeBucket } from './codec.ts'
 import { auditFields, type StoreContext } from './decision.ts'
+import { findExisting, walkAgain, writeExisting } from './existing-rows.ts'
 import { bucketFacts, findLocked } from './facts.ts'
 import { CorruptRecordError } from './fields.ts'
 import { bucketKey, keyAfter, parseBucketKey, rangeOf, tablePrefix } from './keys.ts'
@@ -46,9 +47,11 @@ export function createBuckets(context: StoreContext): Buckets {
         putVersioning(scene, actor, status),
       ),
     putObjectLockConfiguration: (actor, bucket, wanted) =>
-      change<ConfigurationAnswer>(context, { bucket, actor }, async (scene) =>
-        putObjectLockConfiguration(scene, actor, wanted),
-      ),
+      change<ConfigurationAnswer>(context, { bucket, actor }, async (scene) => {
+        const attempt = putObjectLockConfiguration(scene, actor, wanted)
+        if (attempt.answer.kind === 'changed') await walkAgainIfThawed(context, scene, attempt.answer.bucket)
+        return attempt
+      }),
     apply: (actor, input) => applyBucket(context, actor, input),
     release: (actor, input) => releaseBucket(context, actor, input),
     facts: (name) => bucketFacts(context, name),
@@ -186,6 +189,22 @@ function putObjectLockConfiguration(
     defaultRetention: describeDefault(retention.defaultRetention),
   }
   return changedTo(scene, actor, { ...bucket, objectLock: { status, retention } }, detail)
+}
+
+/**
+ * What a thaw does to a policy's applyToExisting. The number of versions stays that of before: read here, every write to the
+ * bucket would be a conflict.
+ */
+async function walkAgainIfThawed(
+  { log }: StoreContext,
+  { transaction, bucket: before, now }: Scene,
+  bucket: BucketRecord,
+): Promise<void> {
+  if (before.objectLock?.status !== 'Frozen' || bucket.objectLock?.status !== 'Enabled') return
+  const current = await findExisting(transaction, bucket.id, log)
+  if (current === null) return
+  const { versionCount } = current
+  writeExisting(transaction, bucket.id, walkAgain(current, { bucket, now, versionCount }))
 }
 
 /** null: no floor, or one that the change meets. A frozen bucket stamps nothing, so freezing meets none. */

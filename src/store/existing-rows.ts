@@ -152,13 +152,17 @@ export async function pendingBuckets(
   return rows.map(({ key }) => parseMetaKey(key)[1] ?? '')
 }
 
-export type ExistingWish = {
-  readonly actor: Actor
-  readonly input: Pick<ApplyBucket, 'applyToExisting' | 'policy'>
-  /** As it will be: its revision is that of the apply. */
+/** When a walk begins, and over what. */
+type Begun = {
+  /** As it will be: its revision is that of the change. */
   readonly bucket: BucketRecord
   readonly now: TrustedNow
   readonly versionCount: number
+}
+
+export type ExistingWish = Begun & {
+  readonly actor: Actor
+  readonly input: Pick<ApplyBucket, 'applyToExisting' | 'policy'>
 }
 
 /**
@@ -166,7 +170,7 @@ export type ExistingWish = {
  * beginning when the scope or the rule changed. Another generation of the same rule goes on where it was.
  */
 export function wishedExisting(current: ExistingRecord | null, wish: ExistingWish): ExistingRecord | null {
-  const { actor, input, bucket, now } = wish
+  const { actor, input, bucket } = wish
   if (input.applyToExisting === 'No') return null
   const { namespace, name, generation, defaultRetention, prefixRules } = input.policy
   const retention = { defaultRetention, prefixRules }
@@ -177,15 +181,22 @@ export function wishedExisting(current: ExistingRecord | null, wish: ExistingWis
   const { accessKeyId, accountId, requestId } = actor
   const policy = { namespace, name, generation, accessKeyId, accountId, requestId }
   if (isSameRule) return { ...current, policy }
+  const about = { bucketName: bucket.name, scope: input.applyToExisting, retention, policy }
+  return { ...about, ...walkFrom(wish) }
+}
+
+/** The same walk, pending or done, from the beginning. */
+export function walkAgain(current: ExistingRecord, begun: Begun): ExistingRecord {
+  return { ...current, ...walkFrom(begun) }
+}
+
+/** At the first version; those of before the bucket's revision are existing ones. */
+function walkFrom({ bucket, now, versionCount }: Begun) {
   return {
-    bucketName: bucket.name,
-    scope: input.applyToExisting,
-    retention,
-    policy,
     startedMs: now.requestMs,
     bucketRevision: bucket.revision,
     endedMs: null,
-    versionCount: wish.versionCount,
+    versionCount,
     deferredCount: 0,
     cursor: null,
     seenCount: 0,

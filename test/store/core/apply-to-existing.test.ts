@@ -231,6 +231,62 @@ for (const engine of engines) {
       expect(await progress()).toMatchObject({ seenCount: 1, extendedCount: 0, deniedCount: 1 })
     })
 
+    test.each([
+      ['an apply', () => apply(rule('GOVERNANCE', 30))],
+      ['an apply of another generation', () => apply(rule('GOVERNANCE', 30), {}, 2)],
+      [
+        'a client',
+        () => {
+          const wanted = { kind: 'enable', defaultRetention: rule('GOVERNANCE', 1) } as const
+          return rig.buckets.putObjectLockConfiguration(actor, 'ledger', wanted)
+        },
+      ],
+    ])(
+      'frozen in between, and thawed by %s: the walk begins again, also over what came meanwhile',
+      async (_, thaw) => {
+        const before = await put({ key: 'm' })
+        await apply(rule('GOVERNANCE', 30))
+        await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'freeze' })
+        expect(await run()).toBe(1)
+        expect(await progress()).toMatchObject({ deniedCount: 1, endedMs: rig.inDays(0) })
+        const during = await put({ key: 'a' })
+        await thaw()
+        expect(await progress()).toMatchObject({ seenCount: 0, deniedCount: 0, endedMs: null })
+        const until = at('GOVERNANCE', 30)
+        const after = await put({ key: 'b', lock: { retention: at('GOVERNANCE', 2) } })
+        expect(await run()).toBe(1)
+        expect(await progress()).toMatchObject({ seenCount: 2, extendedCount: 2, deniedCount: 0 })
+        expect(await Promise.all([before, during].map(retention))).toEqual([until, until])
+        expect(await retention(after)).toEqual(at('GOVERNANCE', 2))
+      },
+    )
+
+    test('frozen when the walk was done: a thaw begins it again, a change of a bucket that is not frozen does not', async () => {
+      await put({ key: 'a' })
+      await apply(rule('GOVERNANCE', 30))
+      expect(await run()).toBe(1)
+      const wanted = { kind: 'enable', defaultRetention: rule('GOVERNANCE', 1) } as const
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', wanted)
+      expect(await run()).toBe(0)
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'freeze' })
+      expect(await run()).toBe(0)
+      const during = await put({ key: 'b' })
+      await apply(rule('GOVERNANCE', 30))
+      expect(await run()).toBe(1)
+      expect(await retention(during)).toEqual(at('GOVERNANCE', 30))
+    })
+
+    test('thawed by an apply that asks for No, or where there was no walk: nothing is walked', async () => {
+      await put({ key: 'a' })
+      await apply(rule('GOVERNANCE', 30))
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'freeze' })
+      await apply(rule('GOVERNANCE', 30), { applyToExisting: 'No' })
+      expect(await progress()).toBeNull()
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'freeze' })
+      await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'clearRule' })
+      expect([await progress(), await run()]).toEqual([null, 0])
+    })
+
     test('damage: a version that cannot be read or has an unknown lock is counted, the others are done', async () => {
       const bad = await put({ key: 'a' })
       const unknown = await put({ key: 'b' })
