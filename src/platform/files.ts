@@ -10,6 +10,28 @@ export function errorCode(error: unknown): string | null {
   return typeof error.code === 'string' ? error.code : null
 }
 
+/** A step on the disk failed, in this folder: what the machine says of a file that is open names none. */
+export class FolderFailedError extends Error {
+  override readonly name = 'FolderFailedError'
+
+  constructor(folder: string, cause: Error) {
+    super(`${folder}: ${cause.message}`, { cause })
+  }
+}
+
+/** What `work` throws of the machine's errors becomes a FolderFailedError of this folder, unless it is one already. */
+export async function namingFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    // LMDB has the machine's numbers.
+    const isNumbered = error instanceof Error && 'code' in error && typeof error.code === 'number'
+    if (error instanceof Error && (errorCode(error) !== null || isNumbered))
+      throw new FolderFailedError(folder, error)
+    throw error
+  }
+}
+
 /** True for a write that found no room; a flush that fails for that reason lost what was written. */
 export function isVolumeFull(error: unknown): boolean {
   const code = errorCode(error)

@@ -14,6 +14,11 @@ export class CopyRefusedError extends Error {
   override readonly name = 'CopyRefusedError'
 }
 
+/** A volume was made, and a power cut may take it away: a sentence for the person who asked. */
+export class UnprovenCopyError extends Error {
+  override readonly name = 'UnprovenCopyError'
+}
+
 export type CopyTarget = {
   readonly to: string
   /** Says whose copy is made here, until one is finished: a broken-off one goes on only for the same. */
@@ -61,6 +66,15 @@ const finished: readonly Known[] = [
 
 export function claimPath(to: string): string {
   return join(to, 'copying.txt')
+}
+
+/** Whether the claim is there, and nothing else that a copy made but its lock. */
+export async function hasClaimAlone(to: string): Promise<boolean> {
+  const names = (await entriesOf(to)).map(({ name }) => name)
+  const isAlone = names.every(
+    (name) => claimName.test(name) || unclaimed.some((known) => known.name.test(name)),
+  )
+  return isAlone && names.some((name) => claimName.test(name))
 }
 
 /** Parts of claims that were broken off, by their paths. */

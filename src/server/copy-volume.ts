@@ -8,7 +8,9 @@ import type { Clock } from '../lib/clock.ts'
 import { silentLog } from '../lib/log.ts'
 import {
   createFileWhole,
+  FolderFailedError,
   makeDirectory,
+  namingFolder,
   pathExists,
   removeFolder,
   syncNameOf,
@@ -20,7 +22,7 @@ import { openBodyFolder } from '../store/bodies/body-folder.ts'
 import { inspectBodies } from '../store/bodies/inspect.ts'
 import { type CopiedBodies, copyBodies, dropUnnamed, type HeldCheck } from '../store/copy-bodies.ts'
 import { type FormatStep, formatSteps } from '../store/format-steps.ts'
-import type { KeyValue } from '../store/kv/contract.ts'
+import { type KeyValue, StoreFailedError } from '../store/kv/contract.ts'
 import { copyLmdb, dropLmdb, keepLmdb, moveLmdb } from '../store/kv/lmdb/copy.ts'
 import { openLmdb } from '../store/kv/lmdb/lmdb.ts'
 import { chainProblems, copiedRowProblems } from '../store/once-rows.ts'
@@ -36,6 +38,8 @@ import {
   demandApart,
   demandOurs,
   demandOursUnlocked,
+  hasClaimAlone,
+  UnprovenCopyError,
 } from './copy-target.ts'
 import { hasVolume, kvDirectory } from './open-volume.ts'
 
@@ -65,7 +69,8 @@ export type MadeBackup = MadeCopy & {
  * volume, of which only new bodies are copied; with `checksums` all bytes of both are read, and what is damaged in the backup is
  * replaced where the volume has it whole. Until the metadata are replaced the older backup stays whole; where the volume
  * is damaged, what is replaced stays beside it, in `keptMetadata`, until a whole backup is made. Errors:
- * CopyRefusedError, VolumeLockedError, VolumeFormatError, CorruptRecordError, those of the file systems.
+ * CopyRefusedError, VolumeLockedError, VolumeFormatError, CorruptRecordError, BodyUnavailableError, and those of the file systems, of the
+ * copy's own as FolderFailedError.
  */
 export async function backupVolume(
   { from, to, check, onProblem, onMended }: BackupParts,
@@ -139,7 +144,7 @@ export type RestoreParts = Folders & {
 
 /**
  * Makes a volume in `to`, which has none, of the backup in `from`. Broken off, it goes on when it is asked for again with
- * the same backup. Errors: as backupVolume; what `prepare` throws.
+ * the same backup. Errors: as backupVolume; UnprovenCopyError; what `prepare` throws.
  */
 export async function restoreVolume(parts: RestoreParts): Promise<MadeCopy> {
   const { from, to, prepare, onProblem, steps = formatSteps } = parts
@@ -167,12 +172,24 @@ export async function restoreVolume(parts: RestoreParts): Promise<MadeCopy> {
         const counts = await copyBodies({ reader: kv, source, target, check: { kind: 'sizes' }, onProblem })
         return { ...counts, ...backup, problemCount: counts.problemCount + rows.problemCount }
       })
-      await moveLmdb(scratchKv, kvDirectory(to))
+      await moveLmdb(scratchKv, kvDirectory(to)).catch(async (error: unknown) => {
+        throw (await hasVolume(to)) ? unproven(to, error) : error
+      })
       return made
     })
   } finally {
     await lock.release()
   }
+}
+
+/** No other restore may take its place: a server may have been started on it meanwhile. */
+function unproven(to: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : 'no reason'
+  return new UnprovenCopyError(
+    `the volume is in ${to}, but its name could not be flushed (${reason}): a power cut may take it away. Empty the folder and ` +
+      'restore it again',
+    { cause },
+  )
 }
 
 type RowDamage = {
@@ -212,31 +229,45 @@ async function isBetterIn(
 
 /**
  * Alone in the folder, which is looked at before it is touched, with an empty scratch folder. That is gone afterwards, as is the
- * claim once something was finished.
+ * claim once something was finished, or where nothing else was made. Errors: what `work` throws; FolderFailedError of the folder's disk.
  */
 async function inFolder<Made>(target: CopyTarget, work: (scratch: string) => Promise<Made>): Promise<Made> {
   const { to, claim } = target
-  await demandOursUnlocked(target)
-  const lock = await lockVolume(to)
+  return namingFolder(to, async () => {
+    await demandOursUnlocked(target)
+    const lock = await lockVolume(to)
+    try {
+      // Somebody may have been here before the lock was ours.
+      const found = await demandOurs(target)
+      await syncNameOf(to)
+      for (const path of await brokenClaims(to)) await unlinkIfThere(path)
+      if (found === 'unfinished') await createFileWhole(claimPath(to), Buffer.from(claim))
+      return await inScratch(to, work)
+    } finally {
+      await lock.release()
+    }
+  })
+}
+
+async function inScratch<Made>(to: string, work: (scratch: string) => Promise<Made>): Promise<Made> {
+  const scratch = join(to, 'copying')
   try {
-    // Somebody may have been here before the lock was ours.
-    const found = await demandOurs(target)
-    await syncNameOf(to)
-    for (const path of await brokenClaims(to)) await unlinkIfThere(path)
-    if (found === 'unfinished') await createFileWhole(claimPath(to), Buffer.from(claim))
-    const scratch = join(to, 'copying')
     await removeFolder(scratch)
     await makeDirectory(scratch)
-    try {
-      const made = await work(scratch)
-      await removeFolder(claimPath(to))
-      return made
-    } finally {
-      await removeFolder(scratch)
-    }
-  } finally {
-    await lock.release()
+    const made = await work(scratch)
+    await unlinkIfThere(claimPath(to))
+    await removeFolder(scratch)
+    return made
+  } catch (error) {
+    // Of a disk that takes nothing any more the first error is the one to tell; what stays is begun again.
+    await leave(to, scratch).catch(() => {})
+    throw error
   }
+}
+
+async function leave(to: string, scratch: string): Promise<void> {
+  await removeFolder(scratch)
+  if (await hasClaimAlone(to)) await unlinkIfThere(claimPath(to))
 }
 
 export type Backup = { readonly volumeId: string; readonly copy: VolumeCopy }
@@ -296,7 +327,14 @@ async function withStore<Answer>(
   const kv = await openLmdb(place)
   try {
     return await work(kv)
+  } catch (error) {
+    throw error instanceof StoreFailedError ? new FolderFailedError(place.directory, innermost(error)) : error
   } finally {
     await kv.close()
   }
+}
+
+/** What the machine said. */
+function innermost(error: Error): Error {
+  return error.cause instanceof Error ? innermost(error.cause) : error
 }

@@ -113,13 +113,16 @@ describe('copies of a volume', () => {
       from: at('backup'),
       to: at('new'),
       onProblem,
-      prepare: () => Promise.reject(new Error('the power went')),
+      prepare: async () => {
+        await mkdir(at('new/bodies'))
+        throw new Error('the power went')
+      },
     })
     await expect(failing).rejects.toThrow('the power went')
     await onVolume('data', (store) => put(store, 'second'))
     await backup('data', 'backup')
     await expect(restore('backup', 'new')).rejects.toThrow('what is left of another copy')
-    expect(await files('new')).toEqual(['copying.txt', 'lock'])
+    expect(await files('new')).toEqual(['bodies', 'copying.txt', 'lock'])
   })
 
   test('a backup: is served by nobody, and a restored volume is what it was', async () => {

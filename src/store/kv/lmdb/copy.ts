@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import {
   errorCode,
   makeDirectory,
+  namingFolder,
   removeEmptyFolder,
   syncDirectory,
   syncFile,
@@ -14,13 +15,18 @@ import { copyEnvironment } from './environment.ts'
 
 const fileName = 'data.mdb'
 
-/** A copy of one state of the store `from`, in the folder `to`, which has no store. Durable when it resolves. */
+/**
+ * A copy of one state of the store `from`, in the folder `to`, which has no store. Durable when it resolves. Errors: also
+ * FolderFailedError, of the folder whose disk it was.
+ */
 export async function copyLmdb(from: string, to: string): Promise<void> {
-  await prepareDirectory(from, 'readOnly')
-  await makeDirectory(to)
-  await copyEnvironment(from, to)
-  await syncFile(join(to, fileName))
-  await syncDirectory(to)
+  await namingFolder(from, () => prepareDirectory(from, 'readOnly'))
+  await namingFolder(to, () => makeDirectory(to))
+  await namingFolder(from, () => copyEnvironment(from, to))
+  await namingFolder(to, async () => {
+    await syncFile(join(to, fileName))
+    await syncDirectory(to)
+  })
 }
 
 /** What `moveLmdb` is about to replace in `from` stays in `to` as well, unless something stays there already. Durable. */

@@ -6,6 +6,7 @@
 import { constants } from 'node:os'
 import { open, type RootDatabase, type RootDatabaseOptions, type Transaction } from 'lmdb'
 import { assert } from '../../../lib/assert.ts'
+import { FolderFailedError } from '../../../platform/files.ts'
 import type { Entry, RangeOptions } from '../contract.ts'
 import type { Snapshot, View, WritableView } from '../engine.ts'
 
@@ -51,7 +52,7 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
 
 /**
  * Writes the newest state that is durable to `target`, an empty folder, while others read and write; not flushed. Held
- * meanwhile: one snapshot, so the file may grow.
+ * meanwhile: one snapshot, so the file may grow. Errors: FolderFailedError where it cannot be written.
  */
 export async function copyEnvironment(directory: string, target: string): Promise<void> {
   const database = open<Uint8Array, Uint8Array>(
@@ -60,7 +61,10 @@ export async function copyEnvironment(directory: string, target: string): Promis
   )
   try {
     // Page by page, free ones too: a compacting copy refuses a store that ever lost a page.
-    await database.backup(target, false)
+    await database.backup(target, false).catch((error: unknown) => {
+      // Of what is read a failure is no error, but a signal: this is what is written.
+      throw error instanceof Error ? new FolderFailedError(target, error) : error
+    })
   } finally {
     await database.close()
   }
