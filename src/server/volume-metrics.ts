@@ -3,7 +3,9 @@ import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { MetricSet } from '../lib/metrics.ts'
 import { isSystemBucket } from '../lib/system-buckets.ts'
+import { errorCode } from '../platform/files.ts'
 import { CorruptRecordError } from '../store/fields.ts'
+import { StoreFailedError } from '../store/kv/contract.ts'
 import type { BucketFacts, ClockReport, ScrubReport, Store } from '../store/store.ts'
 
 type Totals = {
@@ -41,15 +43,17 @@ export function volumeMetrics(metrics: MetricSet, store: MeasuredVolume, clock: 
   const scrub = scrubGauges(metrics)
   let countedMs: number | null = null
   return async () => {
-    await unlessDamaged(async () => clockRead(await store.clock.report()))
-    const space = await store.space()
-    free.set({}, space.availableBytes)
-    size.set({}, space.totalBytes)
-    if (space.availableFiles !== null) files.set({}, space.availableFiles)
-    scrub(await store.scrub.report())
+    await unlessFailed(async () => clockRead(await store.clock.report()))
+    await unlessFailed(async () => {
+      const space = await store.space()
+      free.set({}, space.availableBytes)
+      size.set({}, space.totalBytes)
+      if (space.availableFiles !== null) files.set({}, space.availableFiles)
+    })
+    await unlessFailed(async () => scrub(await store.scrub.report()))
     // Reads every bucket's counters: not with each scrape.
     if (countedMs !== null && clock.uptimeMs() - countedMs < limits.bucketTotalsMs) return
-    await unlessDamaged(async () => totals(await countTotals(store)))
+    await unlessFailed(async () => totals(await countTotals(store)))
     countedMs = clock.uptimeMs()
   }
 }
@@ -68,12 +72,16 @@ function clockGauges(metrics: MetricSet): (report: ClockReport) => void {
   }
 }
 
-/** What depends on a damaged record has no series, and no other metric waits for it: `holdfast_ready` is 0 then. */
-async function unlessDamaged(renew: () => Promise<void>): Promise<void> {
+/**
+ * What depends on a damaged record, on a store that failed or on a disk that does not answer keeps what it said last, if anything, and no other
+ * metric waits for it: `holdfast_ready` is 0 then, and must be read.
+ */
+async function unlessFailed(renew: () => Promise<void>): Promise<void> {
   try {
     await renew()
   } catch (error) {
-    if (!(error instanceof CorruptRecordError)) throw error
+    const isKnown = error instanceof CorruptRecordError || error instanceof StoreFailedError
+    if (!isKnown && errorCode(error) === null) throw error
   }
 }
 

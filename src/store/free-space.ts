@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
-import { volumeFull } from '../lib/read-only.ts'
+import { NoRoomError, volumeFull } from '../lib/read-only.ts'
 import type { Bodies, Space } from './bodies/contract.ts'
 import type { CommitRoom } from './kv/contract.ts'
 
@@ -84,6 +84,8 @@ export function createFreeSpaceGuard({ bodies, clock }: FreeSpaceOptions): FreeS
     },
     async admit(sizeBytes) {
       const space = await recent()
+      // The other refusal says that metadata go on.
+      if (!hasRoomForCommit(space)) throw new NoRoomError(volumeFull)
       if (space.availableBytes - sizeBytes < reserveBytes(space))
         throw new StorageFullError(refusalText(space))
     },

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { limits } from '../../../src/lib/limits.ts'
 import { silentLog } from '../../../src/lib/log.ts'
-import { volumeFull } from '../../../src/lib/read-only.ts'
+import { NoRoomError, volumeFull } from '../../../src/lib/read-only.ts'
 import type { Space } from '../../../src/store/bodies/contract.ts'
 import {
   ballastFate,
@@ -62,6 +62,13 @@ test('admit: data that would go below the reserve, is refused with StorageFullEr
   const { guard } = open(6 * gibibyte)
   await guard.admit(gibibyte)
   await expect(guard.admit(gibibyte + 1)).rejects.toBeInstanceOf(StorageFullError)
+})
+
+test('admit: where no commit has room, the refusal does not say that metadata go on', async () => {
+  await expect(open(limits.commitFreeBytesMin - 1).guard.admit(0)).rejects.toEqual(
+    new NoRoomError(volumeFull),
+  )
+  await expect(open(limits.commitFreeBytesMin).guard.admit(0)).rejects.toBeInstanceOf(StorageFullError)
 })
 
 test('probe: is shared for a second, and no longer', async () => {

@@ -3,6 +3,7 @@ import { MetricSet, renderMetrics } from '../../../src/lib/metrics.ts'
 import { canaryBucket } from '../../../src/lib/system-buckets.ts'
 import { epochMs } from '../../../src/lib/units.ts'
 import { volumeMetrics } from '../../../src/server/volume-metrics.ts'
+import { StoreFailedError } from '../../../src/store/kv/contract.ts'
 import type { BucketStat } from '../../../src/store/records.ts'
 import type { ScrubReport } from '../../../src/store/store.ts'
 
@@ -23,16 +24,21 @@ function statOf(name: string): BucketStat {
   return { versionCount: 1, deleteMarkerCount: 0, sizeBytes, legalHoldCount: 0, uploadCount: 0 }
 }
 
-/** What is told of the scrub, and of the volume's age. */
-async function told(report: ScrubReport): Promise<Readonly<Record<string, number>>> {
+/** What is told of the scrub, and of the volume's age. `failure`: of the clock and of the free space. */
+async function told(
+  report: ScrubReport,
+  failure: Error | null = null,
+): Promise<Readonly<Record<string, number>>> {
+  const unlessFailed = <Value>(value: Value) =>
+    failure === null ? Promise.resolve(value) : Promise.reject(failure)
   const metrics = new MetricSet()
   const clock = { trustedMs: nowMs, wallMs: nowMs, markMs: nowMs, requestMs: nowMs, bootId: 'b' }
   const renew = volumeMetrics(
     metrics,
     {
       volume: { volumeId: 'v', format: 1, createdMs: epochMs(1_800_000_000_000) },
-      space: async () => ({ availableBytes: 1, totalBytes: 2, availableFiles: 3 }),
-      clock: { report: async () => ({ ...clock, budgetMs: 0, behindMs: 0, suspect: false }) },
+      space: () => unlessFailed({ availableBytes: 1, totalBytes: 2, availableFiles: 3 }),
+      clock: { report: () => unlessFailed({ ...clock, budgetMs: 0, behindMs: 0, suspect: false }) },
       scrub: { report: async () => report },
       buckets: {
         list: async () => ['ledger', canaryBucket, 'deleted'].map((name) => ({ name })),
@@ -86,4 +92,20 @@ test('metrics of the scrub: what it found and how far it is', async () => {
     scrub_stopped_runs: 4,
     scrub_last_end_seconds: 1_899_000_000,
   })
+})
+
+test.each([
+  ['a store that failed', new StoreFailedError('a commit failed')],
+  ['a disk that does not say how much room it has', Object.assign(new Error('statfs'), { code: 'EIO' })],
+])('%s: what does not need it is told all the same', async (_, failure) => {
+  const known = await told({ ...none, stoppedCount: 4 }, failure)
+  expect([known['scrub_stopped_runs'], known['volume_free_files'], known['versions_bytes']]).toEqual([
+    4,
+    undefined,
+    1000,
+  ])
+})
+
+test('a bug: is no part of a measurement', async () => {
+  await expect(told(none, new TypeError('a bug'))).rejects.toThrow('a bug')
 })
