@@ -63,6 +63,19 @@ const rows: readonly (readonly [string, object, string])[] = [
     'operator.serviceAccount.name',
   ],
   ['CRDs that should go but cannot', { crds: { keep: false } }, 'set admission.enabled to false too'],
+  [
+    'a variable that the chart sets itself, for the server',
+    { server: { extraEnv: [{ name: 'HOLDFAST_SERVER_S3', value: 'http://localhost:1' }] } },
+    'server.extraEnv: the chart sets HOLDFAST_SERVER_S3 itself',
+  ],
+  [
+    'a variable that the chart sets itself, for the operator',
+    {
+      auth: { operator: { existingSecret: 'mine' } },
+      operator: { extraEnv: [{ name: 'HOLDFAST_OPERATOR_ACCESS_KEY_ID', value: 'mine' }] },
+    },
+    'operator.extraEnv: the chart sets HOLDFAST_OPERATOR_ACCESS_KEY_ID itself',
+  ],
   // By the schema.
   ['a name that nobody knows', { server: { replicas: 2 } }, "additional properties 'replicas' not allowed"],
   ['three operators', { operator: { replicas: 3 } }, '/operator/replicas'],

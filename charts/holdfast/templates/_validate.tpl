@@ -60,4 +60,16 @@
 {{- fail (printf "%s.serviceAccount.create is false: say in %s.serviceAccount.name which one to use" $component $component) -}}
 {{- end -}}
 {{- end -}}
+{{- $keys := include "holdfast.operatorKeyEnv" . | fromYamlArray -}}
+{{- $ownServer := concat (include "holdfast.rootKeyEnv" . | fromYamlArray) $keys (include "holdfast.askServerEnv" . | fromYamlArray) -}}
+{{- $ownOperator := ternary $keys list (not (empty .Values.auth.operator.existingSecret)) -}}
+{{- range $component, $own := dict "server" $ownServer "operator" $ownOperator -}}
+{{- range $given := (index $.Values $component).extraEnv -}}
+{{- range $set := $own -}}
+{{- if eq $given.name $set.name -}}
+{{- fail (printf "%s.extraEnv: the chart sets %s itself, by the values that it stands for, and a variable is there once: leave it out" $component $set.name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
