@@ -266,10 +266,7 @@ describe('backup and restore', () => {
       [['backup', '--data', at('nothing')], 'holdfast backup: --to names the folder of the backup\n'],
       [['restore', '--data', at('nothing')], 'holdfast restore: --from names the folder of the backup\n'],
       [['backup', '--data', at('nothing'), '--to', at('new')], 'there is no volume in'],
-      [
-        ['admin', 'accept-restore'],
-        expect.stringContaining('holdfast admin: accept-restore needs REASON\nUsage: '),
-      ],
+      [['admin', 'accept-restore'], 'holdfast admin: accept-restore needs REASON\nUsage: '],
     ]
     for (const [args, sentence] of refusals) {
       const answer = await startHoldfast(args, environment).ended
