@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { connectLockServer } from '../client/connect.ts'
 import type { SettingValues } from '../config/settings.ts'
 import type { Log } from '../lib/log.ts'
+import { anySignal } from '../lib/signals.ts'
 import { runOperator } from '../operator/run-operator.ts'
 import { DirectorySource } from '../operator/sources/directory.ts'
 import { systemTimers } from '../operator/timers.ts'
@@ -138,11 +139,13 @@ async function control(values: StandaloneSettings, parts: ControlParts): Promise
   })
   const source = new DirectorySource({
     directory: values.manifests,
-    stateDirectory: join(values.data, 'status'),
+    stateDirectory: join(server.volumeRoot, 'status'),
     timers: systemTimers,
     log,
     onProblem: (problem) => report.problem(problem),
   })
+  const ended = new AbortController()
+  const either = anySignal([signal, ended.signal])
   try {
     await runOperator({
       source,
@@ -152,11 +155,14 @@ async function control(values: StandaloneSettings, parts: ControlParts): Promise
       clusterId: server.volumeId,
       holder: 'standalone',
       verifyIntervalMs: values.verifyIntervalMs,
-      signal,
+      signal: either.signal,
       onStatus: (change) => report.changed(change, source),
     })
-    await source.stopped()
   } finally {
+    // Nothing is written once the server lets go of the folder.
+    ended.abort()
+    either.letGo()
+    await source.stopped()
     await lockServer.close()
   }
 }

@@ -57,7 +57,7 @@ export type VolumeOwner = {
   /** The disk failed a removal, in recovery or of garbage: nothing more is removed until the next start. */
   readonly hasFailedRemoval: () => boolean
   /** The folder that is open, for workers to open the same. */
-  readonly place: Pick<Place, 'identity' | 'isInPlace'>
+  readonly place: Pick<Place, 'root' | 'identity' | 'isInPlace'>
   /** Marks the epoch as cleanly closed; call it when no worker is left. */
   readonly close: () => Promise<void>
 }

@@ -36,6 +36,8 @@ export type RunningServer = {
   readonly adminEndpoint: string
   readonly metricsEndpoint: string
   readonly volumeId: string
+  /** Leads to the folder that is open, whatever is at its path by now, until `stop`; to be put before the names in it. */
+  readonly volumeRoot: string
   /** Other than `readWrite`: the volume took no writes at the start; once it does the server ends by itself. */
   readonly access: VolumeAccess
   /** Resolves when the server has ended by itself: the volume failed and serving must not go on. */
@@ -103,6 +105,7 @@ async function startOnVolume(
     ...endpointsOf({ ...options, ...serving.listen }),
     metricsEndpoint: endpointOf(serving.listen.metricsListen, 'http'),
     volumeId: owner.store.volume.volumeId,
+    volumeRoot: owner.place.root,
     access,
     failed: Promise.race(failures),
     stop: closeAll,
