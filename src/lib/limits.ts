@@ -90,7 +90,7 @@ export const limits = {
   connectionIdleMsMax: 120_000,
   headerMsMax: 30_000,
   keepAliveMs: 65_000,
-  connectionsMax: 4096,
+  connectionsMax: 4096, // of a worker and port; more are closed
   /** A refused upload with so little left is read to its end, and its connection goes on. */
   restBytesMax: 256 * 1024,
   restMsMax: 1000,

@@ -1,6 +1,6 @@
 /** The file system door: durable steps with names that say what has reached the disk when they resolve. */
 import { randomBytes } from 'node:crypto'
-import { statSync } from 'node:fs'
+import { type BigIntStats, statSync } from 'node:fs'
 import { access, link, mkdir, open, rename, rm, rmdir, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 
@@ -79,12 +79,21 @@ export async function fileSize(path: string): Promise<number> {
 
 /**
  * Identity, size and times in nanoseconds, to compare: a link that was moved to another file is another file. `missing` where
- * there is none. Synchronous: some microseconds, for a look before each use.
+ * there is none, the error's code where it cannot be looked at: whoever reads it then gets the error. Synchronous: some microseconds, for a
+ * look before each use. Never throws.
  */
 export function fileStamp(path: string): string {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
-  if (found === undefined) return 'missing'
+  const found = statOrCode(path)
+  if (typeof found === 'string') return found
   return [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')
+}
+
+function statOrCode(path: string): BigIntStats | string {
+  try {
+    return statSync(path, { bigint: true, throwIfNoEntry: false }) ?? 'missing'
+  } catch (error) {
+    return errorCode(error) ?? 'unreadable'
+  }
 }
 
 /** The `f_type` of statfs(2), unsigned. */

@@ -15,13 +15,18 @@ export type LogOptions = {
   readonly descriptor?: number
 }
 
+/** Lines that wait for a descriptor that takes none; beyond that they are dropped. */
+const unwrittenBytesMax = 1024 ** 2
+
 /**
  * Lines are written at once, so that the last ones before a crash are there. Nothing is redacted here: what
  * may be
  * secret is never handed over (lib/log.ts).
  */
 export function createLog(options: LogOptions): Log {
-  const sink = destination({ dest: options.descriptor ?? 2, sync: true })
+  const sink = destination({ dest: options.descriptor ?? 2, sync: true, maxLength: unwrittenBytesMax })
+  // A disk that takes no lines must not end whoever writes one: without a listener each line would throw. They wait for the next.
+  sink.on('error', () => {})
   const logger = pino(
     {
       level: options.level,

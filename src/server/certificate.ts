@@ -2,6 +2,7 @@
  * The server's TLS certificate from two PEM files, followed as they change: cert-manager and Secrets replace them while
  * the server runs. A pair that cannot be used is never served: the last good one stays.
  */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { limits } from '../lib/limits.ts'
@@ -48,14 +49,17 @@ export function followCertificate(
 
 /** Errors: CertificateError, also for a key of another certificate. */
 export function loadCertificate({ certificate, key }: CertificateFiles): SecureContextOptions {
-  const options: SecureContextOptions = {
+  const options = {
     cert: readPem(certificate),
     key: readPem(key),
     // 1.0 and 1.1 are withdrawn (RFC 8996); node's own default may change with its build.
     minVersion: 'TLSv1.2',
-  }
+  } as const
   try {
     createSecureContext(options)
+    // OpenSSL compares a key only with a certificate of the key's own type.
+    if (!new X509Certificate(options.cert).checkPrivateKey(createPrivateKey(options.key)))
+      throw new Error('the key is of another certificate')
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'unreadable'
     throw new CertificateError(`${certificate} and ${key} are no certificate and its key: ${reason}`, {

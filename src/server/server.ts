@@ -123,6 +123,8 @@ function createRawServer(
     certificate === null ? createServer(httpOptions, route) : createTlsServer(route, certificate, streams)
   server.timeout = limits.connectionIdleMsMax
   server.maxConnections = limits.connectionsMax
+  // In a worker node would otherwise hand what is too many back to the supervisor, which hands it to a worker again, for ever.
+  Object.assign(server, { dropMaxConnection: true })
   server.on('checkContinue', route)
   // An unknown expectation is ignored, as S3 does; node would answer 417 without a request id.
   server.on('checkExpectation', route)

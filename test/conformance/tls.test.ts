@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
@@ -171,9 +172,31 @@ describe('a renewed certificate', () => {
     // With that pair no server would start again.
     writeFileSync(join(folder, 'server.key'), own)
   })
+
+  test('Files that cannot be looked at: no worker ends, the last good pair stays', async () => {
+    const endpoint = server.tlsEndpoint ?? ''
+    const before = (await handshake(endpoint)).name
+    const path = join(folder, 'server.key')
+    const own = readFileSync(path)
+    rmSync(path)
+    symlinkSync(path, path)
+    await expect.poll(() => server.logs(), { timeout: 20_000 }).toMatch(/server\.key cannot be read: ELOOP/)
+    expect((await handshake(endpoint)).name).toBe(before)
+    rmSync(path)
+    writeFileSync(path, own)
+    expect(server.logs()).not.toContain('Node.js v')
+  })
 })
 
 describe('loadCertificate', () => {
+  test('A key of another type than the certificate: CertificateError, though OpenSSL takes them', () => {
+    const { certificate } = authority.issue('elliptic')
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const key = join(folder, 'rsa.key')
+    writeFileSync(key, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    expect(() => loadCertificate({ certificate, key })).toThrow(/the key is of another certificate/)
+  })
+
   test('A missing file: CertificateError that names it', () => {
     const files = { certificate: join(folder, 'none.crt'), key: join(folder, 'none.key') }
     expect(() => loadCertificate(files)).toThrow(CertificateError)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { LifecycleExpiration } from '../../src/lock/lifecycle.ts'
+import { dueOfNoncurrent, type LifecycleExpiration } from '../../src/lock/lifecycle.ts'
 import type { ObjectLockState } from '../../src/lock/types.ts'
 import {
   at,
@@ -251,5 +251,19 @@ describe('locks', () => {
       'keep',
       'removeNoncurrent',
     ])
+  })
+})
+
+describe('dueOfNoncurrent', () => {
+  const created = at('2030-01-01T10:00:00Z')
+  const successor = at('2030-01-05T10:00:00Z')
+
+  test('A rule without NoncurrentVersionExpiration: never', () => {
+    expect(dueOfNoncurrent(rule(days(1)), created, successor)).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  test('A rule of 2 days: counted from the successor, or from the version where a clock was set back', () => {
+    expect(dueOfNoncurrent(rule(noncurrent(2)), created, successor)).toBe(at('2030-01-08T00:00:00Z'))
+    expect(dueOfNoncurrent(rule(noncurrent(2)), successor, created)).toBe(at('2030-01-08T00:00:00Z'))
   })
 })

@@ -27,6 +27,7 @@ type Seen = {
 }
 type FileState = { readonly signature: string; readonly sizeBytes: number }
 
+const goneCodes: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])
 const manifestName = /^[^.].*\.(yaml|yml|json)$/
 
 /**
@@ -57,9 +58,13 @@ export class ManifestFiles {
       }
     }
     const next = new Map<string, Seen>()
-    for (const name of names) {
-      const state = await this.#stateOf(name)
-      if (state !== null) next.set(name, await this.#lookAt(name, state))
+    try {
+      for (const name of names) {
+        const state = await this.#stateOf(name)
+        if (state !== null) next.set(name, await this.#lookAt(name, state))
+      }
+    } catch (error) {
+      return { kind: 'unreadable', message: `${this.#directory}: ${errorText(error)}` }
     }
     const vanished = this.#keepVanished(next)
     const isSettled =
@@ -73,9 +78,10 @@ export class ManifestFiles {
     try {
       const { dev, ino, size, mtimeMs, ctimeMs } = await stat(join(this.#directory, name))
       return { signature: [dev, ino, size, mtimeMs, ctimeMs].join('/'), sizeBytes: size }
-    } catch {
-      // A dangling link or a file that went since readdir: the same as not listed.
-      return null
+    } catch (error) {
+      // A dangling link or a file that went since readdir: the same as not listed. What cannot be looked at is not gone.
+      if (goneCodes.has(errorCode(error) ?? '')) return null
+      throw error
     }
   }
 

@@ -52,6 +52,18 @@ test('ManifestFiles: a file that is missing once, it stays; missing twice, it is
   expect(shown(await files.look())).toEqual([true])
 })
 
+test('ManifestFiles: a file that cannot be looked at, it is not gone, nor is any other', async () => {
+  await write('a.yaml', 'x: 1')
+  await write('b.yaml', 'x: 2')
+  await files.look()
+  await files.look()
+  await rm(join(folder.manifests, 'a.yaml'))
+  await symlink('too-long'.repeat(40), join(folder.manifests, 'a.yaml'))
+  for (let count = 0; count < 3; count += 1) expect(shown(await files.look())).toEqual(['unreadable'])
+  await rm(join(folder.manifests, 'a.yaml'))
+  expect(shown(await files.look())).toEqual([false, 'a.yaml: [{"x":1}]', 'b.yaml: [{"x":2}]'])
+})
+
 test('ManifestFiles: a file that cannot be parsed, its last documents stay with the problem', async () => {
   await write('a.yaml', 'x: 1')
   await files.look()

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, open, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -7,6 +7,7 @@ import { readBootId, systemClock } from '../../../src/platform/clock.ts'
 import {
   createFileWhole,
   errorCode,
+  fileStamp,
   fileSystemKind,
   makeDirectory,
   pathExists,
@@ -98,9 +99,24 @@ describe('createLog', () => {
     expect(info?.['time']).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
     expect(error).toMatchObject({ level: 'error', error: { message: 'broken' } })
   })
+
+  test('createLog: a disk that takes no line, ends nobody who writes one', async () => {
+    const full = await open('/dev/full', 'w')
+    const log = createLog({ level: 'info', component: 'server', descriptor: full.fd })
+    for (const message of ['one', 'two', 'three']) log.error({ error: new Error('broken') }, message)
+    await full.close()
+  })
 })
 
 describe('files', () => {
+  test('fileStamp: a path that cannot be looked at, is told by its error and does not throw', async () => {
+    const path = join(directory, 'loop')
+    await symlink(path, path)
+    expect(fileStamp(path)).toBe('ELOOP')
+    expect(fileStamp(join(directory, 'none'))).toBe('missing')
+    expect(fileStamp(directory)).toMatch(/^\d+(:\d+){4}$/)
+  })
+
   test('makeDirectory: nested and present, makes what is missing', async () => {
     const path = join(directory, 'a', 'b', 'c')
     await makeDirectory(path)
