@@ -133,7 +133,7 @@ async function prepare(kv: KeyValue, preparation: Preparation): Promise<number> 
   const doubt = unproven(path, log, backup)
   if (doubt !== null) warn(doubt)
   await markRestored(kv, { clock, actor, auditLog: log, lostClock })
-  const lines = exportedAfter(linesOf(path), { anchor: anchorOf(backup), ...log })
+  const lines = exportedAfter(linesOf(path), { anchor: anchorOf(backup), checkpoints, ...log })
   const counts = await replayAudit({ kv, clock, actor, onDenied: tell }, lines)
   const { extendedCount, missingCount, deniedCount } = counts
   const proof = log.provenSequence === null ? '' : `, proven up to record ${log.provenSequence}`

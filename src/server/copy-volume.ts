@@ -129,9 +129,7 @@ export async function backupVolume(
 /** What nobody reads until somebody needs it may be damaged itself: then nothing is known of it. */
 async function keptIn(path: string): Promise<KeptMetadata | null> {
   if (!(await pathExists(path))) return null
-  const copy = await withStore({ directory: path, readOnly: true }, (kv) =>
-    unlessDamaged(() => readVolumeCopy(kv)),
-  )
+  const copy = await unlessDamaged(() => withStore({ directory: path, readOnly: true }, readVolumeCopy))
   return { path, problemCount: copy.kind === 'whole' ? (copy.value?.problemCount ?? null) : null }
 }
 

@@ -246,7 +246,13 @@ function metricsOf({ owner, pool, clock, version, ready: isReady }: MetricSource
   return async () => {
     renewProcess()
     listening.set({}, pool.listeningCount())
-    ready.set({}, (await isReady()).kind === 'ready' ? 1 : 0)
+    ready.set(
+      {},
+      await isReady().then(
+        ({ kind }) => (kind === 'ready' ? 1 : 0),
+        () => 0,
+      ),
+    )
     workersEnded.add({}, pool.endedCount() - endedBefore)
     endedBefore = pool.endedCount()
     removalsFailed.set({}, owner.hasFailedRemoval() ? 1 : 0)

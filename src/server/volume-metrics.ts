@@ -1,9 +1,10 @@
 /** What only the owner of the volume can say: clock, disk, and the totals over all buckets but the system's own. */
+import { AssertionError } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import type { MetricSet } from '../lib/metrics.ts'
 import { isSystemBucket } from '../lib/system-buckets.ts'
-import { errorCode } from '../platform/files.ts'
+import { BodyUnavailableError } from '../store/bodies/contract.ts'
 import { CorruptRecordError } from '../store/fields.ts'
 import { StoreFailedError } from '../store/kv/contract.ts'
 import type { BucketFacts, ClockReport, ScrubReport, Store } from '../store/store.ts'
@@ -80,9 +81,15 @@ async function unlessFailed(renew: () => Promise<void>): Promise<void> {
   try {
     await renew()
   } catch (error) {
-    const isKnown = error instanceof CorruptRecordError || error instanceof StoreFailedError
-    if (!isKnown && errorCode(error) === null) throw error
+    const isKnown =
+      isDamage(error) || error instanceof StoreFailedError || error instanceof BodyUnavailableError
+    if (!isKnown) throw error
   }
+}
+
+/** A counter of another length, or of a number that none has, is found by an assertion. */
+function isDamage(error: unknown): boolean {
+  return error instanceof CorruptRecordError || error instanceof AssertionError
 }
 
 function scrubGauges(metrics: MetricSet): (report: ScrubReport) => void {

@@ -154,7 +154,8 @@ async function startWorker(
     log,
     onError: (error) => {
       const { consequence } = judgeError(error)
-      if (consequence !== 'none') onFault(consequence, error)
+      // A damaged row that a look met hinders nothing but that look: only a store that failed ends its worker.
+      if (consequence === 'restart') onFault(consequence, error)
     },
   })
   const servers = await listenAll(options, log, {

@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import { AssertionError } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import { earlierOf } from '../lib/units.ts'
 import { type ExistingAnswer, retentionForExisting } from '../lock/existing.ts'
@@ -22,7 +23,12 @@ import {
 import { CorruptRecordError } from './fields.ts'
 import { strengthenLock } from './gate.ts'
 import { keyAfter, parseVersionKey, rangeOf, versionKey, versionsPrefix } from './keys.ts'
-import type { Entry, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
+import {
+  type Entry,
+  type KeyValueReader,
+  type KeyValueTransaction,
+  TransactionConflictError,
+} from './kv/contract.ts'
 import type { BucketId, VersionRecord } from './records.ts'
 import type { Actor, TrustedNow } from './requests.ts'
 import { readTrustedNow } from './trusted-clock.ts'
@@ -70,16 +76,25 @@ async function* allPending(reader: KeyValueReader): AsyncGenerator<BucketId> {
   }
 }
 
-/** null: its walk cannot be read. */
+/** null: its walk cannot be read, or not go on now. */
 async function takeTurn(context: StoreContext, bucketId: BucketId, round: Round): Promise<Step | null> {
   try {
     return await stepExisting(context, bucketId)
   } catch (error) {
-    if (!(error instanceof CorruptRecordError)) throw error
+    if (!concernsOneBucket(error)) throw error
     if (round === 'first')
       context.log.error({ bucketId, cause: error.message }, 'applyToExisting cannot go on in a bucket')
     return null
   }
+}
+
+/** A damaged counter is found by an assertion; a conflict that does not end is somebody who writes there all the time. */
+function concernsOneBucket(error: unknown): error is Error {
+  return (
+    error instanceof CorruptRecordError ||
+    error instanceof AssertionError ||
+    error instanceof TransactionConflictError
+  )
 }
 
 /** Clients' writes come first. The signal ends it, which whoever waits asks for itself. */

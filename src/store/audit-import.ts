@@ -66,6 +66,8 @@ class ExportedChain {
   #breakCount = 0
   /** null: there was none yet, or it could not be read. */
   #last: AuditLine | null = null
+  /** Of all lines so far, over breaks too: lines that somebody added begin behind it, or are none. */
+  #highest = 0
   #end: { readonly volumeId: string; readonly head: AuditAnchor } | null = null
 
   constructor({ anchors, breaks }: ReadLog) {
@@ -92,8 +94,14 @@ class ExportedChain {
       this.#last = null
       return this.#settled(before, null)
     }
-    const named = { sequence: this.#last.sequence - 1, hash: this.#last.previousHash }
+    const { sequence } = this.#last
+    const named = { sequence: sequence - 1, hash: this.#last.previousHash }
     if (before !== null && !isSame(before, named)) this.#break('it does not continue the line before')
+    if (sequence <= this.#highest)
+      throw new NoLogError(
+        `line ${this.#lineNumber}: record ${sequence} stands behind record ${this.#highest}`,
+      )
+    this.#highest = sequence
     this.#pass(named)
     this.#pass(this.#last)
     return this.#settled(before, named)
@@ -107,7 +115,7 @@ class ExportedChain {
   end(): Extract<AuditExport, { readonly kind: 'read' }> {
     if (this.#end === null) throw new NoLogError('it does not end with a head')
     const { volumeId, head } = this.#end
-    if (this.#last !== null && head.sequence < this.#last.sequence)
+    if (head.sequence < this.#highest)
       throw new NoLogError(`it has records behind ${head.sequence}, its head`)
     if (this.#last !== null && !isSame(this.#last, head)) this.#break('the last record is not the head')
     this.#pass(head)
@@ -140,6 +148,8 @@ class ExportedChain {
 
 type VerifiedLog = {
   readonly anchor: AuditAnchor
+  /** What else a record may be known by, as `verifyExport` was given them. */
+  readonly checkpoints: readonly AuditAnchor[]
   readonly head: AuditAnchor
   /** As `verifyExport` counted them. */
   readonly breakCount: number
@@ -151,17 +161,17 @@ type VerifiedLog = {
  */
 export async function* exportedAfter(
   lines: AsyncIterable<string>,
-  { anchor, head, breakCount }: VerifiedLog,
+  { anchor, checkpoints, head, breakCount }: VerifiedLog,
 ): AsyncGenerator<ImportedLine> {
   const breaks: AuditBreaks =
     breakCount === 0 ? { kind: 'refuse' } : { kind: 'accept', onBreak: () => undefined }
-  const chain = new ExportedChain({ anchors: [anchor], breaks })
+  const chain = new ExportedChain({ anchors: [anchor, ...checkpoints], breaks })
   const behind = ({ sequence }: ImportedLine): boolean => sequence > anchor.sequence
   try {
     for await (const text of lines) yield* chain.read(text).filter(behind)
     yield* chain.settleLast().filter(behind)
     const end = chain.end()
-    if (end.passed.length === 0 || !isSame(end.head, head) || end.breakCount !== breakCount)
+    if (!end.passed.includes(anchor) || !isSame(end.head, head) || end.breakCount !== breakCount)
       throw new CorruptRecordError('it ends elsewhere')
   } catch (error) {
     if (!(error instanceof CorruptRecordError)) throw error

@@ -247,6 +247,10 @@ describe('copies of a volume', () => {
         expect(problems.at(-1)).toContain(cause)
         expect(await readFile(at('backup/kept/data.mdb'))).toEqual(good)
       }
+      // Damaged itself it hinders no backup: nothing is known of it.
+      await truncate(at('backup/kept/data.mdb'), good.length / 2)
+      const unknown = { path: at('backup/kept'), problemCount: null }
+      expect(await backup('data', 'backup')).toMatchObject({ problemCount: 1, keptMetadata: unknown })
       expect(await backup('mended', 'backup')).toMatchObject({ problemCount: 0, keptMetadata: null })
       expect(await readdir(at('backup'))).not.toContain('kept')
     },

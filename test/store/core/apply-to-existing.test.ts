@@ -8,7 +8,7 @@ import type { VersionRecord } from '../../../src/store/records.ts'
 import type { ApplyBucket } from '../../../src/store/store.ts'
 import { engines } from '../base/support.ts'
 import { applyRequest } from './apply-request.ts'
-import { actor, dayInMs, openRig, type PutInput, type Rig } from './rig.ts'
+import { actor, bound, dayInMs, openRig, type PutInput, type Rig } from './rig.ts'
 import { tableRows, wrongCounts } from './rows.ts'
 
 const rule = (mode: DefaultRetention['mode'], count: number): DefaultRetention => ({
@@ -318,44 +318,6 @@ for (const engine of engines) {
       expect(await retention(version)).toEqual(at('COMPLIANCE', 30))
     })
 
-    test('large buckets and small ones: each gets a page by turns, and none is done before another had its first', async () => {
-      await apply(rule('GOVERNANCE', 30))
-      const record = await readExisting(rig.kv, bucketId)
-      if (record === null) throw new Error('the walk is there')
-      const names = ['large', 'other', 'small']
-      const ids = new Map<string, string>([['ledger', bucketId]])
-      for (const name of names) {
-        const made = await rig.buckets.create(actor, {
-          ...{ name, accountId: actor.accountId, region: 'r', objectLock: 'enabled' },
-        })
-        const { id } = made.bucket
-        ids.set(name, id)
-        const versionCount = name === 'small' ? 1 : 2 * page + 1
-        for (let index = 0; index < versionCount; index += 1) await rig.put({ bucket: name, key: `${index}` })
-        const pending = { ...record, bucketName: name, bucketRevision: 1000 }
-        await rig.kv.transact(async (transaction) => writeExisting(transaction, id, pending))
-      }
-      const turns: string[] = []
-      const kv: Rig['kv'] = {
-        ...bound(rig.kv),
-        transact: async (work) => {
-          const result = await rig.kv.transact(work)
-          for (const [name, id] of ids) {
-            const { seenCount = 0 } = (await readExisting(rig.kv, id)) ?? {}
-            const told = `${name} ${seenCount}`
-            if (seenCount > 0 && !turns.includes(told)) turns.push(told)
-          }
-          return result
-        },
-      }
-      expect(await applyToExisting({ ...rig.context, kv }, new AbortController().signal)).toBe(4)
-      const of = (name: string) => turns.filter((turn) => turn.startsWith(`${name} `))
-      for (const name of ['large', 'other'])
-        expect(of(name)).toEqual([page, 2 * page, 2 * page + 1].map((seen) => `${name} ${seen}`))
-      const firstRound = turns.slice(0, 3).map((turn) => turn.split(' ')[0])
-      expect(firstRound.toSorted()).toEqual(['large', 'other', 'small'])
-    })
-
     test('a signal ends the walk between pages; a bucket that is deleted leaves no row of it', async () => {
       await apply(rule('GOVERNANCE', 30))
       const stopped = new AbortController()
@@ -374,16 +336,4 @@ for (const engine of engines) {
       expect(await pendingBuckets(rig.kv, null, 10)).toEqual([])
     })
   })
-}
-
-/** The methods of a class, callable from a copy. */
-function bound(kv: Rig['kv']): Rig['kv'] {
-  return {
-    get: (key) => kv.get(key),
-    getMany: (keys) => kv.getMany(keys),
-    range: (options) => kv.range(options),
-    snapshot: (read) => kv.snapshot(read),
-    transact: (work) => kv.transact(work),
-    close: () => kv.close(),
-  }
 }

@@ -72,7 +72,7 @@ describe('an exported audit log', () => {
 
   async function sequencesOf(given: readonly string[]): Promise<number[]> {
     const found: number[] = []
-    const log = { anchor: anchor(1), head: anchor(3), breakCount: 0 }
+    const log = { anchor: anchor(1), checkpoints: [], head: anchor(3), breakCount: 0 }
     for await (const { sequence } of exportedAfter(each(given), log)) found.push(sequence)
     return found
   }
@@ -185,7 +185,7 @@ describe('an exported audit log', () => {
       const some = { kind: 'read', passed: [anchor(1), anchor(3)], linked: [anchor(1)], breakCount: 1 }
       expect(log).toMatchObject(some)
       const found = { taken: [] as number[], doubted: [] as number[] }
-      const verified = { anchor: anchor(1), head: anchor(3), breakCount: 1 }
+      const verified = { anchor: anchor(1), checkpoints: [], head: anchor(3), breakCount: 1 }
       for await (const line of exportedAfter(each(given), verified))
         found['doubted' in line ? 'doubted' : 'taken'].push(line.sequence)
       expect(found).toEqual({ taken, doubted })
@@ -197,8 +197,19 @@ describe('an exported audit log', () => {
     const breaks = { kind: 'accept', onBreak: (text: string) => expect.unreachable(text) } as const
     const log = await verify(lines, [anchor(1), anchor(3)], breaks)
     expect(log).toMatchObject({ linked: [anchor(1), anchor(3)], breakCount: 0 })
-    const others = exportedAfter(each(lines), { anchor: anchor(1), head: anchor(3), breakCount: 1 })
+    const others = exportedAfter(each(lines), {
+      ...{ anchor: anchor(1), checkpoints: [], head: anchor(3), breakCount: 1 },
+    })
     await expect(all(others)).rejects.toThrow('it is another log now: it ends elsewhere')
+  })
+
+  test('breaks are accepted: a record that a checkpoint names is taken, also where nothing readable follows it', async () => {
+    const [one = '', two = '', , end = ''] = lines
+    const given = [one, two, 'no line', end]
+    const verified = { anchor: anchor(1), checkpoints: [anchor(2)], head: anchor(3), breakCount: 1 }
+    expect(await all(exportedAfter(each(given), verified))).toEqual([JSON.parse(two)])
+    const unknown = await all(exportedAfter(each(given), { ...verified, checkpoints: [] }))
+    expect(unknown).toEqual([{ sequence: 2, doubted: JSON.parse(two) }])
   })
 
   test('breaks are accepted: what has no head, or something behind it, is no log all the same', async () => {
@@ -209,6 +220,10 @@ describe('an exported audit log', () => {
       [one, two, three],
       [...lines, end],
       [one, two, three, shorter],
+      // Lines that somebody put in front of the real ones, or between them and a head of before.
+      [three, two, three, end],
+      [two, one, two, three, end],
+      [one, two, three, 'no line', shorter],
     ])
       expect(await verify(given, [anchor(1)], breaks)).toMatchObject({ kind: 'noLog' })
   })

@@ -139,3 +139,15 @@ function soon(_delayMs: number, callback: () => void): () => void {
   const immediate = setImmediate(callback)
   return () => clearImmediate(immediate)
 }
+
+/** The methods of a class, callable from a copy. */
+export function bound(kv: Rig['kv']): Rig['kv'] {
+  return {
+    get: (key) => kv.get(key),
+    getMany: (keys) => kv.getMany(keys),
+    range: (options) => kv.range(options),
+    snapshot: (read) => kv.snapshot(read),
+    transact: (work) => kv.transact(work),
+    close: () => kv.close(),
+  }
+}

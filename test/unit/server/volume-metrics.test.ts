@@ -3,6 +3,7 @@ import { MetricSet, renderMetrics } from '../../../src/lib/metrics.ts'
 import { canaryBucket } from '../../../src/lib/system-buckets.ts'
 import { epochMs } from '../../../src/lib/units.ts'
 import { volumeMetrics } from '../../../src/server/volume-metrics.ts'
+import { BodyUnavailableError } from '../../../src/store/bodies/contract.ts'
 import { StoreFailedError } from '../../../src/store/kv/contract.ts'
 import type { BucketStat } from '../../../src/store/records.ts'
 import type { ScrubReport } from '../../../src/store/store.ts'
@@ -96,7 +97,7 @@ test('metrics of the scrub: what it found and how far it is', async () => {
 
 test.each([
   ['a store that failed', new StoreFailedError('a commit failed')],
-  ['a disk that does not say how much room it has', Object.assign(new Error('statfs'), { code: 'EIO' })],
+  ['a disk that does not say how much room it has', new BodyUnavailableError('statfs')],
 ])('%s: what does not need it is told all the same', async (_, failure) => {
   const known = await told({ ...none, stoppedCount: 4 }, failure)
   expect([known['scrub_stopped_runs'], known['volume_free_files'], known['versions_bytes']]).toEqual([
