@@ -61,6 +61,8 @@ const policyRef = z.strictObject({ namespace: name, name, uid: name, generation:
 /** `ended: null`: the walk goes on. `versionCount` is what there was when it began: an estimate of the whole. */
 const applyToExisting = z.object({
   scope: z.enum(existingScopes),
+  /** What its versions get at least. A server of an earlier release does not say. */
+  retention: bucketRetention.nullable().default(null),
   policyGeneration: z.int(),
   started: z.string(),
   ended: z.string().nullable(),
@@ -81,7 +83,10 @@ export const applyBucketDocument = z.strictObject({
   profile,
   requireChecksum: z.boolean(),
   quotaBytes: quotaBytes.nullable(),
-  applyToExisting: z.enum(['No', ...existingScopes]),
+  /** `Keep`: the walk over existing versions, or that there is none, stays as it is. */
+  applyToExisting: z.enum(['No', 'Keep', ...existingScopes]),
+  /** An operator of an earlier release does not say. */
+  strongerRetention: z.enum(['Keep', 'Replace']).default('Replace'),
   /** null: the bucket's own stay; empty: there are to be none. */
   lifecycle: lifecycleRules.nullable(),
   tags: bucketTags.nullable(),

@@ -30,7 +30,10 @@ export type ApplyBucketRequest = {
   readonly adoptionPolicy: 'Never' | 'IfUnowned'
   readonly profile: ProfileName
   readonly requireChecksum: boolean
-  readonly applyToExisting: 'No' | ExistingScope
+  /** `Keep`: the walk over existing versions, or that there is none, stays as it is. */
+  readonly applyToExisting: 'No' | 'Keep' | ExistingScope
+  /** What is to become of what the bucket has beyond the policy; `Replace` is refused where it is COMPLIANCE. */
+  readonly strongerRetention: 'Keep' | 'Replace'
   /** null: no quota. */
   readonly quotaBytes: number | null
   /** null: the bucket's own stay; empty: there are to be none. */
@@ -125,6 +128,8 @@ export type BucketFactsAnswer = {
   /** How far it has come; null: none was asked for. */
   readonly applyToExisting: {
     readonly scope: ExistingScope
+    /** What its versions get at least; null: a server of an earlier release, which does not say. */
+    readonly retention: BucketRetention | null
     readonly policyGeneration: number
     /** RFC 3339; `ended: null`: it goes on. */
     readonly started: string

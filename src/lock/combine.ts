@@ -29,6 +29,12 @@ export function isWithin(bounds: RetentionBounds, maximum: RetentionPeriod | nul
   return bounds.maximum !== null && periodCovers(bounds.maximum, maximum)
 }
 
+/** Whether no date that `bounds` lets clients ask for ends before the minimum; null: any may. */
+export function isAtLeast(bounds: RetentionBounds, minimum: RetentionPeriod | null): boolean {
+  if (minimum === null) return true
+  return bounds.minimum !== null && periodCovers(minimum, bounds.minimum)
+}
+
 /** The shortest period that both fit in; of 731 days and 2 years neither is, so that 732 days are. */
 function coveringPeriod(a: RetentionPeriod, b: RetentionPeriod): RetentionPeriod {
   if (periodCovers(b, a)) return a

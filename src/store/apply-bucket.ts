@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { equalBytes } from '../lib/bytes.ts'
 import type { Log } from '../lib/log.ts'
+import { raiseTo } from '../lock/combine.ts'
 import { compareBounds, compareBucketRetention } from '../lock/compare.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import type { BucketRetention } from '../lock/types.ts'
@@ -24,6 +25,7 @@ import { auditFields, type StoreContext } from './decision.ts'
 import {
   deleteExisting,
   type ExistingRecord,
+  type ExistingWish,
   findExisting,
   wishedExisting,
   writeExisting,
@@ -124,7 +126,8 @@ async function createManaged(job: Job, id: string): Promise<Attempt> {
   }
   const bucket = wished(blank, input)
   const documents = await documentChanges(transaction, bucket, job)
-  return applied(job, 'created', { bucket, existing: wishedExisting(null, { ...job, bucket }), documents })
+  const existing = wishedExisting(null, { ...job, bucket, since: 'covered' })
+  return applied(job, 'created', { bucket, existing, documents })
 }
 
 async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
@@ -138,9 +141,7 @@ async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
   if (aspects.length > 0) return refused(job, 'WouldShorten', { kind: 'wouldShorten', bucket, aspects })
   const before = await findExisting(job.transaction, bucket.id, job.log)
   const changed = { ...next, revision: bucket.revision + 1 }
-  // A freeze kept a walk from what it met, and the rule from what was written meanwhile: a thaw begins it again.
-  const isThawed = bucket.objectLock?.status === 'Frozen'
-  const existing = wishedExisting(isThawed ? null : before, { ...job, bucket: changed })
+  const existing = wishedExisting(before, { ...job, bucket: changed, since: sinceOf(bucket, before) })
   const documents = await documentChanges(job.transaction, bucket, job)
   const isSame = documents.length === 0 && equalBytes(encodeBucket(bucket), encodeBucket(next))
   if (isSame && isDeepStrictEqual(before, existing)) {
@@ -151,19 +152,50 @@ async function changeManaged(job: Job, bucket: BucketRecord): Promise<Attempt> {
 }
 
 /**
+ * A freeze kept a walk from what it met, and the rule from what was written meanwhile. So did, of what was written, a default
+ * rule that somebody made weaker than the walk's.
+ */
+function sinceOf(bucket: BucketRecord, walk: ExistingRecord | null): ExistingWish['since'] {
+  if (walk === null) return 'covered'
+  if (bucket.objectLock?.status === 'Frozen') return 'open'
+  return compareBucketRetention(walk.retention, retentionOf(bucket)) === 'weaker' ? 'open' : 'covered'
+}
+
+/**
  * The bucket as the policy wants it. An adopted bucket keeps its account: adoption gives nobody access to
  * what was written before.
  */
 function wished(bucket: BucketRecord, input: ApplyBucket): BucketRecord {
   const { namespace, name, uid, generation, defaultRetention, prefixRules, bounds } = input.policy
-  const retention = { defaultRetention, prefixRules }
-  const { mode } = defaultRetention
-  const floor = mode === 'COMPLIANCE' ? retention : null
+  const asked = { defaultRetention, prefixRules }
+  const isKept = input.strongerRetention === 'Keep' && isStronger(asked, retentionOf(bucket))
+  const retention = isKept ? retentionOf(bucket) : asked
+  const floor = wishedFloor(bucket.policy?.floor ?? null, input, asked)
+  const mode = floor === null ? defaultRetention.mode : 'COMPLIANCE'
   const policy: BucketPolicy = { namespace, name, uid, generation, mode, bounds, floor }
   // A policy demands locks, which a frozen bucket does not make: it thaws.
   const objectLock = { status: 'Enabled', retention } as const
   const { owner, profile, requireChecksum, quotaBytes } = input
   return { ...bucket, versioning: 'Enabled', objectLock, owner, policy, profile, requireChecksum, quotaBytes }
+}
+
+/**
+ * Only ever what policies asked for, never what was found in the bucket: that would make it irrevocable. A kept one only rises; the fall of
+ * a replaced one is refused (`weakerAspects`).
+ */
+function wishedFloor(
+  before: BucketRetention | null,
+  { strongerRetention, policy }: ApplyBucket,
+  asked: BucketRetention,
+): BucketRetention | null {
+  const floor = policy.defaultRetention.mode === 'COMPLIANCE' ? asked : null
+  if (before === null || strongerRetention === 'Replace') return floor
+  if (floor === null) return before
+  return compareBucketRetention(before, floor) === 'weaker' ? raiseTo(before, policy.defaultRetention) : floor
+}
+
+function isStronger(asked: BucketRetention, found: BucketRetention): boolean {
+  return compareBucketRetention(asked, found) === 'stronger'
 }
 
 type Next = {

@@ -163,15 +163,21 @@ type Begun = {
 export type ExistingWish = Begun & {
   readonly actor: Actor
   readonly input: Pick<ApplyBucket, 'applyToExisting' | 'policy'>
+  /** `open`: versions may have been written, or met by the walk, since without the rule of the walk. */
+  readonly since: 'covered' | 'open'
 }
 
 /**
  * What the row becomes by an apply: null, nothing (`No`; what was extended stays), the same record, or a walk from the
- * beginning when the scope or the rule changed. Another generation of the same rule goes on where it was.
+ * beginning when the scope or the rule changed, or a time without the rule ended. Another generation of the same rule goes on where it
+ * was.
  */
-export function wishedExisting(current: ExistingRecord | null, wish: ExistingWish): ExistingRecord | null {
-  const { actor, input, bucket } = wish
+export function wishedExisting(before: ExistingRecord | null, wish: ExistingWish): ExistingRecord | null {
+  const { actor, input, bucket, since } = wish
   if (input.applyToExisting === 'No') return null
+  if (input.applyToExisting === 'Keep')
+    return before === null || since === 'covered' ? before : walkAgain(before, wish)
+  const current = since === 'covered' ? before : null
   const { namespace, name, generation, defaultRetention, prefixRules } = input.policy
   const retention = { defaultRetention, prefixRules }
   const isSameRule =

@@ -243,8 +243,16 @@ export type ApplyBucket = {
   readonly adoptionPolicy: 'Never' | 'IfUnowned'
   readonly profile: ProfileName
   readonly requireChecksum: boolean
-  /** What the policy's retention does to versions that are there: nothing, or a walk in the background. */
-  readonly applyToExisting: 'No' | ExistingScope
+  /**
+   * What the policy's retention does to versions that are there: nothing, or a walk in the background. `Keep`: what was asked
+   * before goes on.
+   */
+  readonly applyToExisting: 'No' | 'Keep' | ExistingScope
+  /**
+   * Where the bucket has a stronger retention, or floor, than the policy asks for: `Keep` leaves it, and makes no floor and no
+   * walk of it. `Replace` takes the policy's, which is refused where it would weaken COMPLIANCE.
+   */
+  readonly strongerRetention: 'Keep' | 'Replace'
   /** null: no quota. One below what is there refuses new bytes only. */
   readonly quotaBytes: number | null
   /** null: left as they are; an empty list: none. */
@@ -289,7 +297,14 @@ export type ReleaseBucketResult =
 /** How far a bucket's applyToExisting has come; see ExistingRecord for what is counted. */
 export type ExistingFacts = Pick<
   ExistingRecord,
-  keyof ExistingCounts | 'deferredCount' | 'scope' | 'policy' | 'versionCount' | 'startedMs' | 'endedMs'
+  | keyof ExistingCounts
+  | 'deferredCount'
+  | 'scope'
+  | 'retention'
+  | 'policy'
+  | 'versionCount'
+  | 'startedMs'
+  | 'endedMs'
 >
 
 export type BucketFacts = {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { limits } from '../../src/lib/limits.ts'
-import { capAt, isWithin, raiseTo } from '../../src/lock/combine.ts'
+import { capAt, isAtLeast, isWithin, raiseTo } from '../../src/lock/combine.ts'
 import { compareBucketRetention } from '../../src/lock/compare.ts'
 import { periodCovers, retainUntil } from '../../src/lock/periods.ts'
 import type { DefaultRetention, RetentionPeriod } from '../../src/lock/types.ts'
@@ -85,6 +85,17 @@ test('capAt: the tighter of both, whichever it is, and 730 days where neither is
   expect(capAt(bounds(days(5)), days(9))).toEqual(bounds(days(5)))
   expect(capAt(bounds(days(9)), days(5))).toEqual(bounds(days(5)))
   expect(capAt(bounds(days(731)), years(2))).toEqual(bounds(days(730)))
+})
+
+test('isAtLeast: no minimum is less than any, and enough for none; of 731 days and 2 years neither is enough', () => {
+  const from = (minimum: RetentionPeriod | null) => ({ minimum, maximum: null })
+  expect(isAtLeast(from(null), days(1))).toBe(false)
+  expect(isAtLeast(from(null), null)).toBe(true)
+  expect(isAtLeast(from(days(1)), null)).toBe(true)
+  expect(isAtLeast(from(days(1)), days(2))).toBe(false)
+  expect(isAtLeast(from(days(2)), days(2))).toBe(true)
+  expect(isAtLeast(from(days(731)), years(2))).toBe(false)
+  expect(isAtLeast(from(years(2)), days(731))).toBe(false)
 })
 
 test('isWithin: no bound at all is beyond any maximum, and within none', () => {

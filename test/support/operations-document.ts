@@ -14,7 +14,8 @@ import { type Weakening, weakenings } from './weakening.ts'
 export const remedies: Readonly<Record<string, string>> = {
   RetentionWouldShorten:
     'Somebody asked for less than the server enforces: an edit, a switched policyRef, a git revert, a restored etcd. The server ' +
-    'keeps what it has and the data is safe. Make the policy at least as strong as `status.floor` says. Nothing else helps, ' +
+    'keeps what it has and the data is safe. Make the policy at least as strong as `status.floor` says; where the message says that ' +
+    'more is kept, somebody set the default rule over S3, and may put it back there down to that floor. Nothing else helps, ' +
     'and nothing else is needed.',
   NameConflict:
     'Another LockedBucket, perhaps of another cluster, owns the bucket; the message names it. Choose another bucketName in a new ' +

@@ -4,10 +4,11 @@ import type { BucketDenial, BucketIntegrity, ExistingFacts, LifecycleRunFacts } 
 import { AdminError, type AdminOperation } from '../operation.ts'
 
 function existingDocument({ policy, startedMs, endedMs, ...facts }: ExistingFacts) {
-  const { scope, versionCount, seenCount, extendedCount } = facts
+  const { scope, retention, versionCount, seenCount, extendedCount } = facts
   const { otherModeCount, deniedCount, unreadableCount, deferredCount } = facts
   return {
     scope,
+    retention,
     policyGeneration: policy.generation,
     started: formatIso(startedMs),
     ended: endedMs === null ? null : formatIso(endedMs),

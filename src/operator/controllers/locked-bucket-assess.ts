@@ -31,6 +31,7 @@ import {
   isOwnedBy,
   isReplaced,
   type LockedBucketSnapshot,
+  lacksOfPolicy,
   neededStep,
   pausedBy,
   wantedOf,
@@ -248,7 +249,8 @@ function assessReadBack(asked: Asked, view: OwnedView): Assessment {
   const isAsAsked =
     view.kind === 'owned' &&
     differentSettings(view.facts, asked.settings).length === 0 &&
-    isCapped(asked, view)
+    isCapped(asked, view) &&
+    !lacksOfPolicy(view.facts, asked)
   if (enforced.status === 'True' && drifted.reason !== 'ServerWeaker' && isAsAsked) {
     return {
       ready: 'True',

@@ -17,9 +17,9 @@ import type {
   ServerInfo,
 } from '../../client/lock-server.ts'
 import { assert } from '../../lib/assert.ts'
-import { capAt, isWithin } from '../../lock/combine.ts'
-import { compareBucketRetention, type RetentionComparison } from '../../lock/compare.ts'
-import type { BucketRetention } from '../../lock/types.ts'
+import { capAt, isAtLeast, isWithin } from '../../lock/combine.ts'
+import { compareBucketRetention, meetsFloor, type RetentionComparison } from '../../lock/compare.ts'
+import type { BucketRetention, RetentionBounds } from '../../lock/types.ts'
 import type { GuardState } from '../admission/guard.ts'
 import type { ClusterPolicies } from '../cluster-policies.ts'
 import { findCondition } from '../conditions.ts'
@@ -114,14 +114,18 @@ function correction(
   { facts, observed }: Held,
 ): ApplyStep | null {
   const { object } = snapshot
-  const kept = applyRequest(snapshot, keepStronger(wanted, { facts, observed }))
+  const kept = correctingRequest(snapshot, wanted, facts)
   if (differentSettings(facts, wanted.settings).length > 0)
     return { kind: 'apply', cause: isSettled(object) ? 'drift' : 'change', request: kept }
   if (isWeaker(facts, observed, wanted.retention)) {
     const isDrift = isWeaker(facts, observed, toBucketRetention(wanted.policy.spec))
     return { kind: 'apply', cause: isDrift ? 'drift' : 'change', request: kept }
   }
-  if (!isWithin(facts.policy?.bounds ?? unbounded, wanted.bounds.maximum))
+  // Barred, nothing is begun, also not of the same policy.
+  if (
+    !isWithin(boundsOf(facts), wanted.bounds.maximum) ||
+    (wanted.bar === null && lacksOfPolicy(facts, wanted))
+  )
     return { kind: 'apply', cause: 'change', request: kept }
   if (requestsOf(object).reconcile !== 'open') return null
   return { kind: 'apply', cause: 'request', request: applyRequest(snapshot, wanted) }
@@ -129,7 +133,8 @@ function correction(
 
 /**
  * On a volume that is not the one that it was: a bucket of this object that enforces less than its policy gets that, and nothing else
- * changes, neither its settings nor what it says of its policy; so all of it is applied once the volume is the right one.
+ * changes, neither its settings nor what it says of its policy nor its walk over existing versions; so all of it is applied once the
+ * volume is the right one.
  */
 function tightening(
   snapshot: LockedBucketSnapshot,
@@ -144,7 +149,11 @@ function tightening(
   const settings = { profile, requireChecksum, quotaBytes, lifecycle: null, tags: null }
   const request = applyRequest(snapshot, { ...wanted, settings, bounds: policy.bounds })
   const { namespace, name, uid, generation } = policy
-  const same = { owner: facts.owner ?? request.owner, applyToExisting: 'No' } as const
+  const same = {
+    owner: facts.owner ?? request.owner,
+    applyToExisting: 'Keep',
+    strongerRetention: 'Keep',
+  } as const
   return {
     kind: 'apply',
     cause: 'drift',
@@ -152,21 +161,50 @@ function tightening(
   }
 }
 
-const unbounded = { minimum: null, maximum: null }
-
 /**
  * Of a policy that the server has already: what it enforces beyond it stays, perhaps from a ClusterRetentionPolicy that
- * was loosened since, until somebody edits the policy or asks for a reconcile.
+ * was loosened since, until somebody edits the policy or asks for a reconcile. The walk stays too, unless it is less than asked.
  */
-function keepStronger(wanted: Asked, { facts, observed }: Held): Asked {
-  const actual = actualRetention(facts, observed)
-  const isStronger = actual !== null && compareActual(wanted.retention, actual) === 'stronger'
-  const maximum = facts.policy?.bounds.maximum ?? null
+function correctingRequest(
+  snapshot: LockedBucketSnapshot,
+  wanted: Asked,
+  facts: BucketFactsAnswer,
+): ApplyBucketRequest {
+  const request = applyRequest(snapshot, { ...wanted, bounds: keptBounds(wanted.bounds, boundsOf(facts)) })
+  const isBegun = wanted.bar === null && isOtherWalk(facts, wanted)
   return {
-    ...wanted,
-    retention: isStronger ? actual : wanted.retention,
-    bounds: maximum === null ? wanted.bounds : capAt(wanted.bounds, maximum),
+    ...request,
+    applyToExisting: isBegun ? request.applyToExisting : 'Keep',
+    strongerRetention: 'Keep',
   }
+}
+
+function keptBounds(wanted: RetentionBounds, { minimum, maximum }: RetentionBounds): RetentionBounds {
+  const capped = maximum === null ? wanted : capAt(wanted, maximum)
+  return isAtLeast({ minimum, maximum }, wanted.minimum) ? { ...capped, minimum } : capped
+}
+
+function boundsOf({ policy }: BucketFactsAnswer): RetentionBounds {
+  return policy?.bounds ?? { minimum: null, maximum: null }
+}
+
+/**
+ * The same uid and generation may be another spec, after etcd was restored; and what binds the policy changes without either. So what
+ * the server says that it has of it is compared, beside the retention: what clients have to ask for at least, what none of them may set
+ * the default below, and the walk.
+ */
+export function lacksOfPolicy(facts: BucketFactsAnswer, wanted: Asked): boolean {
+  const { defaultRetention } = wanted.retention
+  const floor = facts.policy?.floor?.defaultRetention ?? null
+  const isFloorMissing = defaultRetention !== null && !meetsFloor(defaultRetention, floor)
+  return isFloorMissing || !isAtLeast(boundsOf(facts), wanted.bounds.minimum) || isOtherWalk(facts, wanted)
+}
+
+/** A walk with a stronger rule is one that was asked for before what binds the policy was loosened. */
+function isOtherWalk({ applyToExisting: walk }: BucketFactsAnswer, { policy, retention }: Asked): boolean {
+  if ((walk?.scope ?? 'No') !== (policy.spec.applyToExisting ?? 'No')) return true
+  if (walk === null || walk.retention === null) return false
+  return compareBucketRetention(retention, walk.retention) === 'weaker'
 }
 
 /**
@@ -245,6 +283,7 @@ function applyRequest(
     adoptionPolicy: object.spec.adoptionPolicy ?? 'Never',
     ...settings,
     applyToExisting: policy.spec.applyToExisting ?? 'No',
+    strongerRetention: 'Replace',
     policy: {
       namespace: metadata.namespace,
       name: metadata.name,

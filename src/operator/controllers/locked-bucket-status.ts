@@ -242,8 +242,12 @@ function isWorthWriting(
   if (previous === undefined || !isDeepStrictEqual(withoutCounts(previous), withoutCounts(next))) return true
   const ageMs = nowMs - (previous.lastVerifiedTime === undefined ? 0 : Date.parse(previous.lastVerifiedTime))
   const isVerified = next.lastVerifiedTime !== previous.lastVerifiedTime
-  if (!isDeepStrictEqual(countsOf(previous), countsOf(next))) return ageMs >= limits.countsWriteIntervalMs
-  return isVerified && ageMs >= limits.statusRefreshMs
+  const isCountedOtherwise = !isDeepStrictEqual(countsOf(previous), countsOf(next))
+  // Written when the clock was ahead: until then nothing would be old enough.
+  if (ageMs < 0) return isVerified || isCountedOtherwise
+  return isCountedOtherwise
+    ? ageMs >= limits.countsWriteIntervalMs
+    : isVerified && ageMs >= limits.statusRefreshMs
 }
 
 function withoutCounts(status: LockedBucketStatus): object {

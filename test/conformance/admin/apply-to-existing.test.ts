@@ -97,7 +97,7 @@ test('applyToExisting: GOVERNANCE stays under ExtendOnly and becomes COMPLIANCE 
   expect(await lockOf(bucket, 'a', versionId)).toEqual(['COMPLIANCE', 9])
 })
 
-test('applyToExisting: a word that is none of the three is a bad document', async () => {
+test('applyToExisting: a word that is none of its own is a bad document', async () => {
   const answer = await apply('never-made', { applyToExisting: 'Always' })
   expect([answer.status, answer.document['code']]).toEqual([400, 'InvalidDocument'])
 })

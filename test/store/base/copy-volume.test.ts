@@ -368,6 +368,7 @@ function application(namespace: string, epoch: number): ApplyBucket {
     requireChecksum: true,
     quotaBytes: null,
     applyToExisting: 'No',
+    strongerRetention: 'Replace',
     lifecycle: null,
     tags: null,
     policy: {

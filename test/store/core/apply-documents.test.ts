@@ -43,6 +43,7 @@ for (const engine of engines) {
         requireChecksum: true,
         quotaBytes: null,
         applyToExisting: 'No',
+        strongerRetention: 'Replace',
         lifecycle: null,
         tags: null,
         policy: {

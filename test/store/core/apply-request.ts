@@ -24,6 +24,7 @@ export function applyRequest(policy: PolicyWish, wish: Partial<ApplyBucket> = {}
     requireChecksum: true,
     quotaBytes: null,
     applyToExisting: 'No',
+    strongerRetention: 'Replace',
     lifecycle: null,
     tags: null,
     policy: {

@@ -63,6 +63,7 @@ for (const engine of engines) {
         requireChecksum: true,
         quotaBytes: null,
         applyToExisting: 'No',
+        strongerRetention: 'Replace',
         lifecycle: null,
         tags: null,
         ...wish,

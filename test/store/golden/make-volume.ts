@@ -138,6 +138,7 @@ async function fill(store: Store, clock: TestClock): Promise<void> {
     requireChecksum: true,
     quotaBytes: 1_000_000,
     applyToExisting: 'ExtendOnly',
+    strongerRetention: 'Replace',
     lifecycle: null,
     tags: { team: 'ledger' },
     policy: {

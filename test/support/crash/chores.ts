@@ -126,7 +126,8 @@ async function apply(store: Store): Promise<void> {
   const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
   const applied = await store.buckets.apply(actor, {
     ...{ epoch, name: 'ledger', region: 'r', owner, profile: 'aws', requireChecksum: true, quotaBytes: null },
-    ...{ lifecycle: null, tags: null, adoptionPolicy: 'IfUnowned', applyToExisting: 'ExtendOnly' },
+    ...{ lifecycle: null, tags: null, strongerRetention: 'Replace' },
+    ...{ adoptionPolicy: 'IfUnowned', applyToExisting: 'ExtendOnly' },
     accountNamespace: { clusterId: 'c1', namespace: 'team' },
     policy: {
       ...{ namespace: 'team', name: 'keep', uid: 'p1', generation: 1, prefixRules: [] },

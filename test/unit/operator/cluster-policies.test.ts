@@ -75,7 +75,8 @@ function steps(snapshot: LockedBucketSnapshot) {
   return decideLockedBucket(snapshot).map(({ cause, request }) => {
     const { defaultRetention, bounds } = request.policy
     const { mode, period } = defaultRetention
-    return `${cause}: ${mode} ${period.count}, at most ${bounds.maximum?.count ?? 'any'}`
+    const stronger = request.strongerRetention === 'Keep' ? ' or stronger' : ''
+    return `${cause}: ${mode} ${period.count}${stronger}, at most ${bounds.maximum?.count ?? 'any'}`
   })
 }
 
@@ -86,30 +87,32 @@ function conditions(snapshot: LockedBucketSnapshot): readonly string[] {
 describe('LockedBucket under a ClusterRetentionPolicy', () => {
   test('a floor: a new bucket begins with it, one that is there is raised, one that has it is left alone', () => {
     expect(steps(under(bound(floor60), seen(null)))).toEqual(['new: GOVERNANCE 60, at most any'])
-    expect(steps(under(bound(floor60)))).toEqual(['change: GOVERNANCE 60, at most any'])
+    expect(steps(under(bound(floor60)))).toEqual(['change: GOVERNANCE 60 or stronger, at most any'])
     expect(steps(under(bound(floor60), enforcing(60)))).toEqual([])
     expect(steps(under(bound({ floor: { mode: 'GOVERNANCE', days: 20 } })))).toEqual([])
   })
 
   test('a floor in COMPLIANCE: the mode of the floor, the period of the policy', () => {
     const cluster = bound({ floor: { mode: 'COMPLIANCE', days: 7 } })
-    expect(steps(under(cluster))).toEqual(['change: COMPLIANCE 30, at most any'])
+    expect(steps(under(cluster))).toEqual(['change: COMPLIANCE 30 or stronger, at most any'])
   })
 
   test('a ceiling: dates of clients are capped, once', () => {
     const cluster = bound({ ceiling: { days: 90 } })
-    expect(steps(under(cluster))).toEqual(['change: GOVERNANCE 30, at most 90'])
+    expect(steps(under(cluster))).toEqual(['change: GOVERNANCE 30 or stronger, at most 90'])
     expect(steps(under(cluster, enforcing(30, 90)))).toEqual([])
     expect(steps(under(cluster, enforcing(30, 80)))).toEqual([])
-    expect(steps(under(cluster, enforcing(30, 91)))).toEqual(['change: GOVERNANCE 30, at most 90'])
+    expect(steps(under(cluster, enforcing(30, 91)))).toEqual([
+      'change: GOVERNANCE 30 or stronger, at most 90',
+    ])
   })
 
   test('loosened or deleted: nothing is asked of the server, and no correction takes it back either', () => {
     expect(steps(under(unbound, enforcing(60, 90)))).toEqual([])
     const drifted = enforcing(60, 90, { quotaBytes: 1 })
-    expect(steps(under(unbound, drifted))).toEqual(['change: GOVERNANCE 60, at most 90'])
+    expect(steps(under(unbound, drifted))).toEqual(['change: GOVERNANCE 30 or stronger, at most 90'])
     expect(steps(under(bound(floor60), enforcing(61, null, { quotaBytes: 1 })))).toEqual([
-      'change: GOVERNANCE 61, at most any',
+      'change: GOVERNANCE 60 or stronger, at most any',
     ])
   })
 
@@ -126,7 +129,9 @@ describe('LockedBucket under a ClusterRetentionPolicy', () => {
   })
 
   test('somebody weakens the bucket behind the operator: drift, corrected up to the floor', () => {
-    expect(steps(under(bound(floor60), enforcing(10)))).toEqual(['drift: GOVERNANCE 60, at most any'])
+    expect(steps(under(bound(floor60), enforcing(10)))).toEqual([
+      'drift: GOVERNANCE 60 or stronger, at most any',
+    ])
   })
 
   test('beyond the ceiling: a bucket is not made and an edit is not applied', () => {
@@ -163,7 +168,7 @@ describe('LockedBucket under a ClusterRetentionPolicy', () => {
     expect(events.map(({ reason }) => reason)).toEqual(['ExceedsCeiling'])
     expect(next.kind).toBe('terminal')
     expect(steps(under(bound({ ceiling: { days: 29 } }), enforcing(10)))).toEqual([
-      'drift: GOVERNANCE 30, at most any',
+      'drift: GOVERNANCE 30 or stronger, at most any',
     ])
   })
 

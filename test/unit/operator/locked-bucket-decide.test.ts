@@ -30,6 +30,7 @@ test('decide: no bucket at the server, one apply with owner, policy and epoch', 
         requireChecksum: true,
         quotaBytes: null,
         applyToExisting: 'No',
+        strongerRetention: 'Replace',
         lifecycle: null,
         tags: null,
         policy: {

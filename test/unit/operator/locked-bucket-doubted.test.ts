@@ -61,7 +61,9 @@ describe('LockedBucket on a volume that was set back: what is done', () => {
         requireChecksum: false,
         lifecycle: null,
         tags: null,
-        applyToExisting: 'No',
+        // What it extends of existing versions goes on, and ends neither.
+        applyToExisting: 'Keep',
+        strongerRetention: 'Keep',
         policy: {
           generation: 1,
           defaultRetention: { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: 30 } },

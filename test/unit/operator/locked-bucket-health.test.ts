@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { LockedBucketStatus } from '../../../src/api/LockedBucket.ts'
 import type { BucketFactsAnswer } from '../../../src/client/lock-server.ts'
 import { limits } from '../../../src/lib/limits.ts'
-import { addMs, durationMs, type EpochMs } from '../../../src/lib/units.ts'
+import { type EpochMs, epochMs } from '../../../src/lib/units.ts'
 import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 import {
   bucketOf,
@@ -156,7 +156,7 @@ describe('what else is shown', () => {
 })
 
 describe('what is worth a write', () => {
-  const later = (ms: number) => addMs(nowMs, durationMs(ms))
+  const later = (ms: number) => epochMs(nowMs + ms)
   const written = (different: Different, afterMs: number) =>
     look(different, { status: earlier({ lastLifecycleRun: run }), atMs: later(afterMs) }).status !== null
   const facts = (different: Different): Different => ({ lastLifecycleRun: run, ...different })
@@ -178,5 +178,10 @@ describe('what is worth a write', () => {
   ])('LockedBucket: %s, no reason to write before the refresh after six hours', (_title, different) => {
     expect(written(facts(different), limits.statusRefreshMs - 1)).toBe(false)
     expect(written(facts(different), limits.statusRefreshMs)).toBe(true)
+  })
+
+  test('LockedBucket: the status is of a time to come, by a clock that was ahead: the next look is written', () => {
+    expect(written(facts({ lastDenials: [denial] }), -1000)).toBe(true)
+    expect(written(facts({}), -1000)).toBe(true)
   })
 })

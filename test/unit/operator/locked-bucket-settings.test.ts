@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { LockedBucket, LockedBucketSpec } from '../../../src/api/LockedBucket.ts'
 import { toBytes } from '../../../src/api/quantity.ts'
+import { toBucketRetention } from '../../../src/api/RetentionPolicy.ts'
 import { profileNames, requireChecksumDefaults } from '../../../src/lib/profile.ts'
 import { epochMs } from '../../../src/lib/units.ts'
 import { decideLockedBucket } from '../../../src/operator/controllers/locked-bucket-decide.ts'
@@ -208,8 +209,10 @@ describe('status', () => {
     expect(shown(status)).toContain('Drifted=True SettingsDiffer')
   })
 
+  const extending = policyOf({ ...compliance30.spec, applyToExisting: 'ExtendOnly' })
   const walk = {
     scope: 'ExtendOnly',
+    retention: toBucketRetention(extending.spec),
     policyGeneration: 1,
     started: '2026-11-21T11:00:00.000Z',
     ended: null,
@@ -223,8 +226,8 @@ describe('status', () => {
   } as const
 
   test('status: a walk over existing versions, its progress, and looked at again soon', () => {
-    const facts = factsOf(compliance30, { applyToExisting: walk, versionCount: 12, sizeBytes: 34 })
-    const snapshot = snapshotOf(seen(facts))
+    const facts = factsOf(extending, { applyToExisting: walk, versionCount: 12, sizeBytes: 34 })
+    const snapshot = snapshotOf(seen(facts), extending)
     const { status, next } = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null))
     expect(status).toMatchObject({
       versions: 12,
@@ -246,10 +249,10 @@ describe('status', () => {
   })
 
   test('status: progress alone waits five minutes for its write, the end does not', () => {
-    const before = settled(snapshotOf(seen(factsOf(compliance30, { applyToExisting: walk }))))
+    const before = settled(snapshotOf(seen(factsOf(extending, { applyToExisting: walk })), extending))
     const later = (minutes: number, change: object) => {
-      const facts = factsOf(compliance30, { applyToExisting: { ...walk, ...change } })
-      const snapshot = snapshotOf(seen(facts), compliance30, bucketOf(before))
+      const facts = factsOf(extending, { applyToExisting: { ...walk, ...change } })
+      const snapshot = snapshotOf(seen(facts), extending, bucketOf(before))
       return lockedBucketReport(epochMs(nowMs + minutes * 60_000), snapshot, outcomeOf(snapshot, null))
     }
     expect(later(4, { seenCount: 9 }).status).toBeNull()
