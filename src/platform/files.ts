@@ -32,6 +32,16 @@ export async function namingFolder<T>(folder: string, work: () => Promise<T>): P
   }
 }
 
+/** null where nothing is there. Errors: the others of `look`. */
+export async function ifThere<Found>(look: Promise<Found>): Promise<Found | null> {
+  try {
+    return await look
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return null
+    throw error
+  }
+}
+
 /** True for a write that found no room; a flush that fails for that reason lost what was written. */
 export function isVolumeFull(error: unknown): boolean {
   const code = errorCode(error)

@@ -5,7 +5,7 @@
 import type { Dirent } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { errorCode } from '../platform/files.ts'
+import { ifThere } from '../platform/files.ts'
 import { tryShareVolume, VolumeLockedError } from '../platform/volume-lock.ts'
 import { hasVolume } from './open-volume.ts'
 
@@ -170,12 +170,7 @@ async function foreignIn(to: string, folder: string, known: readonly Known[]): P
 }
 
 async function entriesOf(path: string): Promise<readonly Dirent[]> {
-  try {
-    return await readdir(path, { withFileTypes: true })
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return []
-    throw error
-  }
+  return (await ifThere(readdir(path, { withFileTypes: true }))) ?? []
 }
 
 type Place = {
@@ -186,11 +181,11 @@ type Place = {
 
 async function placeOf(path: string): Promise<Place> {
   let folder = resolve(path)
-  let real = await realPathOf(folder)
+  let real = await ifThere(realpath(folder))
   const isThere = real !== null
   while (real === null) {
     folder = dirname(folder)
-    real = await realPathOf(folder)
+    real = await ifThere(realpath(folder))
   }
   const line: string[] = []
   for (;;) {
@@ -198,14 +193,5 @@ async function placeOf(path: string): Promise<Place> {
     line.push(`${dev}:${ino}`)
     if (dirname(real) === real) return { line, isThere }
     real = dirname(real)
-  }
-}
-
-async function realPathOf(path: string): Promise<string | null> {
-  try {
-    return await realpath(path)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
-    throw error
   }
 }

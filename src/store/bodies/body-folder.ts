@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { limits } from '../../lib/limits.ts'
-import { errorCode, makeDirectory, unlinkIfThere } from '../../platform/files.ts'
+import { ifThere, makeDirectory, unlinkIfThere } from '../../platform/files.ts'
 import { shardOf } from './body-id.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { BodyCorruptError, type BodyReader, type BodyReference } from './contract.ts'
@@ -72,12 +72,7 @@ export function openBodyFolder(directory: string, scratch: string): BodyFolder {
 
 /** null: there is no such file. */
 async function sizeOf(path: string): Promise<number | null> {
-  try {
-    return (await stat(path)).size
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
-    throw error
-  }
+  return (await ifThere(stat(path)))?.size ?? null
 }
 
 async function fill(

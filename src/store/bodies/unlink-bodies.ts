@@ -2,11 +2,10 @@
  * Unlinks bodies of a volume that is opened for reading only, because it has no room for more. For who has the volume's lock alone;
  * what is nobody's, the caller knows.
  */
-import type { Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VolumeAwayError } from '../../lib/read-only.ts'
-import { errorCode, unlinkIfThere } from '../../platform/files.ts'
+import { ifThere, unlinkIfThere } from '../../platform/files.ts'
 import { shardOf } from './body-id.ts'
 import type { Bodies } from './contract.ts'
 import { DirectorySyncs } from './directory-syncs.ts'
@@ -31,7 +30,7 @@ export function unlinkBodies({
     remove: async (bodyId) => {
       const shard = join(directory, 'bodies', ...shardOf(bodyId))
       const path = join(shard, bodyId)
-      const found = await statIfThere(path)
+      const found = await ifThere(stat(path))
       if (found === null) return
       if (!isInPlace()) throw new VolumeAwayError()
       await unlinkIfThere(path)
@@ -39,14 +38,5 @@ export function unlinkBodies({
       // With a name in a stage too, its bytes wait for the recovery.
       if (found.nlink === 1) await onRemoved(found.size)
     },
-  }
-}
-
-async function statIfThere(path: string): Promise<Stats | null> {
-  try {
-    return await stat(path)
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
-    throw error
   }
 }
