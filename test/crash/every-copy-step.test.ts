@@ -9,16 +9,13 @@ import { afterEach, beforeEach, expect, it, type MockInstance, vi } from 'vitest
 import { backupCommand } from '../../src/cli/backup.ts'
 import { restoreCommand } from '../../src/cli/restore.ts'
 import { limits } from '../../src/lib/limits.ts'
-import { silentLog } from '../../src/lib/log.ts'
 import { epochMs } from '../../src/lib/units.ts'
-import { systemClock } from '../../src/platform/clock.ts'
-import { hasVolume, openVolumeOwner } from '../../src/server/open-volume.ts'
-import type { Store } from '../../src/store/store.ts'
+import { hasVolume } from '../../src/server/open-volume.ts'
 import { putBytes, removeVersion } from '../store/base/rig.ts'
 import { actor } from '../store/base/support.ts'
 import { type Faults, prepareFaults } from '../support/crash/faults.ts'
 import { copyVolume, treeOf, walkSteps } from '../support/crash/steps.ts'
-import { offlineFindings, readVolume, rowsOf } from '../support/crash/volume-state.ts'
+import { inVolume, offlineFindings, readVolume, rowsOf } from '../support/crash/volume-state.ts'
 import { holdfast, startHoldfast } from '../support/holdfast.ts'
 
 const large = new Uint8Array(limits.inlineBodyBytesMax + 1)
@@ -42,20 +39,11 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
-async function inVolume<Made>(work: (store: Store) => Promise<Made>): Promise<Made> {
-  const owner = await openVolumeOwner({ directory: at('volume'), clock: systemClock(), log: silentLog })
-  try {
-    return await work(owner.store)
-  } finally {
-    await owner.close()
-  }
-}
-
 const backup = (to: string) => ['--data', at('volume'), '--to', to]
 const restore = (to: string) => ['--from', at('backup'), '--data', to]
 
 async function fill(): Promise<string> {
-  return inVolume(async ({ buckets, versions }) => {
+  return inVolume(at('volume'), async ({ buckets, versions }) => {
     const bucket = { name: 'ledger', accountId: actor.accountId, region: 'r', objectLock: 'enabled' } as const
     await buckets.create(actor, bucket)
     await putBytes(versions, 'small', new Uint8Array(10))
@@ -82,9 +70,9 @@ const rows: readonly Row[] = [
     ...{ name: 'backup over an older one', command: 'backup' },
     prepare: async () => {
       await fill()
-      const gone = await inVolume(({ versions }) => putBytes(versions, 'gone', large))
+      const gone = await inVolume(at('volume'), ({ versions }) => putBytes(versions, 'gone', large))
       expect(await backupCommand(backup(target()))).toBe(0)
-      await inVolume(async (store) => {
+      await inVolume(at('volume'), async (store) => {
         await putBytes(store.versions, 'new', large)
         await removeVersion(store.versions, gone)
         await store.collectGarbage(AbortSignal.timeout(60_000))
@@ -97,7 +85,7 @@ const rows: readonly Row[] = [
     prepare: async () => {
       const versionId = await fill()
       expect(await backupCommand(backup(at('backup')))).toBe(0)
-      await inVolume(async ({ versions }) => {
+      await inVolume(at('volume'), async ({ versions }) => {
         const address = { bucket: 'ledger', key: 'key', versionId }
         const retainUntilMs = epochMs(Math.ceil(Date.now() / 1000) * 1000 + dayMs)
         const next = { mode: 'COMPLIANCE', retainUntilMs } as const

@@ -9,15 +9,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it, type MockInstan
 import { backupCommand } from '../../src/cli/backup.ts'
 import { restoreCommand } from '../../src/cli/restore.ts'
 import { limits } from '../../src/lib/limits.ts'
-import { silentLog } from '../../src/lib/log.ts'
-import { systemClock } from '../../src/platform/clock.ts'
-import { hasVolume, openVolumeOwner } from '../../src/server/open-volume.ts'
-import type { Store } from '../../src/store/store.ts'
+import { hasVolume } from '../../src/server/open-volume.ts'
 import { putBytes, removeVersion } from '../store/base/rig.ts'
 import { actor } from '../store/base/support.ts'
 import { type FaultAction, type FaultCall, type Faults, prepareFaults } from '../support/crash/faults.ts'
 import { fail } from '../support/crash/injected.ts'
-import { offlineFindings, readVolume, rowsOf } from '../support/crash/volume-state.ts'
+import { inVolume, offlineFindings, readVolume, rowsOf } from '../support/crash/volume-state.ts'
 import { startHoldfast } from '../support/holdfast.ts'
 
 const large = new Uint8Array(limits.inlineBodyBytesMax + 1)
@@ -26,15 +23,6 @@ let faults: Faults
 let muted: readonly MockInstance[] = []
 const at = (name: string) => join(folder, name)
 const target = () => at('data/target')
-
-async function inVolume<Made>(work: (store: Store) => Promise<Made>): Promise<Made> {
-  const owner = await openVolumeOwner({ directory: at('volume'), clock: systemClock(), log: silentLog })
-  try {
-    return await work(owner.store)
-  } finally {
-    await owner.close()
-  }
-}
 
 const mute = () => {
   muted = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, 'write').mockReturnValue(true))
@@ -48,7 +36,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-copy-errors-'))
   faults = prepareFaults()
   mkdirSync(at('data'))
-  const gone = await inVolume(async ({ buckets, versions }) => {
+  const gone = await inVolume(at('volume'), async ({ buckets, versions }) => {
     const bucket = { name: 'ledger', accountId: actor.accountId, region: 'r', objectLock: 'enabled' } as const
     await buckets.create(actor, bucket)
     await putBytes(versions, 'old', large)
@@ -57,12 +45,12 @@ beforeAll(async () => {
   mute()
   expect(await backupCommand(['--data', at('volume'), '--to', at('older')])).toBe(0)
   unmute()
-  await inVolume(async (store) => {
+  await inVolume(at('volume'), async (store) => {
     await putBytes(store.versions, 'new', large)
     await removeVersion(store.versions, gone)
     await store.collectGarbage(AbortSignal.timeout(60_000))
   })
-  await inVolume((store) => store.collectGarbage(AbortSignal.timeout(60_000)))
+  await inVolume(at('volume'), (store) => store.collectGarbage(AbortSignal.timeout(60_000)))
 })
 afterAll(() => {
   faults.remove()

@@ -1,4 +1,5 @@
 /** Backups and restores of volumes that no server has: what is refused, and what stays as it was. */
+
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +17,7 @@ import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import type { ApplyBucket } from '../../../src/store/requests.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { markRestored, readVolumeCopy, VolumeIsBackupError } from '../../../src/store/volume-copy.ts'
+import { applyRequest } from '../core/apply-request.ts'
 import { createLedger, onVolume as onVolumeIn } from './at-rest.ts'
 import { putBytes, removeVersion } from './rig.ts'
 import { actor, TestClock } from './support.ts'
@@ -357,26 +359,14 @@ describe('copies of a volume', () => {
 })
 
 function application(namespace: string, epoch: number): ApplyBucket {
-  return {
-    epoch,
-    name: `bucket-${namespace}`,
-    region: 'r',
-    accountNamespace: { clusterId: 'c1', namespace },
-    owner: { clusterId: 'c1', namespace, name: 'bucket', uid: namespace },
-    adoptionPolicy: 'IfUnowned',
-    profile: 'aws',
-    requireChecksum: true,
-    quotaBytes: null,
-    applyToExisting: 'No',
-    strongerRetention: 'Replace',
-    lifecycle: null,
-    tags: null,
-    policy: {
-      ...{ namespace, name: 'keep', uid: 'p1', generation: 1, prefixRules: [] },
-      defaultRetention: { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: 1 } },
-      bounds: { minimum: null, maximum: null },
+  const asked = applyRequest(
+    { defaultRetention: { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: 1 } } },
+    {
+      ...{ epoch, name: `bucket-${namespace}`, accountNamespace: { clusterId: 'c1', namespace } },
+      owner: { clusterId: 'c1', namespace, name: 'bucket', uid: namespace },
     },
-  }
+  )
+  return { ...asked, policy: { ...asked.policy, namespace } }
 }
 
 const nothing = { bucket: '', key: null, versionId: null }

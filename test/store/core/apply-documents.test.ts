@@ -5,9 +5,9 @@ import { documentKey } from '../../../src/store/keys.ts'
 import { lifecycleCodec } from '../../../src/store/lifecycle-document.ts'
 import type { ApplyBucket } from '../../../src/store/store.ts'
 import { engines } from '../base/support.ts'
+import { applyRequest, owner } from './apply-request.ts'
 import { actor, openRig, type Rig } from './rig.ts'
 
-const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 const rule = (id: string, days: number): LifecycleRule => ({
   id,
   status: 'Enabled',
@@ -32,31 +32,9 @@ for (const engine of engines) {
     afterEach(() => rig.close())
 
     async function apply(wish: Partial<ApplyBucket> = {}): Promise<string> {
-      const result = await rig.buckets.apply(actor, {
-        epoch,
-        name: 'ledger',
-        region: 'r',
-        accountNamespace: { clusterId: 'c1', namespace: 'team' },
-        owner,
-        adoptionPolicy: 'Never',
-        profile: 'aws',
-        requireChecksum: true,
-        quotaBytes: null,
-        applyToExisting: 'No',
-        strongerRetention: 'Replace',
-        lifecycle: null,
-        tags: null,
-        policy: {
-          namespace: 'team',
-          name: 'keep',
-          uid: 'p1',
-          generation: 1,
-          defaultRetention: { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: 10 } },
-          prefixRules: [],
-          bounds: { minimum: null, maximum: null },
-        },
-        ...wish,
-      })
+      const defaultRetention = { mode: 'COMPLIANCE', period: { unit: 'DAYS', count: 10 } } as const
+      const asked = applyRequest({ defaultRetention }, { epoch, owner, adoptionPolicy: 'Never', ...wish })
+      const result = await rig.buckets.apply(actor, asked)
       return result.kind === 'applied' ? result.change : result.kind
     }
 

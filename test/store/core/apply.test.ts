@@ -4,6 +4,7 @@ import { weakerAspects } from '../../../src/store/apply-bucket.ts'
 import type { ApplyBucket, ApplyBucketResult } from '../../../src/store/store.ts'
 import { bucketRecord } from '../../support/records.ts'
 import { engines, lockRule } from '../base/support.ts'
+import { applyRequest, owner } from './apply-request.ts'
 import { actor, openRig, type Rig } from './rig.ts'
 
 const period = (count: number): RetentionPeriod => ({ unit: 'DAYS', count })
@@ -11,7 +12,6 @@ const compliance = (count: number): DefaultRetention => ({ mode: 'COMPLIANCE', p
 const governance = (count: number): DefaultRetention => ({ mode: 'GOVERNANCE', period: period(count) })
 
 const noBounds = { minimum: null, maximum: null }
-const owner = { clusterId: 'c1', namespace: 'team', name: 'ledger', uid: 'u1' }
 
 type Wish = Partial<Omit<ApplyBucket, 'policy'>> & { readonly policy?: Partial<ApplyBucket['policy']> }
 
@@ -52,32 +52,11 @@ for (const engine of engines) {
     afterEach(() => rig.close())
 
     function apply({ policy, ...wish }: Wish = {}): Promise<ApplyBucketResult> {
-      return rig.buckets.apply(actor, {
-        epoch,
-        name: 'ledger',
-        region: 'r',
-        accountNamespace: { clusterId: 'c1', namespace: 'team' },
-        owner,
-        adoptionPolicy: 'Never',
-        profile: 'aws',
-        requireChecksum: true,
-        quotaBytes: null,
-        applyToExisting: 'No',
-        strongerRetention: 'Replace',
-        lifecycle: null,
-        tags: null,
-        ...wish,
-        policy: {
-          namespace: 'team',
-          name: 'keep',
-          uid: 'p1',
-          generation: 1,
-          defaultRetention: compliance(10),
-          prefixRules: [],
-          bounds: noBounds,
-          ...policy,
-        },
-      })
+      const asked = applyRequest(
+        { defaultRetention: compliance(10) },
+        { epoch, owner, adoptionPolicy: 'Never', ...wish },
+      )
+      return rig.buckets.apply(actor, { ...asked, policy: { ...asked.policy, ...policy } })
     }
 
     async function enforced() {

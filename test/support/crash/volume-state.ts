@@ -4,8 +4,9 @@
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { silentLog } from '../../../src/lib/log.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { openOfflineVolume } from '../../../src/server/open-volume.ts'
+import { openOfflineVolume, openVolumeOwner } from '../../../src/server/open-volume.ts'
 import { auditLog, verifyChain } from '../../../src/store/audit-chain.ts'
 import { parseAuditRecord } from '../../../src/store/audit-record.ts'
 import { decodeBucket, decodeVersion } from '../../../src/store/codec.ts'
@@ -15,6 +16,7 @@ import type { Entry, KeyValueReader } from '../../../src/store/kv/contract.ts'
 import { openLmdb } from '../../../src/store/kv/lmdb/lmdb.ts'
 import { countDifferences } from '../../../src/store/recount.ts'
 import { walk, walkRange } from '../../../src/store/stats.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { verifyVolume as verifyWholeVolume } from '../../../src/store/verify.ts'
 import { expectClean } from '../../store/base/consistency.ts'
 import type { Answered, Ledger } from './ledger.ts'
@@ -30,6 +32,19 @@ export type AuditRecord = Readonly<Record<string, unknown>> & {
   readonly trustedMs: number
   readonly lockAfter: unknown
   readonly detail: Readonly<Record<string, unknown>> | null
+}
+
+/** What a server does to its volume, by its store alone. */
+export async function inVolume<Made>(
+  dataDirectory: string,
+  work: (store: Store) => Promise<Made>,
+): Promise<Made> {
+  const owner = await openVolumeOwner({ directory: dataDirectory, clock: systemClock(), log: silentLog })
+  try {
+    return await work(owner.store)
+  } finally {
+    await owner.close()
+  }
 }
 
 export async function readVolume<Result>(
