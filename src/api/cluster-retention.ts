@@ -19,7 +19,12 @@ export type NamedClusterPolicy = {
 
 /** Why a policy is not applied; what is enforced already stays. */
 export type Bar = {
-  readonly reason: 'ClusterPolicyInvalid' | 'ModeNotAllowed' | 'ExceedsCeiling' | 'ConfirmationMissing'
+  readonly reason:
+    | 'ClusterPolicyUnparsable'
+    | 'ClusterPolicyInvalid'
+    | 'ModeNotAllowed'
+    | 'ExceedsCeiling'
+    | 'ConfirmationMissing'
   readonly message: string
 }
 
@@ -48,18 +53,21 @@ export function effectiveRetention(
   policies: readonly NamedClusterPolicy[],
 ): EffectiveRetention {
   const own = { retention: toBucketRetention(spec), bounds: toBounds(spec) }
-  const barred = (bar: Bar): EffectiveRetention => ({ ...own, bar, changes: [] })
   const invalid = policies.find((policy) => validateClusterRetentionPolicy(policy).length > 0)
   if (invalid !== undefined) {
     const message = `ClusterRetentionPolicy ${invalid.metadata.name} breaks a rule of its kind.`
-    return barred({ reason: 'ClusterPolicyInvalid', message })
+    return barredRetention(spec, { reason: 'ClusterPolicyInvalid', message })
   }
   const wished = wish(own, policies)
   const bar =
     modeBar(wished.retention, policies) ??
     ceilingBar({ ...own, retention: wished.retention }, policies) ??
     confirmationBar({ spec, raised: wished.retention, minimum: own.bounds.minimum }, policies)
-  return bar === null ? { ...wished, bar } : barred(bar)
+  return bar === null ? { ...wished, bar } : barredRetention(spec, bar)
+}
+
+export function barredRetention(spec: RetentionPolicySpec, bar: Bar): EffectiveRetention {
+  return { retention: toBucketRetention(spec), bounds: toBounds(spec), bar, changes: [] }
 }
 
 type Wish = Omit<EffectiveRetention, 'bar'>

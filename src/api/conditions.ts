@@ -43,6 +43,8 @@ export const conditionReasons = {
     'A LockedBucket that the spec names does not exist in this namespace; create it. The others are granted.',
   LockedBucketNotReady:
     'A LockedBucket that the spec names has no bucket at the lock server yet. The others are granted.',
+  LockedBucketUnparsable:
+    'A LockedBucket that the spec names cannot be understood by this operator; what the keys may do there stays. The others are granted.',
   SecretNotFound: 'The existingSecret does not exist in this namespace; create it.',
   NamespaceUnknown: 'The namespace and its labels are not read yet, so nobody can say what binds it.',
   NotVerified: 'The lock server applied the policy, but what it enforces could not be read back yet.',
@@ -62,6 +64,8 @@ export const conditionReasons = {
     'The audit log of the lock server does not go through what it was: an older copy of its volume was put back. Nothing is made or weakened on it.',
   CheckpointsUnreadable:
     'What was kept of the audit log cannot be believed, so nobody can say whether the volume is the one that it was; nothing is made or weakened.',
+  PolicyUnparsable:
+    'The RetentionPolicy cannot be understood by this operator; correct it, or upgrade the operator. What is enforced stays.',
   PolicyInvalid: 'The RetentionPolicy breaks a rule of its kind; correct it.',
   SpecInvalid: 'The spec breaks a rule of its kind; correct it.',
   ExceedsCeiling:
@@ -69,6 +73,8 @@ export const conditionReasons = {
   ModeNotAllowed: 'A ClusterRetentionPolicy does not allow the mode; what is enforced stays.',
   ConfirmationMissing:
     'A floor makes a long retention COMPLIANCE, which nobody has confirmed by irreversible: true; what is enforced stays.',
+  ClusterPolicyUnparsable:
+    'A ClusterRetentionPolicy cannot be understood by this operator, so nobody can say whom it binds, and to what; what is enforced stays.',
   ClusterPolicyInvalid:
     'A ClusterRetentionPolicy that binds the namespace breaks a rule of its kind; what is enforced stays.',
 
@@ -209,6 +215,10 @@ export const eventReasons = {
   SecretForbidden: { type: 'Warning', sentence: 'The operator has no rights on the Secret.' },
   MasterKeyMissing: { type: 'Warning', sentence: 'The lock server takes no access keys.' },
   AccessKeyTaken: { type: 'Warning', sentence: 'The access key id belongs to another BucketAccess.' },
+  ObjectUnparsable: {
+    type: 'Warning',
+    sentence: 'The operator cannot understand the object; nothing is done for it, and nothing is undone.',
+  },
   ManifestRefused: {
     type: 'Warning',
     sentence: 'A changed manifest breaks a rule; the object stays as it was.',

@@ -245,6 +245,7 @@ function kubeSource(
   })
   return new KubeSource({
     client,
+    onUnparsable: (kind, count) => metrics.unparsableObjects(kind, count),
     clock,
     timers,
     log,

@@ -1,6 +1,14 @@
 import type { EpochMs } from '../lib/units.ts'
 import type { Leadership } from './leadership.ts'
-import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, StatusByKind } from './objects.ts'
+import type { UnparsableObject } from './object-cache.ts'
+import {
+  formatKey,
+  type ObjectByKind,
+  type ObjectKey,
+  type ObjectKind,
+  type ObjectRef,
+  type StatusByKind,
+} from './objects.ts'
 import { isPaused } from './requests.ts'
 import type { EventRecord, Source } from './sources/source.ts'
 
@@ -102,8 +110,15 @@ export function makeReconciler<
   const tellStatus = (object: ObjectByKind[Kind], status: StatusByKind[Kind] | undefined) => {
     if (status !== undefined) onStatus({ kind: 'status', object, status } as StatusChange)
   }
+  /** Of an object that cannot be understood nothing is said or done that `read` says and does of one that is gone. */
+  const readUnderstood = async (key: ObjectKey, signal: AbortSignal): Promise<Snapshot | null> => {
+    const unparsable = source.unparsable(controller.kind).get(formatKey(key))
+    if (unparsable === undefined) return controller.read(key, signal)
+    await recordEvent(unparsableEvent(controller.kind, unparsable))
+    return null
+  }
   const reconcileKept = async (key: ObjectKey, signal: AbortSignal): Promise<Next> => {
-    const snapshot = await controller.read(key, signal)
+    const snapshot = await readUnderstood(key, signal)
     if (snapshot === null) return { kind: 'done' }
     leadership.assertHeld()
     const steps = isPaused(snapshot.object) ? [] : controller.decide(wallMs(), snapshot)
@@ -124,6 +139,11 @@ export function makeReconciler<
     (await controller.finalize?.(key, signal)) ?? (await reconcileKept(key, signal))
   const { name, kind, watches, leftovers = null } = controller
   return { name, kind, watches, leftovers, reconcile }
+}
+
+function unparsableEvent(kind: ObjectKind, { metadata, problem }: UnparsableObject): EventRecord {
+  const message = `This operator cannot understand the object; until it can, what was done for it stays, and nothing more is: ${problem}`
+  return { reason: 'ObjectUnparsable', message, regarding: { kind, ...metadata } }
 }
 
 /** Our cache is behind the writer of a status: no failure, but the cache needs a moment. */

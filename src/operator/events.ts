@@ -120,11 +120,11 @@ export class EventRecorder {
     return {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { namespace, name: `${name.slice(0, 200)}.${suffix}` },
+      metadata: { namespace: eventNamespace(event), name: `${name.slice(0, 200)}.${suffix}` },
       involvedObject: {
         apiVersion,
         kind,
-        namespace,
+        ...(namespace === '' ? {} : { namespace }),
         name,
         ...(uid === null ? {} : { uid }),
         ...(resourceVersion === null ? {} : { resourceVersion }),
@@ -167,8 +167,13 @@ function seriesKey({ regarding, reason, message }: EventRecord): string {
   return JSON.stringify([regarding.kind, regarding.namespace, regarding.name, regarding.uid, reason, message])
 }
 
-function eventsPath({ regarding }: EventRecord): string {
-  return `/api/v1/namespaces/${encodeURIComponent(regarding.namespace)}/events`
+function eventsPath(event: EventRecord): string {
+  return `/api/v1/namespaces/${encodeURIComponent(eventNamespace(event))}/events`
+}
+
+/** Where the API server wants events of what belongs to no namespace. */
+function eventNamespace({ regarding }: EventRecord): string {
+  return regarding.namespace === '' ? 'default' : regarding.namespace
 }
 
 /** Keeps the map bounded: the entry used longest ago goes. */

@@ -4,9 +4,10 @@
  */
 import type { CanaryOutcome } from '../client/lock-server.ts'
 import { type Counter, type Gauge, type Histogram, MetricSet, renderMetrics } from '../lib/metrics.ts'
+import type { ObjectKind } from './objects.ts'
 
 /** `terminal` counts as an error and by itself, as there. */
-export type ReconcileResult = 'success' | 'error' | 'requeue_after' | 'terminal'
+export type ReconcileResult = 'success' | 'error' | 'requeue' | 'requeue_after' | 'terminal'
 
 /** One controller's. */
 export type ControllerMetrics = {
@@ -84,6 +85,11 @@ export class OperatorMetrics {
   /** 1 while the volume of the lock server is not the one that it was; shown by who leads: another does not look. */
   rollbackDetected(status: 0 | 1): void {
     this.#rollback = status
+  }
+
+  /** How many objects of a kind are there and cannot be understood. */
+  unparsableObjects(kind: ObjectKind, count: number): void {
+    this.#families.unparsable.set({ kind }, count)
   }
 
   /** null: there is a place for checkpoints, and none in it. */
@@ -178,7 +184,7 @@ type Families = Readonly<
       'active' | 'workers' | 'depth' | 'unfinished' | 'longest' | 'leading' | 'guard' | 'storage',
       Gauge
     > &
-    Record<'rollback' | 'checkpointSequence' | 'checkpointTime', Gauge> &
+    Record<'rollback' | 'checkpointSequence' | 'checkpointTime' | 'unparsable', Gauge> &
     Record<'seconds' | 'queueSeconds' | 'workSeconds', Histogram>
 >
 
@@ -227,6 +233,10 @@ function makeFamilies(set: MetricSet): Families {
     checkpointTime: gauge(
       'holdfast_checkpoint_timestamp_seconds',
       "When the last checkpoint was, by the lock server's wall clock; 0: none is kept.",
+    ),
+    unparsable: gauge(
+      'holdfast_unparsable_objects',
+      'Objects that are there and cannot be understood, by kind: nothing is done for them.',
     ),
     guard: gauge(
       'holdfast_admission_guard_installed',

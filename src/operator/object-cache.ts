@@ -11,26 +11,50 @@ export type CachedObject = {
   }
 }
 
+/** An object that is there and says nothing that we understand: it is not gone. */
+export class UnparsableObject implements CachedObject {
+  readonly metadata: CachedObject['metadata']
+  /** What cannot be understood of it. */
+  readonly problem: string
+
+  constructor(metadata: CachedObject['metadata'], problem: string) {
+    this.metadata = metadata
+    this.problem = problem
+  }
+}
+
 export class ObjectCache<T extends CachedObject> {
-  #objects = new Map<string, T>()
+  #objects = new Map<string, T | UnparsableObject>()
+  #unparsable = new Map<string, UnparsableObject>()
 
   get(key: string): T | null {
-    return this.#objects.get(key) ?? null
+    const held = this.#objects.get(key)
+    return held === undefined || held instanceof UnparsableObject ? null : held
   }
 
   list(): readonly T[] {
-    return [...this.#objects.values()]
+    const objects: T[] = []
+    for (const object of this.#objects.values())
+      if (!(object instanceof UnparsableObject)) objects.push(object)
+    return objects
+  }
+
+  /** Of neither `get` nor `list`. */
+  get unparsable(): ReadonlyMap<string, UnparsableObject> {
+    return this.#unparsable
   }
 
   /**
    * True if it is new or another version than the one held. An older version of the same object is dropped: the
    * answer to our own write may have come before the event of an earlier one.
    */
-  put(object: T): boolean {
+  put(object: T | UnparsableObject): boolean {
     const key = cacheKey(object)
     const held = this.#objects.get(key)
     if (held !== undefined && isOlder(object, held)) return false
     this.#objects.set(key, object)
+    if (object instanceof UnparsableObject) this.#unparsable.set(key, object)
+    else this.#unparsable.delete(key)
     return held?.metadata.resourceVersion !== object.metadata.resourceVersion
   }
 
@@ -46,6 +70,7 @@ export class ObjectCache<T extends CachedObject> {
   }
 
   delete(key: string): boolean {
+    this.#unparsable.delete(key)
     return this.#objects.delete(key)
   }
 
@@ -54,13 +79,16 @@ export class ObjectCache<T extends CachedObject> {
    * newer version counts, in whatever order; over what was held before the list always wins, because a restored
    * etcd goes back.
    */
-  replace(list: readonly T[]): readonly string[] {
+  replace(list: readonly (T | UnparsableObject)[]): readonly string[] {
     const before = this.#objects
     this.#objects = new Map()
     for (const object of list) {
       const twin = this.#objects.get(cacheKey(object))
       if (twin === undefined || !isOlder(object, twin)) this.#objects.set(cacheKey(object), object)
     }
+    this.#unparsable = new Map()
+    for (const [key, object] of this.#objects)
+      if (object instanceof UnparsableObject) this.#unparsable.set(key, object)
     const changed = [...this.#objects.values()]
       .filter(
         (object) =>

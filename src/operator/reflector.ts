@@ -3,14 +3,14 @@ import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Backoff } from './backoff.ts'
 import { type KubeClient, KubeSilenceError, KubeStatusError } from './kube.ts'
-import { type CachedObject, cacheKey, isNewer, ObjectCache } from './object-cache.ts'
+import { type CachedObject, cacheKey, isNewer, ObjectCache, UnparsableObject } from './object-cache.ts'
 import { sleep, type Timers } from './timers.ts'
 
 export type ReflectorOptions<T extends CachedObject> = {
   readonly client: KubeClient
   /** The collection's path, e.g. /apis/holdfast.dev/v1/lockedbuckets. */
   readonly path: string
-  /** Throws for an object that cannot be understood: it is logged and left out. */
+  /** Throws for an object that cannot be understood: it is logged, and kept as one that is there. */
   readonly parse: (raw: unknown) => T
   readonly timers: Timers
   readonly log: Log
@@ -70,7 +70,7 @@ export class Reflector<T extends CachedObject> {
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const objects: T[] = []
+    const objects: (T | UnparsableObject)[] = []
     let continueToken = ''
     let resourceVersion: string
     this.#listCount += 1
@@ -80,10 +80,7 @@ export class Reflector<T extends CachedObject> {
       const page = parsePage(
         await this.#options.client.send({ method: 'GET', path: this.#options.path, query }, signal),
       )
-      for (const item of page.items) {
-        const object = this.#parse(item)
-        if (object !== null) objects.push(object)
-      }
+      for (const item of page.items) objects.push(this.#parse(item))
       continueToken = page.continueToken
       resourceVersion = page.resourceVersion
     } while (continueToken !== '' && !signal.aborted)
@@ -143,20 +140,20 @@ export class Reflector<T extends CachedObject> {
     if (event.type === 'BOOKMARK') return
     if (event.type === 'DELETED') {
       // By name alone: an object that was never understood must go as well.
-      const key = keyOfRaw(event.object)
+      const key = cacheKey({ metadata: metadataOf(event.object) })
       if (this.cache.delete(key)) this.#notify(key)
       return
     }
     const object = this.#parse(event.object)
-    if (object !== null && this.cache.put(object)) this.#notify(cacheKey(object))
+    if (this.cache.put(object)) this.#notify(cacheKey(object))
   }
 
-  #parse(raw: unknown): T | null {
+  #parse(raw: unknown): T | UnparsableObject {
     try {
       return this.#options.parse(raw)
     } catch (error) {
-      this.#warn(error, 'an object cannot be understood and is left out')
-      return null
+      this.#warn(error, 'an object is there and cannot be understood')
+      return new UnparsableObject(metadataOf(raw), error instanceof Error ? error.message : String(error))
     }
   }
 
@@ -217,10 +214,16 @@ function resourceVersionOf(object: unknown): string {
   return version
 }
 
-function keyOfRaw(object: unknown): string {
+/** By which any object is known, whatever else it says. What belongs to no namespace has none. */
+function metadataOf(object: unknown): CachedObject['metadata'] {
   const metadata = field(object, 'metadata')
-  // What belongs to no namespace has none.
-  return `${String(field(metadata, 'namespace') ?? '')}/${String(field(metadata, 'name'))}`
+  const text = (name: string) => String(field(metadata, name) ?? '')
+  return {
+    namespace: text('namespace'),
+    name: text('name'),
+    uid: text('uid'),
+    resourceVersion: text('resourceVersion'),
+  }
 }
 
 function field(value: unknown, name: string): unknown {

@@ -78,7 +78,9 @@ class ControllerRunner {
   async run({ stop, abandon }: RunnerSignals): Promise<void> {
     const { source, workers } = this.#options
     const unsubscribe = source.subscribe((changed) => this.#changed(changed))
-    for (const object of source.list(this.#reconciler.kind)) this.#queue.add(formatKey(keyOf(object)))
+    const { kind } = this.#reconciler
+    for (const object of source.list(kind)) this.#queue.add(formatKey(keyOf(object)))
+    for (const key of source.unparsable(kind).keys()) this.#queue.add(key)
     const running = Array.from({ length: workers }, () => this.#work(abandon))
     const { leftovers } = this.#reconciler
     await withAnySignal([stop, abandon], async (either) => {
@@ -175,7 +177,10 @@ class ControllerRunner {
         log.warn({ ...fields, error: next.error.message }, 'reconcile stalled')
         return
       case 'retry':
-        if (!(next.error instanceof StatusConflictError)) {
+        if (next.error instanceof StatusConflictError) {
+          // As controller-runtime counts a reconcile that asks for another without having failed.
+          this.#metrics.reconciled('requeue')
+        } else {
           this.#metrics.reconciled('error')
           log.warn(
             { ...fields, error: next.error.message, failures: this.#queue.failureCount(text) + 1 },

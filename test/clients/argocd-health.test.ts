@@ -75,6 +75,7 @@ describe('health.lua, run by Lua on what the operator writes', () => {
     const { status } = retentionPolicyReport(nowMs, {
       object: compliance30,
       bucketNames: [],
+      unparsableNames: [],
       guard: null,
       cluster: unbound,
     })

@@ -70,6 +70,11 @@ export const remedies: Readonly<Record<string, string>> = {
   ConfirmationMissing:
     'A floor in COMPLIANCE reaches a GOVERNANCE policy with a period of more than 366 days: nobody could undo that. Set `irreversible: true` ' +
     'in the policy if it is meant, or shorten it.',
+  PolicyUnparsable:
+    'The RetentionPolicy was stored past its rules, or by a newer version. The event `ObjectUnparsable` names the field: correct it, or bring the operator to that version.',
+  ClusterPolicyUnparsable:
+    'A ClusterRetentionPolicy was stored past its rules, or by a newer version, and may bind any namespace. The event `ObjectUnparsable` in namespace `default` names the field: ' +
+    'correct it, or bring the operator to that version; until then policies are not changed, and no bucket is made.',
   ClusterPolicyInvalid:
     'The ClusterRetentionPolicy was stored before a rule of its kind was there. Correct it; until then policies in its namespaces are not changed.',
   Paused:

@@ -1,9 +1,9 @@
-import { type LockServer, ServerRefusedError, ServerUnreachableError } from '../../client/lock-server.ts'
+import type { LockServer } from '../../client/lock-server.ts'
 import type { Statement } from '../../lib/identity.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Controller } from '../controller.ts'
 import { type KubeClient, KubeStatusError, KubeUnreachableError } from '../kube.ts'
-import { readSecret, secretPath, secretsPath } from '../kube-secrets.ts'
+import { secretPath, secretsPath } from '../kube-secrets.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, keyOf, type ObjectKey, type ObjectRef } from '../objects.ts'
 import { fieldManager } from '../own-marks.ts'
@@ -14,10 +14,7 @@ import {
   type BucketAccessSnapshot,
   decideBucketAccess,
   type GrantStep,
-  type KeysView,
-  type NamedBucket,
   type NewKeyCause,
-  type SecretView,
 } from './bucket-access-decide.ts'
 import {
   contentOf,
@@ -28,6 +25,7 @@ import {
   secretBody,
 } from './bucket-access-secret.ts'
 import { bucketAccessReport } from './bucket-access-status.ts'
+import { namedBucket, serverError, viewSecret, viewServer } from './bucket-access-view.ts'
 
 export type BucketAccessParts = {
   readonly source: Source
@@ -97,7 +95,11 @@ export function bucketAccessController(
     ],
     leftovers: async () => {
       const owners = await serverKeys.owners()
-      return owners.filter((key) => source.watches(key.namespace) && source.get('BucketAccess', key) === null)
+      return owners.filter((key) => {
+        const isThere =
+          source.get('BucketAccess', key) !== null || source.unparsable('BucketAccess').has(formatKey(key))
+        return source.watches(key.namespace) && !isThere
+      })
     },
     read: async (key, signal) => {
       const object = source.get('BucketAccess', key)
@@ -105,13 +107,8 @@ export function bucketAccessController(
         if (source.watches(key.namespace)) await revokeAll(parts, key)
         return null
       }
-      return {
-        object,
-        buckets: object.spec.buckets.map(({ name }) => namedBucket(source, key.namespace, name)),
-        secret: await viewSecret(parts.secrets, object, signal),
-        server: await viewServer(parts, key),
-        guard: source.guard(),
-      }
+      const secret = await viewSecret(parts.secrets, object, signal)
+      return { object, secret, ...(await viewServer(parts, object)), guard: source.guard() }
     },
     decide: decideBucketAccess,
     act: async (snapshot, steps, signal) => {
@@ -143,45 +140,6 @@ function affectedAccesses(
       return metadata.namespace === namespace && spec.buckets.some((bucket) => bucket.name === name)
     })
     .map(keyOf)
-}
-
-function namedBucket(source: Source, namespace: string, name: string): NamedBucket {
-  const bucket = source.get('LockedBucket', { namespace, name })
-  if (bucket === null) return { kind: 'notFound', name }
-  // The status says what the server answered: a name that another object owns is none of ours.
-  const { bucketName } = bucket.spec
-  const isOwned = bucket.status?.bucket?.name === bucketName
-  return isOwned ? { kind: 'ready', name, bucketName } : { kind: 'notReady', name }
-}
-
-async function viewSecret(
-  secrets: SecretParts | null,
-  { metadata: { namespace }, spec }: BucketAccessSnapshot['object'],
-  signal: AbortSignal,
-): Promise<SecretView> {
-  if (secrets === null) return { kind: 'unsupported' }
-  const name = spec.secretName ?? spec.existingSecret ?? ''
-  try {
-    const secret = await readSecret(secrets.client, { namespace, name }, signal)
-    return secret === null ? { kind: 'none' } : { kind: 'held', secret }
-  } catch (error) {
-    if (error instanceof KubeStatusError && error.status === 403) return { kind: 'forbidden' }
-    if (error instanceof Error && !signal.aborted) return { kind: 'failed', error }
-    throw error
-  }
-}
-
-async function viewServer(
-  { serverFacts, serverKeys, secrets }: BucketAccessParts,
-  key: ObjectKey,
-): Promise<KeysView> {
-  try {
-    const info = await serverFacts.read()
-    const authority = secrets?.authorityOf(info.s3Endpoint) ?? null
-    return { kind: 'seen', info, authority, keys: await serverKeys.of(key) }
-  } catch (error) {
-    return { kind: 'failed', error: serverError(error) }
-  }
 }
 
 async function revokeAll(parts: BucketAccessParts, key: ObjectKey): Promise<void> {
@@ -229,12 +187,6 @@ function asOutcome(error: unknown): BucketAccessOutcome {
   if (error instanceof KubeStatusError || error instanceof KubeUnreachableError)
     return { kind: 'secretFailed', error }
   return { kind: 'serverFailed', error: serverError(error) }
-}
-
-/** What the server does is a state to report; anything else is a bug and goes up. */
-function serverError(error: unknown): ServerUnreachableError | ServerRefusedError {
-  if (error instanceof ServerUnreachableError || error instanceof ServerRefusedError) return error
-  throw error
 }
 
 type Put = { readonly accountId: string; readonly created: string }

@@ -73,10 +73,9 @@ export function lockedBucketController(
         await sayOrphaned(owners, key, parts)
         return null
       }
-      const policyKey = { namespace: key.namespace, name: object.spec.retentionPolicyRef.name }
       return {
         object,
-        policy: source.get('RetentionPolicy', policyKey),
+        policy: policyOf(source, object),
         cluster: clusterPoliciesOf(source, key.namespace),
         server: await viewServer(parts, object.spec.bucketName, requestsOf(object)),
         clusterId: parts.clusterId,
@@ -97,6 +96,12 @@ export function lockedBucketController(
     },
     status: (nowMs, snapshot, outcome) => lockedBucketReport(nowMs, snapshot, outcome),
   }
+}
+
+function policyOf(source: Source, { metadata, spec }: LockedBucket): LockedBucketSnapshot['policy'] {
+  const key = { namespace: metadata.namespace, name: spec.retentionPolicyRef.name }
+  if (source.unparsable('RetentionPolicy').has(formatKey(key))) return 'unparsable'
+  return source.get('RetentionPolicy', key)
 }
 
 async function apply(
@@ -160,9 +165,10 @@ function affectedBuckets(
 ): readonly ObjectKey[] {
   const policy = source.get('RetentionPolicy', changed)
   const key = formatKey(changed)
-  const revision = policy === null ? '' : revisionOf(policy.metadata)
+  const unparsable = source.unparsable('RetentionPolicy').has(key) ? 'unparsable' : ''
+  const revision = policy === null ? unparsable : revisionOf(policy.metadata)
   if (policies.get(key) === revision) return []
-  if (policy === null) policies.delete(key)
+  if (revision === '') policies.delete(key)
   else policies.set(key, revision)
   return source
     .list('LockedBucket')

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Bar, effectiveRetention } from '../../api/cluster-retention.ts'
+import type { Bar } from '../../api/cluster-retention.ts'
 import { formatViolations } from '../../api/manifest.ts'
 import { formatRetention } from '../../api/periods.ts'
 import {
@@ -11,10 +11,15 @@ import {
 import { limits } from '../../lib/limits.ts'
 import type { EpochMs } from '../../lib/units.ts'
 import { type GuardState, guardConditions } from '../admission/guard.ts'
-import { BindingChanges, type ClusterPolicies, clusterPoliciesOf } from '../cluster-policies.ts'
+import {
+  BindingChanges,
+  type ClusterPolicies,
+  clusterPoliciesOf,
+  effectiveUnder,
+} from '../cluster-policies.ts'
 import { makeConditions, type WantedCondition } from '../conditions.ts'
 import type { Controller, Report } from '../controller.ts'
-import { formatKey, type ObjectKey, type ObjectRef } from '../objects.ts'
+import { formatKey, keyOf, type ObjectKey, type ObjectRef } from '../objects.ts'
 import { handledRequests, isPaused, pausedConditions } from '../requests.ts'
 import type { Source } from '../sources/source.ts'
 import { clusterPolicyConditions } from './cluster-policy-condition.ts'
@@ -23,6 +28,8 @@ export type RetentionPolicySnapshot = {
   readonly object: RetentionPolicy
   /** Of the LockedBuckets that refer to it, in order. */
   readonly bucketNames: readonly string[]
+  /** Of the LockedBuckets of its namespace that cannot be understood: each may refer to it. */
+  readonly unparsableNames: readonly string[]
   /** What binds its namespace. */
   readonly cluster: ClusterPolicies
   /** Of the API server; null: there is none. */
@@ -37,6 +44,8 @@ export function retentionPolicyController(
   source: Source,
 ): Controller<'RetentionPolicy', RetentionPolicySnapshot, never, null> {
   const references = new Map<string, ObjectKey>()
+  /** Namespaces in which a LockedBucket could not be understood when it was last looked. */
+  const doubted = new Set<string>()
   const bindings = new BindingChanges()
   return {
     name: 'retentionpolicy',
@@ -45,7 +54,10 @@ export function retentionPolicyController(
       {
         kind: 'LockedBucket',
         delayMs: limits.bucketCountDelayMs,
-        keys: (changed) => changedReferences(references, changed, source),
+        keys: (changed) => [
+          ...changedReferences(references, changed, source),
+          ...changedDoubts(doubted, changed, source),
+        ],
       },
       {
         kind: 'ClusterRetentionPolicy',
@@ -56,8 +68,11 @@ export function retentionPolicyController(
     read: async (key) => {
       const object = source.get('RetentionPolicy', key)
       if (object === null) return null
+      const unparsableNames = unparsableNamesIn(key.namespace, source)
+      if (unparsableNames.length > 0) doubted.add(key.namespace)
       const cluster = clusterPoliciesOf(source, key.namespace)
-      return { object, bucketNames: bucketNamesOf(object, source), cluster, guard: source.guard() }
+      const bucketNames = bucketNamesOf(object, source)
+      return { object, bucketNames, unparsableNames, cluster, guard: source.guard() }
     },
     decide: () => [],
     act: async () => null,
@@ -68,24 +83,18 @@ export function retentionPolicyController(
 /** Pure: the status of a policy. Nothing of it needs a server, so it is never waiting. */
 export function retentionPolicyReport(
   nowMs: EpochMs,
-  { object, bucketNames, cluster, guard }: RetentionPolicySnapshot,
+  { object, bucketNames, unparsableNames, cluster, guard }: RetentionPolicySnapshot,
 ): Report<'RetentionPolicy'> {
   const { generation } = object.metadata
   const violations = validateRetentionPolicy(null, object)
-  const isReferenced = bucketNames.length > 0
-  const binding = cluster.kind === 'known' ? cluster.policies : []
-  const effective = violations.length === 0 ? effectiveRetention(object.spec, binding) : null
+  const effective = violations.length === 0 ? effectiveUnder(cluster, object.spec) : null
   const stall = effective === null ? invalid(formatViolations(violations)) : effective.bar
+  const protection = deletionProtected(bucketNames, unparsableNames)
   const wanted: WantedCondition[] = [
     ...pausedConditions(object),
     ...(stall === null ? acceptedConditions() : stalledConditions(stall)),
     ...clusterPolicyConditions(cluster, effective, 'met'),
-    {
-      type: 'DeletionProtected',
-      status: isReferenced ? 'True' : 'False',
-      reason: isReferenced ? 'Referenced' : 'NotReferenced',
-      message: isReferenced ? referencedMessage(bucketNames) : null,
-    },
+    protection,
     ...guardConditions(guard),
   ]
   const status: RetentionPolicyStatus = {
@@ -93,7 +102,7 @@ export function retentionPolicyReport(
     conditions: makeConditions(wanted, object.status?.conditions, { generation, nowMs }),
     ...(violations.length === 0 ? { retention: formatRetention(toBucketRetention(object.spec)) } : {}),
     bucketCount: bucketNames.length,
-    deletionProtected: isReferenced,
+    deletionProtected: protection.status === 'True',
     // Nothing of a policy is at a server: looking at it is all there is to do.
     ...handledRequests(object, { reconcile: isPaused(object) ? 'open' : 'handled', verify: 'handled' }),
   }
@@ -121,6 +130,18 @@ function stalledConditions(stall: Stall): readonly WantedCondition[] {
   ]
 }
 
+function deletionProtected(
+  bucketNames: readonly string[],
+  unparsableNames: readonly string[],
+): WantedCondition {
+  const type = 'DeletionProtected'
+  if (bucketNames.length > 0)
+    return { type, status: 'True', reason: 'Referenced', message: referencedMessage(bucketNames) }
+  if (unparsableNames.length === 0) return { type, status: 'False', reason: 'NotReferenced', message: null }
+  const message = `This operator cannot understand LockedBucket ${unparsableNames.join(', ')}, which may refer to it.`
+  return { type, status: 'True', reason: 'Unverified', message }
+}
+
 /** Names a few: a message that lists a thousand is read by nobody. */
 function referencedMessage(names: readonly string[]): string {
   const shown = names.slice(0, 5).join(', ')
@@ -136,6 +157,25 @@ function bucketNamesOf(policy: RetentionPolicy, source: Source): readonly string
     .filter(({ metadata, spec }) => metadata.namespace === namespace && spec.retentionPolicyRef.name === name)
     .map(({ metadata }) => metadata.name)
     .sort()
+}
+
+function unparsableNamesIn(namespace: string, source: Source): readonly string[] {
+  return [...source.unparsable('LockedBucket').values()]
+    .filter(({ metadata }) => metadata.namespace === namespace)
+    .map(({ metadata }) => metadata.name)
+    .sort()
+}
+
+/** All policies of a namespace in which the first bucket became one that nobody understands, or none is any more. */
+function changedDoubts(doubted: Set<string>, { namespace }: ObjectRef, source: Source): readonly ObjectKey[] {
+  const isDoubted = unparsableNamesIn(namespace, source).length > 0
+  if (isDoubted === doubted.has(namespace)) return []
+  if (isDoubted) doubted.add(namespace)
+  else doubted.delete(namespace)
+  return source
+    .list('RetentionPolicy')
+    .filter(({ metadata }) => metadata.namespace === namespace)
+    .map(keyOf)
 }
 
 /** The policies whose count a changed bucket changes: the one it left and the one it came to. */

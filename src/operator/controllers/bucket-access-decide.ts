@@ -13,9 +13,13 @@ import type { HeldSecret } from '../kube-secrets.ts'
 import { requestedBy } from '../requests.ts'
 import { contentOf, hasContent, isMadeFor, type KeyPair, slotsOf } from './bucket-access-secret.ts'
 
-/** A LockedBucket that the spec names. `ready`: it owns the bucket of this name at the lock server. */
+/**
+ * A LockedBucket that the spec names. `ready`: it owns the bucket of this name at the lock server. `unparsable`: it is there and
+ * cannot be understood; `bucketName` is that of its bucket which the keys reach already, null if they reach none.
+ */
 export type NamedBucket =
   | { readonly kind: 'ready'; readonly name: string; readonly bucketName: string }
+  | { readonly kind: 'unparsable'; readonly name: string; readonly bucketName: string | null }
   | { readonly kind: 'notReady' | 'notFound'; readonly name: string }
 
 /** `unsupported`: there are no Secrets here. `failed`: the API server did not answer. */
@@ -198,8 +202,12 @@ export function graceMs({ spec }: BucketAccess): number | null {
   return gracePeriod === undefined ? null : toDuration(gracePeriod)
 }
 
+/** Of what cannot be understood nothing is given, and nothing is taken. */
 export function readyNames({ buckets }: Pick<BucketAccessSnapshot, 'buckets'>): readonly string[] {
-  return buckets.flatMap((bucket) => (bucket.kind === 'ready' ? [bucket.bucketName] : []))
+  return buckets.flatMap((bucket) => {
+    const isKnown = bucket.kind === 'ready' || bucket.kind === 'unparsable'
+    return isKnown && bucket.bucketName !== null ? [bucket.bucketName] : []
+  })
 }
 
 function statementsOf({ spec }: BucketAccess, buckets: readonly string[]): readonly Statement[] {

@@ -123,7 +123,7 @@ function assessBuckets(
   snapshot: BucketAccessSnapshot,
   outcome: BucketAccessOutcome,
 ): Assessment {
-  const names = (kind: 'notFound' | 'notReady') =>
+  const names = (kind: 'notFound' | 'notReady' | 'unparsable') =>
     snapshot.buckets.flatMap((bucket) => (bucket.kind === kind ? [bucket.name] : []))
   const rest = readyNames(snapshot).length === 0 ? 'No key is valid.' : 'The others are granted.'
   const next = nextLook(nowMs, snapshot, outcome)
@@ -132,6 +132,11 @@ function assessBuckets(
     const { namespace } = snapshot.object.metadata
     const message = `There is no LockedBucket ${missing.join(', ')} in namespace ${namespace}. ${rest}`
     return waiting('LockedBucketNotFound', message, next)
+  }
+  const unparsable = names('unparsable')
+  if (unparsable.length > 0) {
+    const message = `This operator cannot understand LockedBucket ${unparsable.join(', ')}; what the keys may do there stays as it is.`
+    return waiting('LockedBucketUnparsable', message, next)
   }
   const waitedFor = names('notReady')
   if (waitedFor.length > 0) {

@@ -2,7 +2,7 @@
 
 import type { EffectiveRetention } from '../../api/cluster-retention.ts'
 import type { ConditionReason } from '../../api/conditions.ts'
-import type { ClusterPolicies } from '../cluster-policies.ts'
+import { type ClusterPolicies, unparsableSentence } from '../cluster-policies.ts'
 import type { WantedCondition } from '../conditions.ts'
 
 /** `met`: what the ClusterRetentionPolicies ask for is so; else the reason why that cannot be said. */
@@ -20,6 +20,10 @@ export function clusterPolicyConditions(
       return [{ type, status: 'Unknown', reason: 'ClusterPolicyUnknown', message: null }]
     case 'pending':
       return [{ type, status: 'Unknown', reason: 'NamespaceUnknown', message: null }]
+    case 'unparsable': {
+      const message = unparsableSentence(cluster.names)
+      return [{ type, status: 'Unknown', reason: 'ClusterPolicyUnparsable', message }]
+    }
     case 'known':
       break
   }

@@ -122,6 +122,11 @@ function assessBucket(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutco
       const message = `RetentionPolicy ${name} does not exist in namespace ${snapshot.object.metadata.namespace}.`
       return { ...unsettled('PolicyNotFound', message, view), next: { kind: 'done' } }
     }
+    case 'policyUnparsable': {
+      const { name } = snapshot.object.spec.retentionPolicyRef
+      const message = `This operator cannot understand RetentionPolicy ${name}; what is enforced stays.`
+      return stalled('PolicyUnparsable', message, view)
+    }
     case 'namespacePending': {
       const error = new Error('the namespace is not listed yet')
       return { ...unsettled('NamespaceUnknown', null, view), next: { kind: 'retry', error } }

@@ -1,6 +1,6 @@
 /** What a LockedBucket needs done, from what was read. Pure: no clock, no I/O. */
 import { isDeepStrictEqual } from 'node:util'
-import { type EffectiveRetention, effectiveRetention } from '../../api/cluster-retention.ts'
+import type { EffectiveRetention } from '../../api/cluster-retention.ts'
 import { type LockedBucket, validateLockedBucket } from '../../api/LockedBucket.ts'
 import { formatViolations } from '../../api/manifest.ts'
 import {
@@ -21,7 +21,7 @@ import { capAt, isAtLeast, isWithin } from '../../lock/combine.ts'
 import { compareBucketRetention, meetsFloor, type RetentionComparison } from '../../lock/compare.ts'
 import type { BucketRetention, RetentionBounds } from '../../lock/types.ts'
 import type { GuardState } from '../admission/guard.ts'
-import type { ClusterPolicies } from '../cluster-policies.ts'
+import { type ClusterPolicies, effectiveUnder } from '../cluster-policies.ts'
 import { findCondition } from '../conditions.ts'
 import type { HistoryState } from '../history/volume-history.ts'
 import { isPaused, requestsOf } from '../requests.ts'
@@ -42,7 +42,8 @@ export type ServerView =
 
 export type LockedBucketSnapshot = {
   readonly object: LockedBucket
-  readonly policy: RetentionPolicy | null
+  /** `unparsable`: it is there, and cannot be understood. */
+  readonly policy: RetentionPolicy | 'unparsable' | null
   /** What binds its namespace. */
   readonly cluster: ClusterPolicies
   readonly server: ServerView
@@ -73,7 +74,7 @@ export type Asked = {
 /** What the spec asks for; or why it cannot be asked. */
 export type Wanted =
   | Asked
-  | { readonly kind: 'policyNotFound' }
+  | { readonly kind: 'policyNotFound' | 'policyUnparsable' }
   /** Nobody can say yet what binds its namespace: applied now, it might be too weak. */
   | { readonly kind: 'namespacePending' }
   | { readonly kind: 'policyInvalid'; readonly message: string }
@@ -88,7 +89,7 @@ export function decideLockedBucket(snapshot: LockedBucketSnapshot): readonly App
 /** The paused object that holds changes of this bucket back: itself or its policy. */
 export function pausedBy({ object, policy }: LockedBucketSnapshot): LockedBucket | RetentionPolicy | null {
   if (isPaused(object)) return object
-  return policy !== null && isPaused(policy) ? policy : null
+  return policy !== null && policy !== 'unparsable' && isPaused(policy) ? policy : null
 }
 
 /** What would be done if nothing were paused. */
@@ -224,12 +225,16 @@ export function wantedOf({
   const specViolations = validateLockedBucket(null, object)
   if (specViolations.length > 0) return { kind: 'specInvalid', message: formatViolations(specViolations) }
   if (policy === null) return { kind: 'policyNotFound' }
+  if (policy === 'unparsable') return { kind: 'policyUnparsable' }
   const violations = validateRetentionPolicy(null, policy)
   if (violations.length > 0) return { kind: 'policyInvalid', message: formatViolations(violations) }
   if (cluster.kind === 'pending') return { kind: 'namespacePending' }
-  const binding = cluster.kind === 'known' ? cluster.policies : []
-  const effective = effectiveRetention(policy.spec, binding)
-  return { kind: 'retention', policy, settings: settingsOf(object.spec), ...effective }
+  return {
+    kind: 'retention',
+    policy,
+    settings: settingsOf(object.spec),
+    ...effectiveUnder(cluster, policy.spec),
+  }
 }
 
 /** The server knows owners by cluster, namespace and name; the uid only says which incarnation. */

@@ -7,7 +7,7 @@ import { namespaceNameLabel } from '../../api/metadata.ts'
 import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
 import { withAnySignal } from '../../lib/signals.ts'
-import { ObjectCache } from '../object-cache.ts'
+import { ObjectCache, type UnparsableObject } from '../object-cache.ts'
 import {
   formatKey,
   type ObjectByKind,
@@ -95,6 +95,11 @@ export class DirectorySource implements Source {
 
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][] {
     return this.#cache(kind).list()
+  }
+
+  /** A manifest that cannot be read changes nothing, and keeps what was accepted. */
+  unparsable(): ReadonlyMap<string, UnparsableObject> {
+    return new Map()
   }
 
   /** Whatever namespace a manifest names. */

@@ -7,7 +7,7 @@ import type { Log } from '../../lib/log.ts'
 import type { AdmissionGuard, GuardState } from '../admission/guard.ts'
 import { EventRecorder } from '../events.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
-import type { CachedObject, ObjectCache } from '../object-cache.ts'
+import type { CachedObject, ObjectCache, UnparsableObject } from '../object-cache.ts'
 import {
   formatKey,
   keyOf,
@@ -40,6 +40,8 @@ export type KubeSourceOptions = {
   readonly guard?: AdmissionGuard
   /** Absent: nothing is said of it. */
   readonly storage?: StorageGuard
+  /** Told of how many objects cannot be understood, at the start and at each change. */
+  readonly onUnparsable?: (kind: ObjectKind, count: number) => void
 }
 
 /** No namespace has this name. */
@@ -79,6 +81,7 @@ export class KubeSource implements Source {
         options.namespaces === null ? this.#reflectorsOf('ClusterRetentionPolicy') : new Map(),
     }
     this.#namespaces = options.namespaces === null ? this.#namespaceReflector() : null
+    for (const kind of objectKinds) this.#tellUnparsable(kind)
     const { client, clock, log, instance } = options
     this.#events = new EventRecorder({ client, clock, log, component: fieldManager, instance, apiVersion })
   }
@@ -122,6 +125,10 @@ export class KubeSource implements Source {
 
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][] {
     return [...this.#reflectors[kind].values()].flatMap(({ cache }) => cache.list())
+  }
+
+  unparsable(kind: ObjectKind): ReadonlyMap<string, UnparsableObject> {
+    return new Map([...this.#reflectors[kind].values()].flatMap(({ cache }) => [...cache.unparsable]))
   }
 
   watches(namespace: string): boolean {
@@ -247,8 +254,15 @@ export class KubeSource implements Source {
       parse: (raw) => parseObjectOf(kind, raw),
       timers,
       log,
-      onChange: (key) => this.#changed({ kind, ...parseKey(key) }),
+      onChange: (key) => {
+        this.#tellUnparsable(kind)
+        this.#changed({ kind, ...parseKey(key) })
+      },
     })
+  }
+
+  #tellUnparsable(kind: ObjectKind): void {
+    this.#options.onUnparsable?.(kind, this.unparsable(kind).size)
   }
 
   /** What binds it may be another policy now. */

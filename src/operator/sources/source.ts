@@ -1,6 +1,7 @@
 import type { EventReason } from '../../api/conditions.ts'
 import type { Labels } from '../../api/label-selector.ts'
 import type { GuardState } from '../admission/guard.ts'
+import type { UnparsableObject } from '../object-cache.ts'
 import type { ObjectByKind, ObjectKey, ObjectKind, ObjectRef, Regarding, StatusByKind } from '../objects.ts'
 import type { StorageState } from '../storage/storage-state.ts'
 
@@ -32,6 +33,11 @@ export interface Source {
   start(signal: AbortSignal): Promise<void>
   get<Kind extends ObjectKind>(kind: Kind, key: ObjectKey): ObjectByKind[Kind] | null
   list<Kind extends ObjectKind>(kind: Kind): readonly ObjectByKind[Kind][]
+  /**
+   * Objects that are there and cannot be understood, by `formatKey`: of neither `get` nor `list`, and not gone. Nothing that
+   * follows from their absence may be done.
+   */
+  unparsable(kind: ObjectKind): ReadonlyMap<string, UnparsableObject>
   /** Whether an object of this namespace that is not there does not exist; false: it is not looked at. */
   watches(namespace: string): boolean
   /** Tells of every addition, change (spec, metadata or status) and deletion; the result unsubscribes. */

@@ -56,7 +56,13 @@ test('docs/OPERATIONS.md: every reason that stalls an object has its remedy', ()
     ),
   )
   // Those of `Bar`, which stall by their own names.
-  const bars = ['ClusterPolicyInvalid', 'ModeNotAllowed', 'ExceedsCeiling', 'ConfirmationMissing']
+  const bars = [
+    'ClusterPolicyUnparsable',
+    'ClusterPolicyInvalid',
+    'ModeNotAllowed',
+    'ExceedsCeiling',
+    'ConfirmationMissing',
+  ]
   // Those of the volume's history, by theirs.
   stalling.push(...bars, 'RollbackDetected', 'CheckpointsUnreadable')
   expect(stalling.length).toBeGreaterThan(6)

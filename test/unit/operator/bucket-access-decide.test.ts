@@ -55,6 +55,19 @@ describe('the first key', () => {
     expect(step.bucketNames).toEqual(['team-ledger'])
   })
 
+  test('BucketAccess: a bucket that nobody understands is given to no key, and taken from none', () => {
+    const unparsable = (bucketName: string | null) =>
+      [
+        { kind: 'ready', name: 'ledger', bucketName: 'team-ledger' },
+        { kind: 'unparsable', name: 'strange', bucketName },
+      ] as const
+    const held = { secret: heldOf(first), keys: [keyOf(first)] }
+    expect(grantOf(snapshotOf({ buckets: unparsable(null) })).bucketNames).toEqual(['team-ledger'])
+    const reached = grantOf(snapshotOf({ ...held, buckets: unparsable('team-strange') }))
+    expect(reached.bucketNames).toEqual(['team-ledger', 'team-strange'])
+    expect(slots(reached)).toBe('held HFFIRST')
+  })
+
   test('BucketAccess: none of its buckets is there, all its keys are revoked and none is made', () => {
     const buckets = [{ kind: 'notFound', name: 'ledger' }] as const
     expect(decideBucketAccess(nowMs, snapshotOf({ buckets }))).toEqual([])

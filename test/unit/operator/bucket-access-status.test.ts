@@ -83,6 +83,12 @@ test.each([
     none,
     'LockedBucketNotReady',
   ],
+  [
+    'a LockedBucket cannot be understood',
+    { buckets: [{ kind: 'unparsable', name: 'ledger', bucketName: 'team-ledger' }] },
+    granted,
+    'LockedBucketUnparsable',
+  ],
   ['the server is silent', { server: silent }, none, 'ServerUnreachable'],
   [
     'the API server is away',

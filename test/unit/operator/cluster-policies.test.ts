@@ -33,6 +33,7 @@ import {
   silent,
   snapshotOf,
   unbound,
+  unparsableObject,
 } from './locked-bucket-fixtures.ts'
 
 type Rest = Omit<ClusterRetentionPolicySpec, 'namespaceSelector'>
@@ -134,6 +135,21 @@ describe('LockedBucket under a ClusterRetentionPolicy', () => {
     ])
   })
 
+  test('one that nobody understands: nothing is begun, what is enforced stays, and drift is corrected', () => {
+    const cluster: ClusterPolicies = { kind: 'unparsable', names: ['baseline'] }
+    expect(steps(under(cluster, seen(null)))).toEqual([])
+    expect(steps(under(cluster, enforcing(60, 90)))).toEqual([])
+    expect(steps(under(cluster, enforcing(60, 90), policyOf(governance30.spec, 2)))).toEqual([])
+    expect(steps(under(cluster, enforcing(10, 90)))).toEqual(['drift: GOVERNANCE 30 or stronger, at most 90'])
+    expect(conditions(under(cluster, enforcing(60, 90)))).toEqual(
+      expect.arrayContaining([
+        'Ready=False ClusterPolicyUnparsable',
+        'Stalled=True ClusterPolicyUnparsable',
+        'ClusterPolicyMet=Unknown ClusterPolicyUnparsable',
+      ]),
+    )
+  })
+
   test('beyond the ceiling: a bucket is not made and an edit is not applied', () => {
     const cluster = bound({ ceiling: { days: 29 } })
     expect(steps(under(cluster, seen(null)))).toEqual([])
@@ -223,7 +239,7 @@ describe('LockedBucket under a ClusterRetentionPolicy', () => {
 })
 
 test('RetentionPolicy: beyond the ceiling it is Stalled by its name, within it says what is done to it', () => {
-  const snapshot = { object: compliance30, bucketNames: [], guard: null }
+  const snapshot = { object: compliance30, bucketNames: [], unparsableNames: [], guard: null }
   const beyond = retentionPolicyReport(nowMs, { ...snapshot, cluster: bound({ ceiling: { days: 29 } }) })
   expect(
     (beyond.status?.conditions ?? []).map(({ type, status, reason }) => `${type}=${status} ${reason}`),
@@ -274,8 +290,12 @@ describe('ClusterRetentionPolicy', () => {
 
 describe('what binds a namespace', () => {
   type Held = { policies: readonly ClusterRetentionPolicy[]; namespaces: ReadonlyMap<string, Labels> | null }
-  const sourceOf = (held: Held) =>
-    ({ list: () => held.policies, namespaces: () => held.namespaces }) as never as Source
+  const sourceOf = (held: Held, unparsable: readonly string[] = []) =>
+    ({
+      list: () => held.policies,
+      namespaces: () => held.namespaces,
+      unparsable: () => new Map(unparsable.map((name) => [`/${name}`, unparsableObject('', name)])),
+    }) as never as Source
   const team: ClusterRetentionPolicy = {
     ...clusterPolicy({ ceiling: { days: 1 } }),
     spec: { namespaceSelector: { matchLabels: { team: 'a' } }, ceiling: { days: 1 } },
@@ -292,6 +312,27 @@ describe('what binds a namespace', () => {
     expect(clusterPoliciesOf(source, 'three')).toEqual({ kind: 'pending' })
     expect(clusterPoliciesOf(sourceOf({ policies: [], namespaces: labelled }), 'three').kind).toBe('known')
     expect(clusterPoliciesOf(sourceOf({ policies: [], namespaces: null }), 'one').kind).toBe('unreadable')
+  })
+
+  test('clusterPoliciesOf: one that nobody understands may bind any namespace, also beside others', () => {
+    for (const policies of [[], [team]]) {
+      const source = sourceOf({ policies, namespaces: labelled }, ['b', 'a'])
+      for (const namespace of ['one', 'three'])
+        expect(clusterPoliciesOf(source, namespace)).toEqual({ kind: 'unparsable', names: ['a', 'b'] })
+    }
+    expect(clusterPoliciesOf(sourceOf({ policies: [], namespaces: null }, ['a']), 'one').kind).toBe(
+      'unreadable',
+    )
+  })
+
+  test('BindingChanges: a policy becomes one that nobody understands, and is understood again; all are told', () => {
+    const held: Held = { policies: [], namespaces: labelled }
+    const objects = ['one', 'two'].map((namespace) => ({ metadata: { namespace, name: 'x' } }))
+    const bindings = new BindingChanges()
+    const told = [[], ['a'], ['a'], ['a', 'b'], []].map(
+      (names) => bindings.keysOf(sourceOf(held, names), objects).length,
+    )
+    expect(told).toEqual([2, 2, 0, 2, 2])
   })
 
   test('BindingChanges: the objects of namespaces that are bound otherwise, and of no other', () => {

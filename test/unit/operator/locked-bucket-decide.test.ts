@@ -1,14 +1,18 @@
 import { expect, test } from 'vitest'
 import { ServerUnreachableError } from '../../../src/client/lock-server.ts'
 import { decideLockedBucket } from '../../../src/operator/controllers/locked-bucket-decide.ts'
+import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 import {
   bucketOf,
   clusterId,
   compliance30,
   factsOf,
   governance30,
+  nowMs,
+  outcomeOf,
   policyOf,
   seen,
+  shown,
   snapshotOf,
 } from './locked-bucket-fixtures.ts'
 
@@ -121,4 +125,15 @@ test('decide: adoptionPolicy IfUnowned, the request says so', () => {
   expect(decideLockedBucket(snapshotOf(seen(null), compliance30, object))).toMatchObject([
     { request: { adoptionPolicy: 'IfUnowned' } },
   ])
+})
+
+test('decide: its policy is there and cannot be understood, nothing is asked of the server and the status says why', () => {
+  for (const server of [seen(null), seen(factsOf(compliance30)), seen(factsOf(governance30))]) {
+    const snapshot = snapshotOf(server, 'unparsable')
+    expect(decideLockedBucket(snapshot)).toEqual([])
+    const { status } = lockedBucketReport(nowMs, snapshot, outcomeOf(snapshot, null))
+    expect(shown(status)).toEqual(
+      expect.arrayContaining(['Ready=False PolicyUnparsable', 'Stalled=True PolicyUnparsable']),
+    )
+  }
 })

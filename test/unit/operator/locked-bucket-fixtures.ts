@@ -17,6 +17,7 @@ import {
   type ServerView,
 } from '../../../src/operator/controllers/locked-bucket-decide.ts'
 import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
+import { UnparsableObject } from '../../../src/operator/object-cache.ts'
 
 export const nowMs = epochMs(Date.UTC(2026, 10, 21, 12, 0, 0))
 export const clusterId = 'cluster-1'
@@ -118,7 +119,7 @@ export function seen(facts: BucketFactsAnswer | null): ServerView {
 
 export function snapshotOf(
   server: ServerView,
-  policy: RetentionPolicy | null = compliance30,
+  policy: LockedBucketSnapshot['policy'] = compliance30,
   object: LockedBucket = bucketOf(),
 ): LockedBucketSnapshot {
   return { object, policy, cluster: unbound, server, clusterId, epoch: 7, guard: null, storage: null }
@@ -185,3 +186,8 @@ export const created = snapshotOf(seen(null))
 export const inSync = snapshotOf(seen(factsOf(compliance30)))
 export const refused = { kind: 'failed', error: new ServerRefusedError(400, 'BadName', 'no') } as const
 export const wrongKey = { kind: 'failed', error: new ServerRefusedError(403, 'AccessDenied', 'no') } as const
+
+/** As a reflector keeps what is there and cannot be understood. */
+export function unparsableObject(namespace: string, name: string): UnparsableObject {
+  return new UnparsableObject({ namespace, name, uid: `uid-${name}`, resourceVersion: '9' }, 'spec: no')
+}

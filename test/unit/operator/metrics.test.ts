@@ -138,3 +138,11 @@ test('metrics: a rollback is shown only by who leads, and again when it leads ag
   metrics.leading(1)
   expect(shown()).toBe('1')
 })
+
+test('metrics: objects that cannot be understood, by kind', () => {
+  const { metrics } = rigOf()
+  metrics.unparsableObjects('BucketAccess', 2)
+  metrics.unparsableObjects('LockedBucket', 0)
+  const shown = (kind: string) => sample(metrics, `holdfast_unparsable_objects{kind="${kind}"}`)
+  expect([shown('BucketAccess'), shown('LockedBucket')]).toEqual(['2', '0'])
+})

@@ -119,6 +119,7 @@ describe('paused', () => {
     const report = retentionPolicyReport(nowMs, {
       object: annotated(compliance30, { [paused]: 'true', [reconcileNow]: '1', [verifyNow]: '2' }),
       bucketNames: [],
+      unparsableNames: [],
       guard: null,
       cluster: unbound,
     })

@@ -10,6 +10,7 @@ test('RetentionPolicy: valid and used, Ready with the count and the names of its
   const report = retentionPolicyReport(nowMs, {
     object: compliance30,
     bucketNames: ['a', 'b'],
+    unparsableNames: [],
     guard: null,
     cluster: unbound,
   })
@@ -28,6 +29,7 @@ test('RetentionPolicy: used by nobody, it may go', () => {
   const report = retentionPolicyReport(nowMs, {
     object: compliance30,
     bucketNames: [],
+    unparsableNames: [],
     guard: null,
     cluster: unbound,
   })
@@ -40,6 +42,7 @@ test('RetentionPolicy: it breaks a rule of its kind, Stalled with the rule and n
   const report = retentionPolicyReport(nowMs, {
     object: invalid,
     bucketNames: [],
+    unparsableNames: [],
     guard: null,
     cluster: unbound,
   })
@@ -57,17 +60,29 @@ test('RetentionPolicy: nothing changed, nothing is written', () => {
   const first = retentionPolicyReport(nowMs, {
     object: compliance30,
     bucketNames: ['a'],
+    unparsableNames: [],
     guard: null,
     cluster: unbound,
   })
   if (first.status === null) throw new Error('a first status is always written')
   const object = { ...compliance30, status: first.status }
   expect(
-    retentionPolicyReport(nowMs, { object, bucketNames: ['a'], guard: null, cluster: unbound }).status,
+    retentionPolicyReport(nowMs, {
+      object,
+      bucketNames: ['a'],
+      unparsableNames: [],
+      guard: null,
+      cluster: unbound,
+    }).status,
   ).toBeNull()
   expect(
-    retentionPolicyReport(nowMs, { object, bucketNames: ['a', 'b'], guard: null, cluster: unbound }).status
-      ?.bucketCount,
+    retentionPolicyReport(nowMs, {
+      object,
+      bucketNames: ['a', 'b'],
+      unparsableNames: [],
+      guard: null,
+      cluster: unbound,
+    }).status?.bucketCount,
   ).toBe(2)
   expect(first.status.conditions?.[1]?.message).toBe('One LockedBucket refers to it: a')
 })
@@ -77,8 +92,25 @@ test('RetentionPolicy: thousands of buckets, the message names five', () => {
   const { status } = retentionPolicyReport(nowMs, {
     object: compliance30,
     bucketNames,
+    unparsableNames: [],
     guard: null,
     cluster: unbound,
   })
   expect(status?.conditions?.[1]?.message).toContain('and 2995 more')
+})
+
+test('RetentionPolicy: a LockedBucket that nobody understands may refer to it, so it counts as protected', () => {
+  const { status } = retentionPolicyReport(nowMs, {
+    object: compliance30,
+    bucketNames: [],
+    unparsableNames: ['strange'],
+    guard: null,
+    cluster: unbound,
+  })
+  expect(status).toMatchObject({ deletionProtected: true, bucketCount: 0 })
+  expect(status?.conditions?.find(({ type }) => type === 'DeletionProtected')).toMatchObject({
+    status: 'True',
+    reason: 'Unverified',
+    message: 'This operator cannot understand LockedBucket strange, which may refer to it.',
+  })
 })
