@@ -38,6 +38,13 @@ export function isWantOfRoom(error: unknown): error is NoRoomError | VolumeFullE
   return error instanceof NoRoomError || error instanceof VolumeFullError
 }
 
+/** Nothing was written, because the volume takes no writes now. */
+export type WritesRefusal = NoRoomError | VolumeReadOnlyError
+
+export function isWritesRefusal(error: unknown): error is WritesRefusal {
+  return error instanceof NoRoomError || error instanceof VolumeReadOnlyError
+}
+
 /** The reason where the machine says EROFS: as a rule the disk failed and the kernel protects what is on it. */
 export const fileSystemReadOnly =
   'The file system of the volume is read-only: what is stored can be read, nothing can be written. ' +

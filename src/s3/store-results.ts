@@ -3,6 +3,7 @@
  * here until it has its code.
  */
 import { unreachable } from '../lib/assert.ts'
+import { isWantOfRoom, type WritesRefusal } from '../lib/read-only.ts'
 import type { BucketRecord } from '../store/records.ts'
 import type { ChangeLockResult, Denied, QuotaExceeded } from '../store/store.ts'
 import { bucketLockMissingForHeaders } from './lock-headers.ts'
@@ -74,6 +75,12 @@ function quotaExceeded({ quotaBytes, sizeBytes }: QuotaExceeded): S3Error {
   return new S3Error('QuotaExceeded', {
     extra: { QuotaBytes: String(quotaBytes), SizeBytes: String(sizeBytes) },
   })
+}
+
+/** The volume takes no writes: which of both, and the sentence for people, is the error's. */
+export function writesRefused(cause: WritesRefusal): S3Error {
+  const code = isWantOfRoom(cause) ? 'InsufficientStorage' : 'ServiceUnavailable'
+  return new S3Error(code, { message: cause.message, cause })
 }
 
 /** While the clock is suspect and wall is far ahead, no lock by period is written. */

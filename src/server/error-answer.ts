@@ -1,8 +1,9 @@
 import { AssertionError } from '../lib/assert.ts'
-import { isWantOfRoom, VolumeReadOnlyError } from '../lib/read-only.ts'
+import { isWritesRefusal } from '../lib/read-only.ts'
 import { renderError } from '../s3/error-document.ts'
 import type { S3Response } from '../s3/operation.ts'
 import { S3Error } from '../s3/s3-error.ts'
+import { writesRefused } from '../s3/store-results.ts'
 import {
   BodyCorruptError,
   BodyMissingError,
@@ -42,18 +43,7 @@ export function judgeError(thrown: unknown): JudgedError {
   if (thrown instanceof StorageFullError || thrown instanceof BodyStoreFullError) {
     return { error: new S3Error('InsufficientStorage', { cause }), consequence: 'none' }
   }
-  if (isWantOfRoom(thrown)) {
-    return {
-      error: new S3Error('InsufficientStorage', { message: thrown.message, cause }),
-      consequence: 'none',
-    }
-  }
-  if (thrown instanceof VolumeReadOnlyError) {
-    return {
-      error: new S3Error('ServiceUnavailable', { message: thrown.message, cause }),
-      consequence: 'none',
-    }
-  }
+  if (isWritesRefusal(thrown)) return { error: writesRefused(thrown), consequence: 'none' }
   if (thrown instanceof BodyTooLargeError)
     return { error: new S3Error('EntityTooLarge', { cause }), consequence: 'none' }
   if (

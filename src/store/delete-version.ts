@@ -1,6 +1,7 @@
 /** DeleteObject, DeleteObjects and the lifecycle's: the one place that asks the gate to remove on somebody's behalf. */
 import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
+import { isWritesRefusal } from '../lib/read-only.ts'
 import { noRuleDenies } from '../lock/rules.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditDetail, AuditFields } from './audit-record.ts'
@@ -30,6 +31,7 @@ import { judgePrecondition, writeVersion } from './write-version.ts'
 /** `record`: null when there was nothing to decide. Appended when allowed, else for the recorder. */
 type Deletion = { readonly answer: DeleteObjectResult; readonly record: AuditFields | null }
 type BatchDeletion = Pick<Deletion, 'record'> & { readonly answer: DeleteManyResult }
+type WritesRefused = Extract<DeleteManyResult, { readonly kind: 'writesRefused' }>
 
 type Target =
   | { readonly kind: 'place'; readonly place: KeyPlace }
@@ -69,14 +71,15 @@ export async function deleteVersion(
   input: DeleteObject,
 ): Promise<DeleteObjectResult> {
   const deletion = await deleteSingly(context, { actor, input, suffix: newVersionSuffix(), plan: null })
-  await recordDenials(context, [deletion])
+  await recordDenial(context, deletion)
   return deletion.answer
 }
 
 /**
  * The same effect and answers as one delete after the other (I6), in transactions of at most
  * limits.deleteObjectsPerTransactionMax keys. Where such a transaction fails for one of them they run singly, and only the
- * keys that others keep busy are not deleted.
+ * keys that others keep busy are not deleted. Where the volume takes no write any more the keys before keep their answers. Errors: those of
+ * `transact` after which nobody knows what was written; that of the volume where it took no write at all, for then nothing was done.
  */
 export async function deleteVersions(
   context: VersionContext,
@@ -85,7 +88,14 @@ export async function deleteVersions(
 ): Promise<readonly DeleteManyResult[]> {
   assert(inputs.length <= limits.deleteObjectsKeysMax, 'a batch of deletes is bounded')
   const jobs = inputs.map((input) => ({ actor, input, suffix: newVersionSuffix(), plan: null }))
-  return (await deleteAll(context, actor, jobs)).map(({ answer }) => answer)
+  const answers = (await deleteAll(context, actor, jobs)).map(({ answer }) => answer)
+  const refusals = answers.filter((answer): answer is WritesRefused => answer.kind === 'writesRefused')
+  const [first] = refusals
+  if (first === undefined) return answers
+  if (refusals.length === answers.length) throw first.error
+  const { error } = first
+  context.log.error({ error, count: refusals.length }, 'a batch of deletes was done in part')
+  return answers
 }
 
 /** As `deleteVersions`, each only where its plan still holds. Never with a bypass. */
@@ -100,6 +110,7 @@ export async function deletePlanned(
   })
   const deletions = await deleteAll(context, actor, jobs)
   return deletions.map(({ answer, record }) => {
+    if (answer.kind === 'writesRefused') throw answer.error
     if (answer.kind === 'denied') return 'denied'
     return record === null ? 'unmet' : 'done'
   })
@@ -116,31 +127,40 @@ async function deleteAll(
       const chunk = jobs.slice(start, start + limits.deleteObjectsPerTransactionMax)
       deletions.push(...(await deleteChunk(context, { actor, jobs: chunk })))
     }
-  } finally {
+  } catch (error) {
+    // Nobody is answered, but what was decided is recorded.
     await recordDenials(context, deletions)
+    throw error
   }
-  return deletions
+  return recordDenials(context, deletions)
 }
 
 async function deleteChunk(context: VersionContext, batch: Batch): Promise<readonly BatchDeletion[]> {
   try {
     return await deleteTogether(context, batch)
   } catch (error) {
+    if (isWritesRefusal(error)) return batch.jobs.map(() => notDone(error))
     if (!concernsOneKey(error)) throw error
     const deletions: BatchDeletion[] = []
-    for (const job of batch.jobs) deletions.push(await deleteOrConflict(context, job))
+    for (const job of batch.jobs) deletions.push(await orNotDone(() => deleteSingly(context, job)))
     return deletions
   }
 }
 
-/** One key that is busy is no reason to leave the answers of the others out. */
-async function deleteOrConflict(context: VersionContext, job: Job): Promise<BatchDeletion> {
+/** What was not done for one key is no reason to leave the answers of the others out. */
+async function orNotDone(work: () => Promise<BatchDeletion>): Promise<BatchDeletion> {
   try {
-    return await deleteSingly(context, job)
+    return await work()
   } catch (error) {
-    if (isBusy(error)) return { answer: { kind: 'conflict' }, record: null }
-    throw error
+    return notDone(error)
   }
+}
+
+/** For errors that say that nothing was written; others may mean anything and pass. */
+function notDone(error: unknown): BatchDeletion {
+  if (isBusy(error)) return { answer: { kind: 'conflict' }, record: null }
+  if (isWritesRefusal(error)) return { answer: { kind: 'writesRefused', error }, record: null }
+  throw error
 }
 
 async function deleteSingly(context: VersionContext, job: Job): Promise<Deletion> {
@@ -166,10 +186,27 @@ async function deleteTogether(context: VersionContext, batch: Batch): Promise<re
   })
 }
 
-/** All at once: a counted denial resolves only after its second has passed, and those of a batch share one. */
-async function recordDenials(context: VersionContext, deletions: readonly BatchDeletion[]): Promise<void> {
-  const records = deletions.flatMap(({ record }) => (record?.verdict === 'deny' ? [record] : []))
-  await Promise.all(records.map((record) => context.denials.record(record)))
+/**
+ * All at once: a counted denial resolves only after its second has passed, and those of a batch share one. One that cannot be recorded is
+ * answered with that.
+ */
+async function recordDenials(
+  context: VersionContext,
+  deletions: readonly BatchDeletion[],
+): Promise<readonly BatchDeletion[]> {
+  const recorded = (deletion: BatchDeletion) =>
+    orNotDone(async () => {
+      await recordDenial(context, deletion)
+      return deletion
+    })
+  return Promise.all(deletions.map(recorded))
+}
+
+async function recordDenial(
+  { denials }: VersionContext,
+  { record }: Pick<Deletion, 'record'>,
+): Promise<void> {
+  if (record?.verdict === 'deny') await denials.record(record)
 }
 
 /** Different keys are read side by side; deletes of one key follow each other and see what the last did. */

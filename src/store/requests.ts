@@ -1,5 +1,6 @@
 /** What the store is asked and what it answers. Expected refusals are values of these unions. */
 import type { ProfileName } from '../lib/profile.ts'
+import type { WritesRefusal } from '../lib/read-only.ts'
 import type { EpochMs } from '../lib/units.ts'
 import type { ExistingScope } from '../lock/existing.ts'
 import type { LifecycleRule } from '../lock/lifecycle.ts'
@@ -163,8 +164,14 @@ export type DeleteObjectResult =
   /** Of `ifMatch`: no object is there, or one of another ETag. Nothing was deleted. */
   | NoSuchKey
   | { readonly kind: 'preconditionFailed' }
-/** `conflict`: others kept this key busy to the end; nothing of it was deleted, and the others of the batch went on. */
-export type DeleteManyResult = DeleteObjectResult | { readonly kind: 'conflict' }
+/**
+ * `conflict`: others kept this key busy to the end. `writesRefused`: the volume took no write by then. Of both nothing was deleted nor
+ * recorded, and the others of the batch have their own answers.
+ */
+export type DeleteManyResult =
+  | DeleteObjectResult
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'writesRefused'; readonly error: WritesRefusal }
 
 /**
  * What a caller has against a change of a lock beyond the lock's own rules: asked in the transaction of the change, on what it

@@ -245,6 +245,8 @@ const DeleteObjects = `
   5 | A | the bypass header on a bucket without lock | accepted and ignored
   6 | own | the same key and version twice | one result each
   7 | own | a lock that comes while the delete runs | one of the two is first: never a lock that was acknowledged and lost
+  8 | own | the volume has no room or takes no writes any more when some keys are deleted (100 share a transaction) | 200; InsufficientStorage or ServiceUnavailable for each key that is not deleted; where none is, 507 or 503 for all
+  9 | own | a write fails so that nobody knows what of it is on the disk | 503 for all, which says nothing of any key: those of earlier transactions are deleted, those of the one that failed may be
 `
 
 const PutBucketVersioning = `

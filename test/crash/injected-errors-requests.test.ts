@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { limits } from '../../src/lib/limits.ts'
+import { fileSystemReadOnly } from '../../src/lib/read-only.ts'
 import { metaKey, tablePrefix } from '../../src/store/keys.ts'
 import { type Faults, prepareFaults } from '../support/crash/faults.ts'
 import {
@@ -29,7 +30,7 @@ import {
   mutationsMasterKey,
   sendMutation,
 } from '../support/crash/mutations.ts'
-import { until } from '../support/crash/processes.ts'
+import { until, untilEnded, untilReady } from '../support/crash/processes.ts'
 import {
   isTidied,
   offlineFindings,
@@ -151,20 +152,43 @@ async function markedCount(): Promise<number> {
   return answer.text.split('<DeleteMarker>').length - 1
 }
 
-it('DeleteObjects of two commits: where the second one is not flushed, what the first one did stays', async () => {
+async function twoCommits(): Promise<MutationRequest> {
   const many = mutations.find(({ flushes }) => flushes.filter((flush) => flush === 'store root').length === 2)
-  const request = await many?.prepare(server)
-  if (request === undefined) throw new Error('there is no mutation of two commits')
+  if (many === undefined) throw new Error('there is no mutation of two commits')
+  return many.prepare(server)
+}
+
+const secondCommit = { call: 'sync', place: storeFile, passed: 1, faulted: 1 } as const
+
+it('DeleteObjects of two commits: where nobody knows of the second one, no key is answered, and what the first one did stays', async () => {
+  const request = await twoCommits()
   const before = await markedCount()
-  const second: Pick<InjectedRow, 'fault' | 'worker'> = {
-    fault: { call: 'sync', place: storeFile, action: fail('EIO'), passed: 1, faulted: 1 },
-    worker: 'ends',
-  }
+  const second = { fault: { ...secondCommit, action: fail('EIO') }, worker: 'ends' } as const
   const { status, code } = await injection.meet(second, () => sendMutation(server, request))
   expect([status, code]).toEqual(broken.answer)
   expect((await markedCount()) - before).toBe(limits.deleteObjectsPerTransactionMax)
   expect((await sendMutation(server, request)).status).toBe(200)
   expect((await markedCount()) - before).toBe(2 * limits.deleteObjectsPerTransactionMax + 1)
+})
+
+it('DeleteObjects of two commits: where the second one is refused, each key is answered with what became of it', async () => {
+  const request = await twoCommits()
+  if (request.kind !== 's3') throw new Error('it is a request of S3')
+  const before = await markedCount()
+  faults.arm({ ...secondCommit, action: { kind: 'fail', error: 'EROFS' }, sparedPid: server.pid() })
+  const { status, text } = await server.client.send(request.options)
+  expect(faults.hits()).toBe(1)
+  faults.disarm()
+  expect([status, text.split('<Deleted>').length - 1]).toEqual([200, limits.deleteObjectsPerTransactionMax])
+  const key = `marked-${limits.deleteObjectsPerTransactionMax}`
+  expect(text).toContain(
+    `<Error><Key>${key}</Key><Code>ServiceUnavailable</Code><Message>${fileSystemReadOnly}</Message></Error>`,
+  )
+  await untilEnded(server)
+  expect(await server.terminate()).toBe(1)
+  await server.start()
+  await untilReady(server)
+  expect((await markedCount()) - before).toBe(limits.deleteObjectsPerTransactionMax)
 })
 
 it('after all of it: no orphan is left, and rows, counters, log and files agree', async () => {

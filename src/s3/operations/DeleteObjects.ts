@@ -7,7 +7,7 @@ import { asksBypassGovernance, demandDocumentChecksum } from '../lock-headers.ts
 import { defineOperation, type OperationContext } from '../operation.ts'
 import { reworded } from '../profiles/answers.ts'
 import { S3Error } from '../s3-error.ts'
-import { denied, noSuchBucket, noSuchKey, preconditionFailed } from '../store-results.ts'
+import { denied, noSuchBucket, noSuchKey, preconditionFailed, writesRefused } from '../store-results.ts'
 import { versionIdError } from '../version-id.ts'
 import {
   allowOnly,
@@ -33,7 +33,8 @@ type Input = { readonly entries: readonly Entry[]; readonly quiet: boolean }
 /**
  * Many deletes with one answer for each entry, equal to single deletes in the same order. Permissions and bypass are judged
  * for every key by itself; who may delete nothing at all is refused before the document is read. Errors of the whole
- * request: AccessDenied, E17, E8 (also for 0 or more than 1,000 entries).
+ * request: AccessDenied, E17, E8 (also for 0 or more than 1,000 entries), and those of a store that deleted nothing, or of which nobody
+ * knows what it deleted.
  */
 export const DeleteObjects = defineOperation<Input>({
   name: 'DeleteObjects',
@@ -140,6 +141,7 @@ function resultElement(
   if (result === undefined) return errorElement(context, entry, new S3Error('InternalError'))
   const bucket = addressedBucket(context)
   if (result.kind === 'conflict') return errorElement(context, entry, new S3Error('SlowDown'))
+  if (result.kind === 'writesRefused') return errorElement(context, entry, writesRefused(result.error))
   if (result.kind === 'denied') return errorElement(context, entry, denied(result, bucket))
   if (result.kind === 'noSuchBucket') return errorElement(context, entry, noSuchBucket(bucket.name))
   if (result.kind === 'noSuchKey') return errorElement(context, entry, noSuchKey(entry.key))
