@@ -52,6 +52,8 @@ export const conditionReasons = {
   /** Ready=False, Stalled=True: somebody has to act */
   RetentionWouldShorten:
     'The server enforces a stronger COMPLIANCE retention and keeps it; make the policy at least as strong.',
+  PolicySetBack:
+    'The server has a newer generation of the RetentionPolicy, and this one asks for less: the state of the cluster was set back. Nothing is weakened until somebody confirms it.',
   NameConflict: 'Another LockedBucket owns the bucket of this name; choose another bucketName.',
   AdoptionRefused:
     'The bucket exists and adoptionPolicy is Never; set IfUnowned to take it over, or choose another name.',
@@ -168,6 +170,10 @@ export const eventReasons = {
   BucketAdopted: { type: 'Normal', sentence: 'A bucket that existed was taken over.' },
   RetentionApplied: { type: 'Normal', sentence: 'A change of the policy reached the lock server.' },
   RetentionWouldShorten: { type: 'Warning', sentence: 'A weaker policy was refused by the lock server.' },
+  PolicySetBack: {
+    type: 'Warning',
+    sentence: 'An older generation of the policy, which asks for less, was not applied.',
+  },
   DriftDetected: { type: 'Warning', sentence: 'Somebody changed the bucket behind the operator.' },
   DriftCorrected: { type: 'Normal', sentence: 'What the spec asks for was put back on the lock server.' },
   NameConflict: { type: 'Warning', sentence: 'The bucket belongs to another LockedBucket.' },

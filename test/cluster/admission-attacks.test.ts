@@ -173,17 +173,22 @@ describe.runIf(inject('cluster') !== null)('the floor under attack, by a cluster
     await isUnchanged()
   })
 
-  test('an old backup of etcd is put back: Stalled, and the floor stays', async () => {
+  test('an old backup of etcd is put back: Stalled, the floor stays, and a GOVERNANCE policy waits for a word', async () => {
     const { code } = await cluster.kubectl(['delete', 'lbk', 'vault', '-n', namespace, '--wait=false'])
     expect(code).toBe(0)
     const old = await cluster.createNamespace('old')
     await rig.apply(old, policy('keep', { mode: 'COMPLIANCE', days: 2 }), bucket('vault', old))
     await rig.becomes(old, 'vault', { Ready: 'True Enforced' })
+    const loose = await cluster.createNamespace('loose')
+    await rig.apply(loose, policy('keep', { mode: 'GOVERNANCE', days: 2 }), bucket('vault', loose))
+    await rig.becomes(loose, 'vault', { Ready: 'True Enforced' })
     await cluster.saveEtcd()
     await rig.apply(old, policy('keep', { mode: 'COMPLIANCE', days: 9 }))
-    await until('nine days are enforced', waitMs, async () =>
-      (await rig.lockConfiguration(old)) === nine ? true : null,
-    )
+    await rig.apply(loose, policy('keep', { mode: 'GOVERNANCE', days: 9 }))
+    await until('nine days are enforced', waitMs, async () => {
+      const enforced = [await rig.lockConfiguration(old), await rig.lockConfiguration(loose)]
+      return enforced.join() === `${nine},200 GOVERNANCE 9` ? true : null
+    })
     await cluster.restoreEtcd()
     await until('the operator leads again', waitMs, async () =>
       (await operator.readyz())?.startsWith('200 leading') ? true : null,
@@ -193,6 +198,13 @@ describe.runIf(inject('cluster') !== null)('the floor under attack, by a cluster
     await isUnchanged()
     await rig.apply(old, policy('keep', { mode: 'COMPLIANCE', days: 10 }))
     await rig.becomes(old, 'vault', { Ready: 'True Enforced', Stalled: 'absent' })
+    await rig.becomes(loose, 'vault', { Ready: 'False PolicySetBack', Stalled: 'True PolicySetBack' })
+    await rig.has(loose, 'vault', 'PolicySetBack')
+    expect(await rig.lockConfiguration(loose)).toBe('200 GOVERNANCE 9')
+    const word = ['annotate', '-n', loose, 'lbk/vault', 'holdfast.dev/reconcile-now=meant']
+    expect(await cluster.kubectl(word)).toMatchObject({ code: 0 })
+    await rig.becomes(loose, 'vault', { Ready: 'True Enforced', Stalled: 'absent' })
+    expect(await rig.lockConfiguration(loose)).toBe('200 GOVERNANCE 2')
   })
 
   test('the volume of the server is another one: Stalled, no empty bucket is made, and it goes on when its own is back', async () => {

@@ -68,8 +68,14 @@ const disasters: readonly (readonly [string, string, string])[] = [
     'Apply the manifests again: objects of the same namespace and name take their buckets up.',
   ],
   [
-    'etcd was restored from a backup, or a manifest reverted',
-    'The floors on the server; an older policy is not believed.',
+    'etcd was restored from a backup',
+    'The floors on the server. A policy of an older generation weakens nothing by itself, in GOVERNANCE neither. What is not seen: an object that was made again (it has another uid), ' +
+      'a LockedBucket that names another policy again, an object that was edited after the restore as often as before it.',
+    'Where `RetentionWouldShorten` says so, make the policy as strong as `status.floor`; where `PolicySetBack` does, make it what it was, or confirm it.',
+  ],
+  [
+    'A manifest was reverted',
+    'The floors on the server: COMPLIANCE is not weakened. In GOVERNANCE it is an edit like any other, which takes the verb `bypassgovernance`.',
     'Where `RetentionWouldShorten` says so, make the policy as strong as `status.floor`.',
   ],
   [

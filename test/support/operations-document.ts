@@ -17,6 +17,11 @@ export const remedies: Readonly<Record<string, string>> = {
     'keeps what it has and the data is safe. Make the policy at least as strong as `status.floor` says; where the message says that ' +
     'more is kept, somebody set the default rule over S3, and may put it back there down to that floor. Nothing else helps, ' +
     'and nothing else is needed.',
+  PolicySetBack:
+    'The API server has an older generation of the RetentionPolicy than the lock server, and it asks for less: etcd was restored from a backup, or the folder of ' +
+    'accepted manifests was. What the bucket enforces stays, and nothing of the spec is applied to it. Compare with what the message says is enforced, and make the policy what it was. ' +
+    'If the older one is meant, say so for each bucket: `kubectl annotate --overwrite lbk/NAME holdfast.dev/reconcile-now="$(date +%s)"`. Whoever may annotate a LockedBucket may ' +
+    'confirm it.',
   NameConflict:
     'Another LockedBucket, perhaps of another cluster, owns the bucket; the message names it. Choose another bucketName in a new ' +
     'object. If the other one is gone for good, make an object of its namespace and name: it takes the bucket up again.',

@@ -5,12 +5,10 @@
 import { annotations } from '../../api/annotations.ts'
 import type { Bar } from '../../api/cluster-retention.ts'
 import type { ConditionReason } from '../../api/conditions.ts'
-import { formatRetention } from '../../api/periods.ts'
 import {
   type ApplyBucketAnswer,
   type BucketFactsAnswer,
   type CanaryOutcome,
-  type ObservedObjectLock,
   ServerRefusedError,
   toldBy,
 } from '../../client/lock-server.ts'
@@ -18,7 +16,6 @@ import { unreachable } from '../../lib/assert.ts'
 import { limits } from '../../lib/limits.ts'
 import { canaryBucket } from '../../lib/system-buckets.ts'
 import { isWithin } from '../../lock/combine.ts'
-import type { BucketRetention } from '../../lock/types.ts'
 import type { WantedCondition } from '../conditions.ts'
 import type { Next } from '../controller.ts'
 import type { HistoryState } from '../history/volume-history.ts'
@@ -34,8 +31,17 @@ import {
   lacksOfPolicy,
   neededStep,
   pausedBy,
+  type SetBackAspect,
+  setBackAspects,
   wantedOf,
 } from './locked-bucket-decide.ts'
+import {
+  describe,
+  driftedCondition,
+  enforcedCondition,
+  type OwnedView,
+  undecided,
+} from './locked-bucket-observed.ts'
 import { differentSettings } from './locked-bucket-settings.ts'
 
 /**
@@ -52,18 +58,6 @@ export type Assessment = {
   readonly view: OwnedView
   readonly next: Next
 }
-
-/** `unknown`: the server did not answer; `none`: it answered, and this object owns nothing there. */
-export type OwnedView =
-  | {
-      readonly kind: 'owned'
-      readonly facts: BucketFactsAnswer
-      readonly observed: ObservedObjectLock | null
-    }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'unknown' }
-
-export const ownsNothing = 'This object owns no bucket on the lock server.'
 
 /** Null: this operator leads no more, and must say nothing. */
 export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutcome): Assessment | null {
@@ -143,7 +137,8 @@ function assessBucket(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutco
     return assessPaused(pause, wanted, view)
   if (answer?.kind === 'nameConflict') return assessConflict(answer, snapshot)
   if (answer?.kind === 'wouldShorten') return assessShortening(answer, wanted, view)
-  return wanted.bar === null ? assessReadBack(wanted, view) : assessBarred(wanted, wanted.bar, view)
+  if (wanted.bar !== null) return assessBarred(wanted, wanted.bar, view)
+  return assessSetBack(snapshot, wanted, view) ?? assessReadBack(wanted, view)
 }
 
 function ownedView(snapshot: LockedBucketSnapshot, { server }: LockedBucketOutcome): OwnedView {
@@ -248,6 +243,32 @@ function assessBarred(asked: Asked, { reason, message }: Bar, view: OwnedView): 
   }
 }
 
+const lessOf: { readonly [Aspect in SetBackAspect]: string } = {
+  retention: 'a shorter retention',
+  minimum: 'a lower minimum, or none',
+  walk: 'another walk over existing versions than the one that goes on',
+}
+
+/** Null: the policy is at least the one that the server has, or somebody has said that it is meant. */
+function assessSetBack(snapshot: LockedBucketSnapshot, asked: Asked, view: OwnedView): Assessment | null {
+  if (view.kind !== 'owned') return null
+  const { facts } = view
+  const aspects = setBackAspects(snapshot, asked, facts)
+  if (aspects.length === 0) return null
+  const { name, generation } = asked.policy.metadata
+  const actual = actualRetention(facts, view.observed)
+  const message =
+    `RetentionPolicy ${name} has generation ${generation} here and generation ${facts.policy?.generation} on the lock server: an older copy ` +
+    `of the cluster's state was put back. It asks for less: ${aspects.map((aspect) => lessOf[aspect]).join('; ')}. ` +
+    `The lock server keeps enforcing ${actual === null ? 'what it has' : describe(actual)}; the policy asks for ${describe(asked.retention)}. ` +
+    `Make the policy what it was; or, if the older one is meant, give this LockedBucket the annotation ${annotations.reconcileNow} with a new value.`
+  return {
+    ...stalled('PolicySetBack', message, view),
+    enforced: enforcedCondition(asked.retention, view),
+    drifted: driftedCondition(asked, view),
+  }
+}
+
 function assessReadBack(asked: Asked, view: OwnedView): Assessment {
   const enforced = enforcedCondition(asked.retention, view)
   const drifted = driftedCondition(asked, view)
@@ -303,45 +324,6 @@ export function clusterConditions(
   return clusterPolicyConditions(snapshot.cluster, wanted, isMet ? 'met' : 'NotVerified')
 }
 
-/** From GetObjectLockConfiguration: evidence, never what was asked for. */
-function enforcedCondition(wanted: BucketRetention, view: OwnedView): WantedCondition {
-  const type = 'ObjectLockEnforced'
-  if (view.kind === 'unknown') return { type, status: 'Unknown', reason: 'ServerUnreachable', message: null }
-  if (view.kind === 'none') return { type, status: 'False', reason: 'BucketMissing', message: ownsNothing }
-  const { facts, observed } = view
-  if (facts.objectLock?.status === 'Frozen') return { type, status: 'False', reason: 'Frozen', message: null }
-  const actual = actualRetention(facts, observed)
-  if (actual === null || facts.versioning !== 'Enabled') {
-    return { type, status: 'False', reason: 'ObjectLockMissing', message: null }
-  }
-  const comparison = compareActual(wanted, actual)
-  if (comparison === 'same') return { type, status: 'True', reason: 'ReadBack', message: null }
-  const message = `It answers ${describe(actual)}; the policy asks for ${describe(wanted)}.`
-  return { type, status: comparison === 'stronger' ? 'True' : 'False', reason: 'RuleDiffers', message }
-}
-
-function driftedCondition({ retention: wanted, settings }: Asked, view: OwnedView): WantedCondition {
-  const type = 'Drifted'
-  if (view.kind === 'unknown') return { type, status: 'Unknown', reason: 'ServerUnreachable', message: null }
-  if (view.kind === 'none') return { type, status: 'True', reason: 'BucketMissing', message: ownsNothing }
-  const actual = actualRetention(view.facts, view.observed)
-  const comparison = compareActual(wanted, actual)
-  if (comparison === 'same') {
-    const names = differentSettings(view.facts, settings)
-    if (names.length === 0) return { type, status: 'False', reason: 'InSync', message: null }
-    const message = `The server has another ${names.join(', ')} than the spec.`
-    return { type, status: 'True', reason: 'SettingsDiffer', message }
-  }
-  const has = actual === null ? 'no Object Lock' : describe(actual)
-  const message = `The server has ${has}; the policy asks for ${describe(wanted)}.`
-  return {
-    type,
-    status: 'True',
-    reason: comparison === 'stronger' ? 'ServerStronger' : 'ServerWeaker',
-    message,
-  }
-}
-
 type ReasonText = readonly [reason: ConditionReason, message: string | null]
 
 /** Somebody has to act; what the server has is said as far as it is known. */
@@ -368,32 +350,4 @@ function unsettled(...[reason, message, view]: [...ReasonText, OwnedView]): Asse
     view,
     next: { kind: 'done' },
   }
-}
-
-/**
- * Without a wanted retention nothing can be compared: only whether the bucket has Object Lock at all is said.
- */
-function undecided(view: OwnedView): Pick<Assessment, 'enforced' | 'drifted'> {
-  const type = 'ObjectLockEnforced'
-  if (view.kind !== 'owned') {
-    const isNone = view.kind === 'none'
-    const reason = isNone ? 'BucketMissing' : 'ServerUnreachable'
-    const message = isNone ? ownsNothing : null
-    return {
-      enforced: { type, status: isNone ? 'False' : 'Unknown', reason, message },
-      drifted: { type: 'Drifted', status: 'Unknown', reason, message },
-    }
-  }
-  const actual = actualRetention(view.facts, view.observed)
-  const enforced: WantedCondition =
-    actual === null
-      ? { type, status: 'False', reason: 'ObjectLockMissing', message: null }
-      : { type, status: 'True', reason: 'ReadBack', message: `It answers ${describe(actual)}.` }
-  const message = 'There is no valid policy to compare with.'
-  return { enforced, drifted: { type: 'Drifted', status: 'Unknown', reason: 'PolicyNotFound', message } }
-}
-
-function describe(retention: BucketRetention): string {
-  if (retention.defaultRetention === null) return 'no default retention'
-  return `${retention.defaultRetention.mode} ${formatRetention(retention)}`
 }

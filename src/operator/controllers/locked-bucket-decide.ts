@@ -97,8 +97,9 @@ export function neededStep(snapshot: LockedBucketSnapshot): ApplyStep | null {
   const wanted = wantedOf(snapshot)
   const { server } = snapshot
   if (wanted.kind !== 'retention' || server.kind === 'failed' || isReplaced(snapshot)) return null
-  if (server.history.kind === 'doubted') return tightening(snapshot, wanted, server)
   const { facts, observed } = server
+  if (server.history.kind === 'doubted' || setBackAspects(snapshot, wanted, facts).length > 0)
+    return tightening(snapshot, wanted, { facts, observed })
   const request = applyRequest(snapshot, wanted)
   if (facts !== null && isApplied(facts, request)) return correction(snapshot, wanted, { facts, observed })
   // Barred, it is not begun; what the server has of it is kept.
@@ -133,9 +134,9 @@ function correction(
 }
 
 /**
- * On a volume that is not the one that it was: a bucket of this object that enforces less than its policy gets that, and nothing else
+ * On a volume that is not the one that it was, or by a policy that is not: a bucket of this object that enforces less than its policy gets that, and nothing else
  * changes, neither its settings nor what it says of its policy nor its walk over existing versions; so all of it is applied once the
- * volume is the right one.
+ * volume, or the policy, is the right one.
  */
 function tightening(
   snapshot: LockedBucketSnapshot,
@@ -160,6 +161,36 @@ function tightening(
     cause: 'drift',
     request: { ...request, ...same, policy: { ...request.policy, namespace, name, uid, generation } },
   }
+}
+
+export type SetBackAspect = 'retention' | 'minimum' | 'walk'
+
+/**
+ * What a policy asks for less than the newer generation of it that the server has: its etcd was set back, and with it what people
+ * had decided since. Empty where nothing is less, or where somebody asked for it by the annotation. In COMPLIANCE the server says
+ * itself what it does not take.
+ */
+export function setBackAspects(
+  snapshot: LockedBucketSnapshot,
+  wanted: Asked,
+  facts: BucketFactsAnswer | null,
+): readonly SetBackAspect[] {
+  if (facts === null || facts.policy === null || !isOwnedBy(facts.owner, snapshot)) return []
+  const { uid, generation } = wanted.policy.metadata
+  if (facts.policy.uid !== uid || facts.policy.generation <= generation) return []
+  if (requestsOf(snapshot.object).reconcile === 'open') return []
+  const aspects: SetBackAspect[] = []
+  if (facts.policy.mode === 'GOVERNANCE') {
+    // The server's own record: of a frozen bucket S3 shows no rule.
+    const held = facts.objectLock?.retention ?? null
+    if (held !== null && compareBucketRetention(held, wanted.retention) === 'weaker')
+      aspects.push('retention')
+    if (!isAtLeast(wanted.bounds, facts.policy.bounds.minimum)) aspects.push('minimum')
+  }
+  // What it has done stays; what it has not is what nobody would come back to.
+  const isWalking = facts.applyToExisting !== null && facts.applyToExisting.ended === null
+  if (isWalking && isOtherWalk(facts, wanted)) aspects.push('walk')
+  return aspects
 }
 
 /**

@@ -5,8 +5,8 @@ import type { BucketFactsAnswer } from '../../client/lock-server.ts'
 import { limits } from '../../lib/limits.ts'
 import { epochMs } from '../../lib/units.ts'
 import { findCondition, formatTime, type WantedCondition } from '../conditions.ts'
-import { type OwnedView, ownsNothing } from './locked-bucket-assess.ts'
 import type { ServerView } from './locked-bucket-decide.ts'
+import { type OwnedView, ownsNothing } from './locked-bucket-observed.ts'
 
 /** Without instants and amounts: a message that changes with every look would be a write with every look. */
 export function clockSuspect(server: ServerView): WantedCondition {

@@ -14,13 +14,7 @@ import { handledRequests, pausedConditions } from '../requests.ts'
 import type { EventRecord } from '../sources/source.ts'
 import { storageConditions } from '../storage/storage-state.ts'
 import type { LockedBucketOutcome } from './LockedBucket.ts'
-import {
-  type Assessment,
-  assess,
-  clusterConditions,
-  type OwnedView,
-  ownsNothing,
-} from './locked-bucket-assess.ts'
+import { type Assessment, assess, clusterConditions } from './locked-bucket-assess.ts'
 import {
   actualRetention,
   type LockedBucketSnapshot,
@@ -28,6 +22,7 @@ import {
   type ServerView,
 } from './locked-bucket-decide.ts'
 import { clockSuspect, evidenceEvents, evidenceFields, integrityVerified } from './locked-bucket-evidence.ts'
+import { type OwnedView, ownsNothing } from './locked-bucket-observed.ts'
 import { differentSettings, settingsOf } from './locked-bucket-settings.ts'
 
 export function lockedBucketReport(
