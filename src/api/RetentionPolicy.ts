@@ -143,11 +143,14 @@ const complianceRulesKept: ApiRule<RetentionPolicySpec> = {
     old?.defaultRetention.mode !== 'COMPLIANCE' || (old.rules ?? []).every((rule) => isKept(rule, next)),
 }
 
+/** The CEL of "what clients have to ask for at least is no shorter by the spec `next` than by `old`", whatever the modes. */
+export function celMinimumKept(next: string, old: string): string {
+  return `!has(${old}.minimum) || (has(${next}.minimum) && ${celCovers(`${next}.minimum`, `${old}.minimum`)})`
+}
+
 const complianceMinimumKept: ApiRule<RetentionPolicySpec> = {
   name: 'ComplianceMinimumKept',
-  cel:
-    "oldSelf.defaultRetention.mode != 'COMPLIANCE' || !has(oldSelf.minimum) || " +
-    `(has(self.minimum) && ${celCovers('self.minimum', 'oldSelf.minimum')})`,
+  cel: `oldSelf.defaultRetention.mode != 'COMPLIANCE' || ${celMinimumKept('self', 'oldSelf')}`,
   message: 'the minimum of a COMPLIANCE policy can only get longer, and stays once it is set',
   reason: 'FieldValueForbidden',
   fieldPath: ['minimum'],

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { EffectiveRetention } from '../api/cluster-retention.ts'
 import type { LockedBucket } from '../api/LockedBucket.ts'
 import { type Manifest, validateManifest } from '../api/manifest.ts'
-import { formatRetention } from '../api/periods.ts'
+import { formatPeriod, formatRetention } from '../api/periods.ts'
 import { type RetentionPolicySpec, toBounds, toBucketRetention } from '../api/RetentionPolicy.ts'
 import { schemaRule } from '../api/rules.ts'
 import type { BucketFactsAnswer } from '../client/lock-server.ts'
@@ -14,7 +14,7 @@ import { limits } from '../lib/limits.ts'
 import { type EpochMs, formatIso, laterOf } from '../lib/units.ts'
 import { compareBounds, compareBucketRetention, type RetentionComparison } from '../lock/compare.ts'
 import { daysMax, retainUntil } from '../lock/periods.ts'
-import type { BucketRetention } from '../lock/types.ts'
+import type { BucketRetention, RetentionBounds } from '../lock/types.ts'
 import { type EnforcedRetention, weakerAspects } from '../store/apply-bucket.ts'
 import { effectiveIn, judgeCluster } from './plan-cluster.ts'
 import { manifestChanges } from './plan-diff.ts'
@@ -108,10 +108,10 @@ function judgePolicy(
   const { mode } = old.spec.defaultRetention
   const [from, to] = [toBucketRetention(old.spec), toBucketRetention(next.spec)]
   const retention = compareBucketRetention(from, to)
-  const bounds = compareBounds(mode, toBounds(old.spec), toBounds(next.spec))
-  const effect = effectOf([retention, bounds])
+  const [oldBounds, nextBounds] = [toBounds(old.spec), toBounds(next.spec)]
+  const effect = effectOf([retention, compareMinimums(oldBounds, nextBounds)])
   if (effect === null) return []
-  const message = `${describe(from)} becomes ${describe(to)}`
+  const message = becomes({ retention: from, bounds: oldBounds }, { retention: to, bounds: nextBounds })
   // The rules of the CRD, which come first, have said it.
   if (effect === 'loosens' && mode === 'COMPLIANCE') return []
   if (effect === 'loosens' && governance === 'keep')
@@ -193,12 +193,11 @@ function judgeRetention(current: EnforcedRetention, wanted: Wanted): readonly Fi
       message: `${aspect} (RetentionWouldShorten)`,
     }))
   const [from, to] = [retentionOf(current), retentionOf(next)]
-  const mode = current.policy?.mode ?? null
-  const bounds = compareBounds(mode, current.policy?.bounds ?? unbounded, wanted.bounds)
-  const effect = effectOf([compareBucketRetention(from, to), bounds])
-  return effect === null
-    ? []
-    : [{ kind: 'change', effect, message: `${describe(from)} becomes ${describe(to)}` }]
+  const bounds = current.policy?.bounds ?? unbounded
+  const effect = effectOf([compareBucketRetention(from, to), compareMinimums(bounds, wanted.bounds)])
+  if (effect === null) return []
+  const message = becomes({ retention: from, bounds }, { retention: to, bounds: wanted.bounds })
+  return [{ kind: 'change', effect, message }]
 }
 
 /** A tool that prunes deletes what is not in its manifests any more; `kubectl apply` alone does not. */
@@ -292,6 +291,20 @@ const unbounded = { minimum: null, maximum: null }
 
 function retentionOf({ objectLock }: EnforcedRetention): BucketRetention {
   return objectLock?.retention ?? { defaultRetention: null, prefixRules: [] }
+}
+
+/** In every mode alike: of a GOVERNANCE policy it is the admission policy that keeps the minimum. */
+function compareMinimums(current: RetentionBounds, next: RetentionBounds): RetentionComparison {
+  return compareBounds('COMPLIANCE', current, next)
+}
+
+function becomes(from: Wanted, to: Wanted): string {
+  const isOther = compareMinimums(from.bounds, to.bounds) !== 'same'
+  const [before, after] = [from, to].map(({ retention, bounds: { minimum } }) => {
+    if (!isOther) return describe(retention)
+    return `${describe(retention)} with ${minimum === null ? 'no minimum' : `a minimum of ${formatPeriod(minimum)}`}`
+  })
+  return `${before} becomes ${after}`
 }
 
 function describe(retention: BucketRetention): string {

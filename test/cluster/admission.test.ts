@@ -155,6 +155,19 @@ describe.runIf(inject('cluster') !== null)('admission policies on a real API ser
       { rules: [{ prefix: 'a/', days: 9 }] },
       { rules: [{ prefix: 'a/', days: 8 }] },
     ],
+    ['no minimum', { mode: 'GOVERNANCE', days: 9 }, { minimum: { days: 5 } }, { minimum: null }],
+    [
+      'a shorter minimum',
+      { mode: 'GOVERNANCE', days: 9 },
+      { minimum: { days: 5 } },
+      { minimum: { days: 4 } },
+    ],
+    [
+      'a year for a longer minimum',
+      { mode: 'GOVERNANCE', days: 9 },
+      { minimum: { days: 366 } },
+      { minimum: { days: null, years: 1 } },
+    ],
   ] as const)(
     'governance: %s, refused without the verb and allowed with it',
     async (title, old, more, next) => {

@@ -22,7 +22,8 @@ export type Weakening = {
 const governance = 'governance.holdfast.dev'
 const compliance = (days: number, more: Omit<RetentionPolicySpec, 'defaultRetention'> = {}) =>
   ({ defaultRetention: { mode: 'COMPLIANCE', days }, ...more }) as const
-const inGovernance = (days: number) => ({ defaultRetention: { mode: 'GOVERNANCE', days } }) as const
+const inGovernance = (days: number, more: Omit<RetentionPolicySpec, 'defaultRetention'> = {}) =>
+  ({ defaultRetention: { mode: 'GOVERNANCE', days }, ...more }) as const
 
 const policyRows: readonly Omit<Weakening, 'kind'>[] = [
   {
@@ -51,6 +52,15 @@ const policyRows: readonly Omit<Weakening, 'kind'>[] = [
   },
   {
     field: 'spec.rules',
+    change:
+      'a rule shortened or removed in GOVERNANCE, with no other that covers it, without the verb bypassgovernance',
+    cel: null,
+    admission: governance,
+    floor: 'kept',
+    sample: { from: inGovernance(30, { rules: [{ prefix: 'a', days: 60 }] }), to: inGovernance(30) },
+  },
+  {
+    field: 'spec.rules',
     change: 'a rule shortened or removed in COMPLIANCE, with no other that covers it',
     cel: 'ComplianceRulesKept',
     admission: null,
@@ -64,6 +74,14 @@ const policyRows: readonly Omit<Weakening, 'kind'>[] = [
     admission: null,
     floor: 'refused',
     sample: { from: compliance(30, { minimum: { days: 5 } }), to: compliance(30, { minimum: { days: 4 } }) },
+  },
+  {
+    field: 'spec.minimum',
+    change: 'a shorter minimum, or none, in GOVERNANCE, without the verb bypassgovernance',
+    cel: null,
+    admission: governance,
+    floor: 'kept',
+    sample: { from: inGovernance(30, { minimum: { days: 5 } }), to: inGovernance(30) },
   },
   {
     field: 'spec.maximum',

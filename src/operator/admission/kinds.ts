@@ -1,7 +1,7 @@
 /** What is refused of our kinds, or warned of. */
 import { annotations } from '../../api/annotations.ts'
 import { apiGroup, bucketFinalizer } from '../../api/metadata.ts'
-import { celIsConfirmationFree, celRetentionKept } from '../../api/RetentionPolicy.ts'
+import { celIsConfirmationFree, celMinimumKept, celRetentionKept } from '../../api/RetentionPolicy.ts'
 import { celMay, celPeriod, deny, type Guard, ours, warn } from './guards.ts'
 
 /** As S3's bypass: the permission alone is not enough, the caller says so too. `delete --all` cannot mean it. */
@@ -32,6 +32,10 @@ export function deletion(): Guard {
   }
 }
 
+const onlyBypassed =
+  'gets shorter only by somebody who holds the verb bypassgovernance on it ' +
+  '(when the unit changes, a year counts as 366 days on the old side and as 365 days on the new)'
+
 export function governance(): Guard {
   return {
     name: `governance.${apiGroup}`,
@@ -42,9 +46,12 @@ export function governance(): Guard {
     checks: [
       {
         expression: `${celRetentionKept('object.spec', 'oldObject.spec')} || ${celMay('bypassgovernance', 'object')}`,
-        message:
-          'the retention of a GOVERNANCE policy gets shorter only by somebody who holds the verb bypassgovernance on it ' +
-          '(when the unit changes, a year counts as 366 days on the old side and as 365 days on the new)',
+        message: `the retention of a GOVERNANCE policy ${onlyBypassed}`,
+        reason: 'Forbidden',
+      },
+      {
+        expression: `${celMinimumKept('object.spec', 'oldObject.spec')} || ${celMay('bypassgovernance', 'object')}`,
+        message: `the minimum of a GOVERNANCE policy ${onlyBypassed}`,
         reason: 'Forbidden',
       },
     ],

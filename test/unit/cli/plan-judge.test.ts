@@ -4,7 +4,7 @@ import { manifestChanges } from '../../../src/cli/plan-diff.ts'
 import { judgePlan, type PlanInput } from '../../../src/cli/plan-judge.ts'
 import type { BucketFactsAnswer } from '../../../src/client/lock-server.ts'
 import { epochMs } from '../../../src/lib/units.ts'
-import { compliance30, factsOf, governance30 } from '../operator/locked-bucket-fixtures.ts'
+import { compliance30, factsOf, governance30, policyOf } from '../operator/locked-bucket-fixtures.ts'
 
 const nowMs = epochMs(Date.UTC(2028, 1, 29, 12))
 
@@ -68,6 +68,23 @@ describe('plan: policies against the manifests before', () => {
     ])
   })
 
+  test('GOVERNANCE: a minimum that falls or goes is refused by the admission policy, too', () => {
+    const atLeast = (days: number) => policy('GOVERNANCE', 30, { minimum: { days } })
+    const change = { before: [atLeast(5)], after: [policy('GOVERNANCE', 30)] }
+    expect(plan(change)).toEqual([
+      expect.stringMatching(
+        /^keep: refused by admission policy: GOVERNANCE 30 days with a minimum of 5 days becomes GOVERNANCE 30 days with no minimum: /,
+      ),
+    ])
+    expect(plan({ ...change, after: [atLeast(4)] }).join()).toContain('refused by admission policy')
+    expect(plan({ ...change, governance: 'bypass' })).toEqual([
+      'keep: loosens: GOVERNANCE 30 days with a minimum of 5 days becomes GOVERNANCE 30 days with no minimum',
+    ])
+    expect(plan({ before: change.after, after: [atLeast(5)] })).toEqual([
+      'keep: tightens: GOVERNANCE 30 days with no minimum becomes GOVERNANCE 30 days with a minimum of 5 days',
+    ])
+  })
+
   test('COMPLIANCE: the bypass of GOVERNANCE helps nothing', () => {
     const change = { before: [policy('COMPLIANCE', 30)], after: [policy('COMPLIANCE', 29)] }
     expect(plan({ ...change, governance: 'bypass' }).join()).toContain('refused by CEL')
@@ -79,7 +96,7 @@ describe('plan: policies against the manifests before', () => {
       'ComplianceMinimumKept',
     )
     expect(plan({ before, after: [policy('COMPLIANCE', 30, { minimum: { days: 6 } })] })).toEqual([
-      'keep: tightens: COMPLIANCE 30 days becomes COMPLIANCE 30 days',
+      'keep: tightens: COMPLIANCE 30 days with a minimum of 5 days becomes COMPLIANCE 30 days with a minimum of 6 days',
     ])
     const [labelled] = before.map((each) => ({ ...each, metadata: { ...each.metadata, labels: { a: 'b' } } }))
     expect(labelled).toBeDefined()
@@ -162,6 +179,12 @@ describe('plan: buckets', () => {
     expect(
       plan({ after: [policy('GOVERNANCE', 29), bucket()], enforced: enforced(factsOf(governance30)) }),
     ).toEqual(['backups: loosens: GOVERNANCE 30 days becomes GOVERNANCE 29 days'])
+    const atLeast5 = policyOf({ ...governance30.spec, minimum: { days: 5 } })
+    expect(
+      plan({ after: [policy('GOVERNANCE', 30), bucket()], enforced: enforced(factsOf(atLeast5)) }),
+    ).toEqual([
+      'backups: loosens: GOVERNANCE 30 days with a minimum of 5 days becomes GOVERNANCE 30 days with no minimum',
+    ])
   })
 
   test('against the server: no bucket, another owner, none', () => {
