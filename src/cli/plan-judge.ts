@@ -18,6 +18,7 @@ import type { BucketRetention, RetentionBounds } from '../lock/types.ts'
 import { type EnforcedRetention, weakerAspects } from '../store/apply-bucket.ts'
 import { effectiveIn, judgeCluster } from './plan-cluster.ts'
 import { manifestChanges } from './plan-diff.ts'
+import { judgeBucketWalk, judgePolicyWalk } from './plan-differences.ts'
 
 type Wanted = Pick<EffectiveRetention, 'retention' | 'bounds'>
 type PolicyManifest = Extract<Manifest, { readonly kind: 'RetentionPolicy' }>
@@ -30,7 +31,7 @@ export type Finding =
   | { readonly kind: 'refused'; readonly layer: PlanLayer; readonly message: string }
   | {
       readonly kind: 'change'
-      readonly effect: 'creates' | 'tightens' | 'loosens' | 'changes' | 'deletes'
+      readonly effect: 'creates' | 'tightens' | 'loosens' | 'locks existing versions' | 'changes' | 'deletes'
       readonly message: string
     }
   /** Worth reading, and no verdict. */
@@ -98,25 +99,33 @@ function judgeKind(input: PlanInput, old: Manifest | null, next: Manifest): read
   return []
 }
 
-function judgePolicy(
-  { before, enforced, governance, nowMs }: PlanInput,
-  old: PolicyManifest | null,
-  next: PolicyManifest,
-): readonly Finding[] {
+function judgePolicy(input: PlanInput, old: PolicyManifest | null, next: PolicyManifest): readonly Finding[] {
+  const { before, enforced, governance, nowMs } = input
   const dates = datesOf(nowMs, next.spec)
-  if (old === null) return before === null && enforced !== null ? [note(seenByBuckets), ...dates] : dates
+  if (old === null && before === null && enforced !== null) return [note(seenByBuckets), ...dates]
+  const walk = judgeWalk(input, old, next)
+  if (old === null) return [...walk, ...dates]
   const { mode } = old.spec.defaultRetention
   const [from, to] = [toBucketRetention(old.spec), toBucketRetention(next.spec)]
   const retention = compareBucketRetention(from, to)
   const [oldBounds, nextBounds] = [toBounds(old.spec), toBounds(next.spec)]
   const effect = effectOf([retention, compareMinimums(oldBounds, nextBounds)])
-  if (effect === null) return []
+  if (effect === null) return walk
   const message = becomes({ retention: from, bounds: oldBounds }, { retention: to, bounds: nextBounds })
   // The rules of the CRD, which come first, have said it.
   if (effect === 'loosens' && mode === 'COMPLIANCE') return []
   if (effect === 'loosens' && governance === 'keep')
     return [{ kind: 'refused', layer: 'admission policy', message: `${message}: ${needsBypass}` }]
-  return [{ kind: 'change', effect, message }, ...dates]
+  return [{ kind: 'change', effect, message }, ...walk, ...dates]
+}
+
+function judgeWalk(
+  input: PlanInput,
+  old: PolicyManifest | null,
+  { metadata: { namespace }, spec }: PolicyManifest,
+): readonly Finding[] {
+  const before = old === null ? null : { spec: old.spec, ...effectiveBefore(input, namespace, old.spec) }
+  return judgePolicyWalk(before, spec, effectiveIn(input, namespace, spec))
 }
 
 /** As the admission policy judges it; whether the LockedBuckets are there is asked later, again and again. */
@@ -180,7 +189,15 @@ function judgeEnforced(
     const message = `bucket ${facts.name} is there and adoptionPolicy is not IfUnowned (AdoptionRefused)`
     return [{ kind: 'refused', layer: 'lock server', message }]
   }
-  return judgeRetention(facts, effectiveIn(input, metadata.namespace, policy.spec))
+  const wanted = effectiveIn(input, metadata.namespace, policy.spec)
+  const retention = judgeRetention(facts, wanted)
+  if (retention.some(({ kind }) => kind === 'refused')) return retention
+  return [...retention, ...judgeBucketWalk(facts, policy.spec, wanted)]
+}
+
+/** By the ClusterRetentionPolicies as they were. */
+function effectiveBefore({ before }: PlanInput, namespace: string, spec: RetentionPolicySpec) {
+  return effectiveIn({ after: before ?? [], before: null }, namespace, spec)
 }
 
 function judgeRetention(current: EnforcedRetention, wanted: Wanted): readonly Finding[] {

@@ -100,7 +100,8 @@ A status is read like any other in Kubernetes: \`kubectl wait --for=condition=Re
 \`Reconciling\` goes on by itself; \`Stalled\` waits for a person. Everything in a status is what the server answered, never what
 the spec says. Counts, dates and \`lastVerifiedTime\` are coarse: an idle operator writes nothing.
 
-Before a change is applied, \`holdfast plan -f FILE --against OLD --ask-server on\` says what it tightens, what would be refused and by which layer
+Before a change is applied, \`holdfast plan -f FILE --against OLD --ask-server on\` says what it tightens, whether it locks versions that are there
+(\`applyToExisting\`), what would be refused and by which layer
 (exit 0 nothing, 2 changes, 3 refused). Why a version cannot be deleted: \`holdfast why s3://BUCKET/KEY\`.`
 
 function conditions(): string {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Manifest, parseManifest } from '../../../src/api/manifest.ts'
+import { toBucketRetention } from '../../../src/api/RetentionPolicy.ts'
 import { manifestChanges } from '../../../src/cli/plan-diff.ts'
 import { judgePlan, type PlanInput } from '../../../src/cli/plan-judge.ts'
 import type { BucketFactsAnswer } from '../../../src/client/lock-server.ts'
@@ -105,6 +106,35 @@ describe('plan: policies against the manifests before', () => {
     ])
   })
 
+  test('applyToExisting locks what is there: asked for, of a new policy, or with another rule; ended it locks nothing', () => {
+    const walk = (applyToExisting: string, days = 30, mode = 'COMPLIANCE') =>
+      policy(mode, days, { applyToExisting })
+    const change = (before: readonly Manifest[], ...after: readonly Manifest[]) => plan({ before, after })
+    const locks =
+      'keep: locks existing versions: what is there gets what a new version would, ' +
+      'GOVERNANCE becoming COMPLIANCE; once done it cannot be undone'
+    const locksOfMode = locks.replace('GOVERNANCE becoming COMPLIANCE', 'those of another mode left alone')
+    const including = walk('IncludingModeChange')
+    expect(change([policy('COMPLIANCE', 30)], including)).toEqual([locks])
+    expect(change([walk('ExtendOnly')], including)).toEqual([locks])
+    expect(change([walk('No')], walk('ExtendOnly'))).toEqual([locksOfMode])
+    expect(change([], including)).toEqual(['keep: creates: it is not there yet', locks])
+    expect(plan({ after: [including] })).toEqual(['keep: creates: it is not there yet', locks])
+    expect(change([including], walk('IncludingModeChange', 31))).toEqual([
+      'keep: tightens: COMPLIANCE 30 days becomes COMPLIANCE 31 days',
+      locks,
+    ])
+    expect(change([walk('IncludingModeChange', 30, 'GOVERNANCE')], including)).toContain(locks)
+    expect(change([policy('GOVERNANCE', 30)], walk('IncludingModeChange', 30, 'GOVERNANCE'))).toEqual([
+      locksOfMode,
+    ])
+    expect(change([including], including)).toEqual([])
+    expect(change([including], walk('IncludingModeChange', 29)).join()).not.toContain('locks')
+    expect(change([including], policy('COMPLIANCE', 30))).toEqual([
+      'keep: changes: no key gets another retention',
+    ])
+  })
+
   test('a new policy: dates of the default and the rules, and a word on what cannot be undone', () => {
     const spec = { rules: [{ prefix: 'tax/', years: 1 }], irreversible: true }
     expect(notes({ before: [], after: [policy('COMPLIANCE', 400, spec)] })).toEqual([
@@ -184,6 +214,49 @@ describe('plan: buckets', () => {
       plan({ after: [policy('GOVERNANCE', 30), bucket()], enforced: enforced(factsOf(atLeast5)) }),
     ).toEqual([
       'backups: loosens: GOVERNANCE 30 days with a minimum of 5 days becomes GOVERNANCE 30 days with no minimum',
+    ])
+  })
+
+  test('against the server: applyToExisting that the bucket has not begun, or by another rule, or under a freeze', () => {
+    const retention = toBucketRetention(compliance30.spec)
+    const begun = {
+      scope: 'IncludingModeChange',
+      retention,
+      policyGeneration: 1,
+      started: '2028-02-28T12:00:00.000Z',
+      ended: '2028-02-28T12:00:01.000Z',
+      versionCount: 3,
+      seenCount: 3,
+      extendedCount: 3,
+      otherModeCount: 0,
+      deniedCount: 0,
+      unreadableCount: 0,
+      deferredCount: 0,
+    } as const
+    const ask = (
+      applyToExisting: string,
+      facts: Partial<BucketFactsAnswer>,
+      more: readonly Manifest[] = [],
+    ) =>
+      plan({
+        after: [policy('COMPLIANCE', 30, { applyToExisting }), bucket(), ...more],
+        enforced: enforced(factsOf(compliance30, facts)),
+      })
+    const locks = [
+      'backups: locks existing versions: what is there gets what a new version would, ' +
+        'GOVERNANCE becoming COMPLIANCE; once done it cannot be undone',
+    ]
+    const other = toBucketRetention(governance30.spec)
+    expect(ask('IncludingModeChange', { applyToExisting: null })).toEqual(locks)
+    expect(ask('IncludingModeChange', { applyToExisting: { ...begun, scope: 'ExtendOnly' } })).toEqual(locks)
+    expect(ask('IncludingModeChange', { applyToExisting: { ...begun, retention: other } })).toEqual(locks)
+    const frozen = { objectLock: { status: 'Frozen', retention }, applyToExisting: begun } as const
+    expect(ask('IncludingModeChange', frozen)).toContain(locks[0])
+    expect(ask('ExtendOnly', { applyToExisting: begun }).join()).toContain('those of another mode left alone')
+    expect(ask('IncludingModeChange', { applyToExisting: begun })).toEqual([])
+    expect(ask('IncludingModeChange', { applyToExisting: { ...begun, retention: null } })).toEqual([])
+    expect(ask('No', { applyToExisting: begun })).toEqual([
+      'backups: changes: applyToExisting ends: what it locked stays locked',
     ])
   })
 
@@ -279,6 +352,21 @@ describe('plan: ClusterRetentionPolicies among the manifests', () => {
     expect(plan({ after, enforced: enforced(factsOf(governance30)) })).toContain(
       'backups: tightens: GOVERNANCE 30 days becomes COMPLIANCE 60 days',
     )
+  })
+
+  test('a floor that raises a policy begins its applyToExisting anew; one that goes, or was there, does not', () => {
+    const walk = policy('COMPLIANCE', 30, { applyToExisting: 'ExtendOnly' })
+    const locks = expect.stringMatching(/^keep: locks existing versions: /)
+    expect(plan({ before: [walk], after: [walk, floor(60, 'COMPLIANCE')] })).toEqual([
+      locks,
+      'baseline: creates: it is not there yet',
+    ])
+    expect(plan({ before: [walk, floor(60)], after: [walk, floor(60)] })).toEqual([])
+    expect(plan({ before: [walk, floor(60)], after: [walk, floor(31)] })).toEqual([
+      expect.stringMatching(/^baseline: loosens: /),
+    ])
+    const barred = policy('COMPLIANCE', 30, { applyToExisting: 'IncludingModeChange' })
+    expect(plan({ before: [walk, ceiling(29)], after: [barred, ceiling(29)] }).join()).not.toContain('locks')
   })
 
   test('a selector by the name of the namespace is judged, one by labels is left to the cluster', () => {
