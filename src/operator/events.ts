@@ -115,12 +115,13 @@ export class EventRecorder {
   #document(event: EventRecord, now: string) {
     const { component, instance, apiVersion } = this.#options
     const { kind, namespace, name, uid, resourceVersion } = event.regarding
-    // The name is the object's with a suffix that does not repeat, as client-go's recorder makes it.
+    // The name is the object's with a suffix that does not repeat, as client-go's recorder makes it. Before a dot stands a letter or a digit.
     const suffix = randomBytes(8).toString('hex')
+    const beginning = name.slice(0, 200).replace(/[-.]+$/, '')
     return {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { namespace: eventNamespace(event), name: `${name.slice(0, 200)}.${suffix}` },
+      metadata: { namespace: eventNamespace(event), name: `${beginning}.${suffix}` },
       involvedObject: {
         apiVersion,
         kind,

@@ -195,6 +195,9 @@ export async function createFileWhole(path: string, bytes: Uint8Array, mode = 0o
   await syncDirectory(dirname(path))
 }
 
+/** How long a name may be that `replaceFileWhole` writes: what it has meanwhile is longer, and Linux takes 255 bytes. */
+export const replacedNameBytesMax = 255 - '.0123456789abcdef.part'.length
+
 /** Gives `path` all of `bytes`, durably, whether it was there or not: at any time it has the old ones or the new ones. */
 export async function replaceFileWhole(path: string, bytes: Uint8Array, mode = 0o640): Promise<void> {
   const part = `${path}.${randomBytes(8).toString('hex')}.part`

@@ -88,6 +88,28 @@ describe('holdfast standalone', () => {
     expect(await defaultRule(server, 'backups')).toEqual({ Mode: 'GOVERNANCE', Days: 9 })
   })
 
+  test('a policy with the longest name that Kubernetes takes: its bucket is ready, the others too, also after a restart', async () => {
+    const directory = makeDirectory()
+    const name = 'x'.repeat(253)
+    const manifest = [
+      '---\napiVersion: holdfast.dev/v1\nkind: RetentionPolicy',
+      `metadata: {name: ${name}}\nspec: {defaultRetention: {mode: COMPLIANCE, days: 3}}`,
+      '---\napiVersion: holdfast.dev/v1\nkind: LockedBucket',
+      `metadata: {name: long}\nspec: {bucketName: long, retentionPolicyRef: {name: ${name}}}\n`,
+    ].join('\n')
+    const path = join(directory, 'manifests', 'a-long-name.yaml')
+    const first = startStandalone(directory)
+    await first.printed(bothReady)
+    writeFileSync(path, manifest)
+    await first.printed(/LockedBucket default\/long: Ready\. Bucket long, COMPLIANCE 3 days/)
+    expect(await first.end('SIGTERM')).toBe(0)
+    writeFileSync(path, manifest.replace('days: 3', 'days: 2'))
+    const second = startStandalone(directory)
+    await second.printed(/REFUSED .*a-long-name\.yaml: .*can only get longer/)
+    await second.printed(bothReady)
+    expect(await defaultRule(second, 'long', { untilThere: true })).toEqual({ Mode: 'COMPLIANCE', Days: 3 })
+  })
+
   test('a deleted manifest of a bucket: it is told that the bucket stays', async () => {
     const server = startStandalone(makeDirectory())
     await server.printed(bothReady)

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../lib/log.ts'
-import { errorCode, replaceFileWhole } from '../../platform/files.ts'
+import { errorCode, replacedNameBytesMax, replaceFileWhole } from '../../platform/files.ts'
 import { type ObjectRef, objectKinds } from '../objects.ts'
 import { type AnyObject, parseObject } from '../parse-object.ts'
 import { formatYaml, parseYaml } from './yaml.ts'
@@ -19,7 +20,7 @@ export type LoadedState = {
 }
 
 /**
- * The accepted objects with their status, one file each: `<kind>/<namespace>.<name>.yaml`. It is what an API
+ * The accepted objects with their status, one file each: `<kind>/<namespace>.<name>.yaml` (`stateName`). It is what an API
  * server keeps in etcd: a restart compares the manifests with it, so that weakening a policy while nothing
  * ran is refused as well. Deleted ones leave a line in `deleted/`.
  */
@@ -78,10 +79,10 @@ export class StateFiles {
     for (const file of (await readdir(join(this.#directory, folder))).sort()) {
       const path = join(this.#directory, folder, file)
       if (file.endsWith('.part')) await unlink(path)
-      if (!file.endsWith('.yaml')) continue
+      if (!file.endsWith(extension)) continue
       const parsed = parseYaml(await readFile(path, 'utf8'))
       if (parsed.kind === 'ok')
-        found.push({ name: file.slice(0, -'.yaml'.length), path, value: parsed.documents[0] })
+        found.push({ name: file.slice(0, -extension.length), path, value: parsed.documents[0] })
       else this.#log.warn({ path, error: parsed.message }, 'a file of the accepted state cannot be read')
     }
     return found
@@ -97,14 +98,23 @@ export class StateFiles {
     }
   }
 
-  #path({ kind, namespace, name }: ObjectRef, folder = '.'): string {
-    return join(this.#directory, folder, kind, `${namespace}.${name}.yaml`)
+  #path(ref: ObjectRef, folder = '.'): string {
+    return join(this.#directory, folder, `${stateName(ref)}${extension}`)
   }
 }
 
-/** A namespace has no dot, so the first one divides. */
+const extension = '.yaml'
+
+/**
+ * Of each object another one, also as the name of its file: a namespace has no dot, so the first one divides. One that would be too long
+ * for a file ends in a hash of the whole, behind a character that no object has in its name.
+ */
 export function stateName({ kind, namespace, name }: ObjectRef): string {
-  return `${kind}/${namespace}.${name}`
+  const whole = `${namespace}.${name}`
+  const lengthMax = replacedNameBytesMax - extension.length
+  if (whole.length <= lengthMax) return `${kind}/${whole}`
+  const end = `~${createHash('sha256').update(whole).digest('hex')}`
+  return `${kind}/${whole.slice(0, lengthMax - end.length)}${end}`
 }
 
 export function refOf(object: AnyObject): ObjectRef {

@@ -302,3 +302,44 @@ test('DirectorySource: a ClusterRetentionPolicy belongs to no namespace, and sel
   await until(() => again.problems.length > 0)
   expect(again.problems[0]?.message).toContain('metadata.namespace: the kind belongs to no namespace')
 })
+
+/** What a file can be called beside its `.yaml` and what it is called while it is written. */
+const stateNameMax = 255 - '.yaml'.length - '.0123456789abcdef.part'.length
+
+test.each([
+  ['the longest whose file has its whole name', stateNameMax - 'default.'.length],
+  ['one character longer', stateNameMax - 'default.'.length + 1],
+  ['the longest that Kubernetes takes', 253],
+])(
+  'DirectorySource: a name of %s, it is kept as any other, and holds nothing else up',
+  async (_title, length) => {
+    const [name, other] = ['a', 'b'].map((last) => 'x'.repeat(length - 1) + last) as [string, string]
+    const named = { namespace: 'default', name }
+    await write('a.yaml', policyYaml(name, '{mode: COMPLIANCE, days: 30}'))
+    await write('b.yaml', policyYaml(other, '{mode: GOVERNANCE, days: 1}'))
+    await write('c.yaml', policyYaml('keep', '{mode: GOVERNANCE, days: 1}'))
+    const first = await start()
+    expect(first.source.list('RetentionPolicy')).toHaveLength(3)
+    const uid = first.source.get('RetentionPolicy', named)?.metadata.uid
+    expect(uid).toBeDefined()
+    await first.stop()
+    await write('a.yaml', policyYaml(name, '{mode: COMPLIANCE, days: 7}'))
+    const second = await start()
+    expect(second.problems).toMatchObject([{ kind: 'refused', file: 'a.yaml' }])
+    expect(second.source.get('RetentionPolicy', named)).toMatchObject({
+      metadata: { uid, generation: 1 },
+      spec: { defaultRetention: { days: 30 } },
+    })
+    // Its tombstone is found as well.
+    await rm(join(folder.manifests, 'a.yaml'))
+    await until(() => second.source.get('RetentionPolicy', named) === null)
+    await second.stop()
+    await write('a.yaml', policyYaml(name, '{mode: COMPLIANCE, days: 8}'))
+    const third = await start()
+    expect(third.source.get('RetentionPolicy', named)?.metadata).toMatchObject({ uid, generation: 2 })
+    const files = await readdir(join(folder.state, 'RetentionPolicy'))
+    expect(files).toHaveLength(3)
+    // Whatever an earlier release could write is where it wrote it.
+    expect(files.includes(`default.${name}.yaml`)).toBe(length <= stateNameMax - 'default.'.length)
+  },
+)

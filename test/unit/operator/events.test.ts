@@ -9,6 +9,8 @@ type Sent = { readonly method: string; readonly message: string; readonly count:
 type Rig = {
   readonly time: ManualTime
   readonly sent: Sent[]
+  /** Of the events that were made. */
+  readonly names: string[]
   /** PATCH answers 404 from now on. */
   expire: () => void
   readonly record: (event: Partial<EventRecord> & { readonly name?: string }) => Promise<void>
@@ -17,6 +19,7 @@ type Rig = {
 function rigOf(): Rig {
   const time = new ManualTime()
   const sent: Sent[] = []
+  const names: string[] = []
   let isExpired = false
   const client: KubeClient = {
     host: 'https://fake',
@@ -24,8 +27,9 @@ function rigOf(): Rig {
       if (method === 'PATCH' && isExpired) {
         throw new KubeStatusError(404, { reason: 'NotFound', message: 'gone', retryAfterMs: null })
       }
-      const { message, count } = body as { message: string; count: number }
+      const { message, count, metadata } = body as Sent & { metadata?: { name: string } }
       sent.push({ method, message, count })
+      if (metadata !== undefined) names.push(metadata.name)
       return {}
     },
     watch: () => {
@@ -38,6 +42,7 @@ function rigOf(): Rig {
   return {
     time,
     sent,
+    names,
     expire: () => {
       isExpired = true
     },
@@ -111,3 +116,16 @@ test('EventRecorder: the event has expired at the API server, it is made anew', 
     { method: 'POST', message: 'changed', count: 1 },
   ])
 })
+
+test.each([
+  ['a short one', 'a', /^a\.[0-9a-f]{16}$/],
+  ['the longest', 'x'.repeat(253), /^x{200}\.[0-9a-f]{16}$/],
+  ['one with a dot where it is cut', `${'x'.repeat(198)}-.${'x'.repeat(53)}`, /^x{198}\.[0-9a-f]{16}$/],
+])(
+  'EventRecorder: the name of the object is %s, that of the event is one that the API server takes',
+  async (_title, name, expected) => {
+    const rig = rigOf()
+    await rig.record({ name })
+    expect(rig.names).toEqual([expect.stringMatching(expected)])
+  },
+)
