@@ -85,7 +85,7 @@ export const conditionReasons = {
   SecretConflict:
     'A Secret of this name exists and was not made for this BucketAccess: it is never overwritten.',
   SecretForbidden:
-    'The operator may not read or write the Secret; give it the rights on Secrets in this namespace.',
+    'The API server does not let the operator read or write the Secret: for want of rights, by a quota, a policy or a webhook. No key is made until it does.',
   AccessKeyTaken: 'The access key id of the existingSecret belongs to another BucketAccess; use another one.',
   MasterKeyMissing:
     'The lock server has no master key, so it takes no access keys; give it --master-key-file.',
@@ -218,7 +218,10 @@ export const eventReasons = {
       'The Secret has the certificate of another authority now, or of one for the first time, in ca.crt: clients have to read it again.',
   },
   SecretConflict: { type: 'Warning', sentence: 'The Secret belongs to something else.' },
-  SecretForbidden: { type: 'Warning', sentence: 'The operator has no rights on the Secret.' },
+  SecretForbidden: {
+    type: 'Warning',
+    sentence: 'The API server does not let the operator read or write the Secret.',
+  },
   MasterKeyMissing: { type: 'Warning', sentence: 'The lock server takes no access keys.' },
   AccessKeyTaken: { type: 'Warning', sentence: 'The access key id belongs to another BucketAccess.' },
   ObjectUnparsable: {

@@ -194,6 +194,6 @@ function makeReconcilers(options: Parts, leadership: Leadership): readonly Recon
     makeReconciler(clusterRetentionPolicyController(source), parts),
     makeReconciler(retentionPolicyController(source), parts),
     makeReconciler(lockedBucketController({ ...shared, canary, history, clusterId, recordEvent }), parts),
-    makeReconciler(bucketAccessController({ ...shared, serverKeys, recordEvent, secrets }), parts),
+    makeReconciler(bucketAccessController({ ...shared, clock, serverKeys, recordEvent, secrets }), parts),
   ]
 }

@@ -59,7 +59,7 @@ export const remedies: Readonly<Record<string, string>> = {
     'Give the existingSecret AWS_ACCESS_KEY_ID (3 to 128 letters, digits, dots, `_` or `-`) and AWS_SECRET_ACCESS_KEY (8 to 128 printable ' +
     'characters without spaces). It is looked at every half minute; until then no key is valid.',
   SecretForbidden:
-    'Rights on Secrets are given namespace by namespace: `kubectl create rolebinding holdfast-operator-secrets -n NAMESPACE ' +
+    'The message has the words of the API server: a quota, a policy or a webhook is for who made it. Rights on Secrets are given namespace by namespace: `kubectl create rolebinding holdfast-operator-secrets -n NAMESPACE ' +
     '--clusterrole=holdfast-operator-secrets --serviceaccount=HOLDFAST-NAMESPACE:OPERATOR-ACCOUNT`. Nothing else is needed; keys that are ' +
     'valid stay so, unless the spec gives them other rights now.',
   MasterKeyMissing:

@@ -1,9 +1,10 @@
 import type { LockServer } from '../../client/lock-server.ts'
+import type { Clock } from '../../lib/clock.ts'
 import type { Statement } from '../../lib/identity.ts'
 import type { Log } from '../../lib/log.ts'
 import type { Controller } from '../controller.ts'
-import { type KubeClient, KubeStatusError, KubeUnreachableError } from '../kube.ts'
-import { secretPath, secretsPath } from '../kube-secrets.ts'
+import { type KubeClient, type KubeRequest, KubeStatusError, KubeUnreachableError } from '../kube.ts'
+import { type HeldSecret, secretPath, secretsPath } from '../kube-secrets.ts'
 import type { Leadership, ServerFacts } from '../leadership.ts'
 import { formatKey, keyOf, type ObjectKey, type ObjectRef } from '../objects.ts'
 import { fieldManager } from '../own-marks.ts'
@@ -16,12 +17,14 @@ import {
   type GrantStep,
   type NewKeyCause,
 } from './bucket-access-decide.ts'
+import { MakingPauses } from './bucket-access-pauses.ts'
 import {
   contentOf,
   differsInAuthority,
   hasContent,
   type KeyPair,
   type KeySlots,
+  type SecretContent,
   secretBody,
 } from './bucket-access-secret.ts'
 import { bucketAccessReport } from './bucket-access-status.ts'
@@ -35,6 +38,7 @@ export type BucketAccessParts = {
   readonly leadership: Leadership
   readonly recordEvent: (event: EventRecord) => Promise<void>
   readonly log: Log
+  readonly clock: Pick<Clock, 'uptimeMs'>
   /** null: there is no API server, so there are no Secrets. */
   readonly secrets: SecretParts | null
 }
@@ -47,16 +51,18 @@ export type SecretParts = {
 
 /**
  * `granted`: the server has exactly these keys, and the Secret says so. `refused`: the server takes no such key. `secretFailed`:
- * the Secret could not be written, so a key made for it is not valid either.
+ * the Secret cannot be written, so no key is made for it, or none that stays valid. `revokedIds`: what was revoked before
+ * that.
  */
 export type BucketAccessOutcome =
   | { readonly kind: 'none' }
-  | { readonly kind: 'revoked'; readonly revokedIds: readonly string[] }
-  | Granted
-  | { readonly kind: 'refused'; readonly reason: 'taken' | 'noMasterKey' }
   | { readonly kind: 'staleEpoch' }
-  | { readonly kind: 'serverFailed'; readonly error: Error }
-  | { readonly kind: 'secretFailed'; readonly error: Error }
+  | Granted
+  | ({ readonly revokedIds: readonly string[] } & (
+      | { readonly kind: 'revoked' }
+      | { readonly kind: 'refused'; readonly reason: 'taken' | 'noMasterKey' }
+      | { readonly kind: 'serverFailed' | 'secretFailed'; readonly error: Error }
+    ))
 export type Granted = {
   readonly kind: 'granted'
   readonly accountId: string
@@ -82,6 +88,7 @@ export function bucketAccessController(
 ): Controller<'BucketAccess', BucketAccessSnapshot, AccessStep, BucketAccessOutcome> {
   const { source, serverKeys } = parts
   const seen = new Map<string, string>()
+  const pauses = new MakingPauses(parts.clock)
   return {
     name: 'bucketaccess',
     kind: 'BucketAccess',
@@ -104,6 +111,7 @@ export function bucketAccessController(
     read: async (key, signal) => {
       const object = source.get('BucketAccess', key)
       if (object === null) {
+        pauses.end(key)
         if (source.watches(key.namespace)) await revokeAll(parts, key)
         return null
       }
@@ -114,11 +122,7 @@ export function bucketAccessController(
     act: async (snapshot, steps, signal) => {
       const step = steps[0]
       if (step === undefined) return { kind: 'none' }
-      try {
-        return await new Work(parts, snapshot, signal).run(step)
-      } catch (error) {
-        return asOutcome(error)
-      }
+      return new Work({ ...parts, pauses }, snapshot, signal).run(step)
     },
     status: bucketAccessReport,
   }
@@ -181,44 +185,52 @@ class KeyRefusedError extends Error {
   }
 }
 
-function asOutcome(error: unknown): BucketAccessOutcome {
+function failureOf(error: unknown, revokedIds: readonly string[]): BucketAccessOutcome {
   if (error instanceof StaleEpochError) return { kind: 'staleEpoch' }
-  if (error instanceof KeyRefusedError) return { kind: 'refused', reason: error.reason }
+  if (error instanceof KeyRefusedError) return { kind: 'refused', reason: error.reason, revokedIds }
   if (error instanceof KubeStatusError || error instanceof KubeUnreachableError)
-    return { kind: 'secretFailed', error }
-  return { kind: 'serverFailed', error: serverError(error) }
+    return { kind: 'secretFailed', error, revokedIds }
+  return { kind: 'serverFailed', error: serverError(error), revokedIds }
 }
 
+type WorkParts = BucketAccessParts & { readonly pauses: MakingPauses }
+type FilledSlots = KeySlots & { readonly current: KeyPair }
+type PutSlots = { readonly slots: FilledSlots; readonly made: Granted['made']; readonly put: Put }
 type Put = { readonly accountId: string; readonly created: string }
 
 /** One reconcile of one object, after the decision. */
 class Work {
-  readonly #parts: BucketAccessParts
+  readonly #parts: WorkParts
   readonly #snapshot: BucketAccessSnapshot
   readonly #signal: AbortSignal
   readonly #revokedIds: string[] = []
 
-  constructor(parts: BucketAccessParts, snapshot: BucketAccessSnapshot, signal: AbortSignal) {
+  constructor(parts: WorkParts, snapshot: BucketAccessSnapshot, signal: AbortSignal) {
     this.#parts = parts
     this.#snapshot = snapshot
     this.#signal = signal
   }
 
   async run(step: AccessStep): Promise<BucketAccessOutcome> {
-    if (step.kind === 'grant') return this.#grant(step)
-    for (const accessKeyId of step.accessKeyIds) await this.#revoke(accessKeyId)
-    return { kind: 'revoked', revokedIds: this.#revokedIds }
+    try {
+      if (step.kind === 'grant') return await this.#grant(step)
+      for (const accessKeyId of step.accessKeyIds) await this.#revoke(accessKeyId)
+      return { kind: 'revoked', revokedIds: this.#revokedIds }
+    } catch (error) {
+      return failureOf(error, this.#revokedIds)
+    }
   }
 
   async #grant(step: GrantStep): Promise<Granted> {
     await this.#revokeAllBut(step.keptMeanwhile)
     const { slots, made, put } = await this.#putSlots(step)
-    await this.#revokeAllBut([slots.current.accessKeyId, slots.previous?.accessKeyId ?? ''])
     const written = await this.#writeSecret(step, slots).catch(async (error: unknown) => {
-      // Nobody has it: it must not wait for the next look to be refused.
-      if (made !== null) await this.#revoke(slots.current.accessKeyId)
+      if (made !== null) await this.#takeBack(slots.current, error)
       throw error
     })
+    this.#parts.pauses.end(this.#snapshot.object.metadata)
+    // Those that a rotation takes the place of go on until clients can read the new one.
+    await this.#revokeAllBut([slots.current.accessKeyId, slots.previous?.accessKeyId ?? ''])
     return {
       kind: 'granted',
       ...put,
@@ -230,9 +242,14 @@ class Work {
     }
   }
 
-  async #putSlots(
-    step: GrantStep,
-  ): Promise<{ slots: KeySlots & { current: KeyPair }; made: Granted['made']; put: Put }> {
+  /** Nobody has it: it must not wait for the next look to be refused, nor be made again at each. */
+  async #takeBack({ accessKeyId }: KeyPair, error: unknown): Promise<void> {
+    const { metadata } = this.#snapshot.object
+    if (error instanceof Error) this.#parts.pauses.failed(metadata, error)
+    await revokeKey(this.#parts, metadata, accessKeyId)
+  }
+
+  async #putSlots(step: GrantStep): Promise<PutSlots> {
     const { statements, previous } = step
     if (step.current.kind === 'held') {
       const put = await this.#put(step.current.pair, statements)
@@ -241,11 +258,18 @@ class Work {
         return { slots: { current: step.current.pair, previous: isThere ? previous : null }, made: null, put }
       }
     }
-    const made = step.current.kind === 'new' ? step.current.cause : 'tampered'
+    return this.#makeSlots(step, step.current.kind === 'new' ? step.current.cause : 'tampered')
+  }
+
+  async #makeSlots(step: GrantStep, made: NewKeyCause | 'tampered'): Promise<PutSlots> {
+    const { statements, previous } = step
+    this.#parts.pauses.assertOver(this.#snapshot.object.metadata)
     const current = this.#makeKey()
+    const former = made === 'tampered' ? null : previous
+    // What the API server would refuse needs no key: each is made and refused in the audit log of the lock server.
+    await this.#writeSecret(step, { current, previous: former }, { dryRun: 'All' })
     const put = await this.#put(current, statements)
     if (put === null) throw new KeyRefusedError('taken')
-    const former = made === 'tampered' || previous === null ? null : previous
     const isThere = former !== null && (await this.#put(former, statements)) !== null
     return { slots: { current, previous: isThere ? former : null }, made, put }
   }
@@ -293,7 +317,11 @@ class Work {
   }
 
   /** Nothing where it said all of this already. Errors: the API server's. */
-  async #writeSecret(step: GrantStep, slots: KeySlots & { current: KeyPair }): Promise<Granted['written']> {
+  async #writeSecret(
+    step: GrantStep,
+    slots: FilledSlots,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<Granted['written']> {
     const { object, server } = this.#snapshot
     const { secrets } = this.#parts
     if (step.secret.kind === 'given' || secrets === null || server.kind === 'failed') return 'nothing'
@@ -301,26 +329,9 @@ class Work {
     const content = contentOf(slots, step.bucketNames, server, rotatedFor)
     if (held !== null && hasContent(held, object, content)) return 'nothing'
     this.#parts.leadership.assertHeld()
-    const { namespace } = object.metadata
-    const name = object.spec.secretName ?? ''
-    const body = secretBody(object, content)
-    const query = { fieldManager }
-    if (held === null) {
-      // A create that meets another's Secret is refused; an apply would write into it.
-      await secrets.client.send({ method: 'POST', path: secretsPath(namespace), query, body }, this.#signal)
-      return 'content'
-    }
-    const { uid, resourceVersion } = held
-    await secrets.client.send(
-      {
-        method: 'PATCH',
-        path: secretPath({ namespace, name }),
-        query: { ...query, force: 'true' },
-        contentType: 'application/apply-patch+yaml',
-        body: { ...body, metadata: { ...body.metadata, uid, resourceVersion } },
-      },
-      this.#signal,
-    )
+    const request = secretRequest(object, content, held)
+    await secrets.client.send({ ...request, query: { ...request.query, ...more } }, this.#signal)
+    if (held === null) return 'content'
     return differsInAuthority(held, object, content) ? 'authority' : 'content'
   }
 
@@ -328,5 +339,25 @@ class Work {
     const { secrets } = this.#parts
     if (secrets === null) throw new Error('without Secrets no key is made')
     return secrets.makeKey()
+  }
+}
+
+function secretRequest(
+  object: BucketAccessSnapshot['object'],
+  content: SecretContent,
+  held: HeldSecret | null,
+): KubeRequest {
+  const { namespace } = object.metadata
+  const body = secretBody(object, content)
+  const query = { fieldManager }
+  // A create that meets another's Secret is refused; an apply would write into it.
+  if (held === null) return { method: 'POST', path: secretsPath(namespace), query, body }
+  const { uid, resourceVersion } = held
+  return {
+    method: 'PATCH',
+    path: secretPath({ namespace, name: object.spec.secretName ?? '' }),
+    query: { ...query, force: 'true' },
+    contentType: 'application/apply-patch+yaml',
+    body: { ...body, metadata: { ...body.metadata, uid, resourceVersion } },
   }
 }

@@ -98,7 +98,8 @@ function assessSecret({ object, secret }: BucketAccessSnapshot): Assessment | nu
   const { spec, metadata } = object
   const name = spec.secretName ?? spec.existingSecret ?? ''
   const isOwn = spec.secretName !== undefined
-  if (secret.kind === 'forbidden') return forbidden(name, metadata.namespace)
+  if (secret.kind === 'forbidden')
+    return forbidden(`The operator may not read Secret ${name} in namespace ${metadata.namespace}.`)
   if (secret.kind === 'failed') return waiting('Applying', null, retryOf(secret.error))
   if (secret.kind === 'held' && isOwn && !isMadeFor(secret.secret, object)) {
     const message = `Secret ${name} was not made for this BucketAccess and is never overwritten; choose another secretName.`
@@ -176,15 +177,15 @@ function assessFailure(error: Error): Assessment {
   return error.status === 401 || error.status === 403 ? { ...refused, next: retryOf(error) } : refused
 }
 
+/** Rights, a quota, a policy or a webhook: the API server's own words say which. */
 function assessSecretFailure(error: Error, { object }: BucketAccessSnapshot): Assessment {
-  const { namespace } = object.metadata
-  if (error instanceof KubeStatusError && error.status === 403)
-    return forbidden(object.spec.secretName ?? '', namespace)
-  return waiting('Applying', null, retryOf(error))
+  const name = object.spec.secretName ?? ''
+  if (error instanceof KubeStatusError && [400, 403, 422].includes(error.status))
+    return forbidden(`The API server refuses Secret ${name}, so no key is made for it: ${error.message}`)
+  return waiting('Applying', `Secret ${name} cannot be written: ${error.message}`, retryOf(error))
 }
 
-function forbidden(name: string, namespace: string): Assessment {
-  const message = `The operator may not read or write Secret ${name} in namespace ${namespace}.`
+function forbidden(message: string): Assessment {
   // Rights are given without a change of ours.
   return { ...stalled('SecretForbidden', message), next: retryOf(new Error(message)) }
 }
@@ -222,13 +223,14 @@ function facts(snapshot: BucketAccessSnapshot, outcome: BucketAccessOutcome): Fa
   const { spec, status } = object
   const { accountId, role, buckets, secretName, endpoint, region } = status ?? {}
   const { accessKeyIds, lastRotatedTime, nextRotationTime, previousKeyExpiryTime } = status ?? {}
-  if (outcome.kind === 'revoked') {
-    const left = (accessKeyIds ?? []).filter((id) => !outcome.revokedIds.includes(id))
-    if (left.length === 0) return given({ accountId, endpoint, region, accessKeyIds: [] })
-  }
+  const revoked = revokedBy(outcome)
+  const left = accessKeyIds?.filter((id) => !revoked.includes(id))
   if (outcome.kind !== 'granted' || server.kind === 'failed') {
+    const isNoneLeft = outcome.kind === 'revoked' || revoked.length > 0
+    if (isNoneLeft && (left ?? []).length === 0)
+      return given({ accountId, endpoint, region, accessKeyIds: [] })
     const before = { accountId, role, buckets, secretName, endpoint, region }
-    return given({ ...before, accessKeyIds, lastRotatedTime, nextRotationTime, previousKeyExpiryTime })
+    return given({ ...before, accessKeyIds: left, lastRotatedTime, nextRotationTime, previousKeyExpiryTime })
   }
   const { createdMs, previousMs, rotationMs } = dates(snapshot, outcome)
   const { info } = server
@@ -279,11 +281,15 @@ function eventsOf(
 }
 
 function doneEvents(object: BucketAccessSnapshot['object'], outcome: BucketAccessOutcome): readonly Said[] {
-  if (outcome.kind !== 'granted' && outcome.kind !== 'revoked') return []
-  const revoked = outcome.revokedIds.map((id) =>
+  const revoked = revokedBy(outcome).map((id) =>
     say('CredentialsRevoked', `Access key ${id} is refused by the lock server from now on.`),
   )
   return outcome.kind === 'granted' ? [...writtenEvents(object, outcome), ...revoked] : revoked
+}
+
+/** Also before something failed: what is not said now would never be. */
+function revokedBy(outcome: BucketAccessOutcome): readonly string[] {
+  return outcome.kind === 'none' || outcome.kind === 'staleEpoch' ? [] : outcome.revokedIds
 }
 
 function writtenEvents(

@@ -113,10 +113,15 @@ const refused = new ServerRefusedError(400, 'InvalidDocument', 'no')
 test.each([
   ['the Secret is somebody else’s', { secret: theirs }, none, 'SecretConflict'],
   ['no rights to read', { secret: { kind: 'forbidden' } }, none, 'SecretForbidden'],
-  ['no rights to write', {}, { kind: 'secretFailed', error: forbidden }, 'SecretForbidden'],
-  ['the server has no master key', {}, { kind: 'refused', reason: 'noMasterKey' }, 'MasterKeyMissing'],
-  ['the id is taken', {}, { kind: 'refused', reason: 'taken' }, 'AccessKeyTaken'],
-  ['the server refuses', {}, { kind: 'serverFailed', error: refused }, 'ServerRefused'],
+  ['no rights to write', {}, { kind: 'secretFailed', error: forbidden, revokedIds: [] }, 'SecretForbidden'],
+  [
+    'the server has no master key',
+    {},
+    { kind: 'refused', reason: 'noMasterKey', revokedIds: [] },
+    'MasterKeyMissing',
+  ],
+  ['the id is taken', {}, { kind: 'refused', reason: 'taken', revokedIds: [] }, 'AccessKeyTaken'],
+  ['the server refuses', {}, { kind: 'serverFailed', error: refused, revokedIds: [] }, 'ServerRefused'],
   ['standalone', { secret: { kind: 'unsupported' } }, none, 'NoSecretsHere'],
   ['a rule is broken', { object: accessOf({ existingSecret: 'own' }) }, none, 'SpecInvalid'],
   [
@@ -150,6 +155,37 @@ test('BucketAccess: its keys are revoked, the status has none and each is told',
   const { status } = report({ ...inSync, object, buckets }, outcome)
   expect([status?.accessKeyIds, status?.buckets, status?.lastRotatedTime]).toEqual([[], undefined, undefined])
   expect(reasons({ ...inSync, object, buckets }, outcome)).toEqual(['CredentialsRevoked'])
+})
+
+test.each([
+  ['the Secret cannot be written', { kind: 'secretFailed', error: forbidden }],
+  ['the server fails', { kind: 'serverFailed', error: refused }],
+  ['the server has no master key', { kind: 'refused', reason: 'noMasterKey' }],
+] as const)(
+  'BucketAccess: a key was revoked before %s, the status has it no more and it is told',
+  (_title, failed) => {
+    const object = accessOf({}, { ...settled(inSync), accessKeyIds: ['HFSECOND', 'HFFIRST'] })
+    const left = report({ ...inSync, object }, { ...failed, revokedIds: ['HFFIRST'] })
+    expect(left.status?.accessKeyIds).toEqual(['HFSECOND'])
+    expect(left.status?.buckets).toEqual(['team-ledger'])
+    expect(left.events.map(({ reason }) => reason)).toContain('CredentialsRevoked')
+    const none = report({ ...inSync, object }, { ...failed, revokedIds: ['HFSECOND', 'HFFIRST'] })
+    expect([none.status?.accessKeyIds, none.status?.buckets]).toEqual([[], undefined])
+  },
+)
+
+test('BucketAccess: the Secret is refused, the status has the words of the API server', () => {
+  const answered = (status: number) =>
+    new KubeStatusError(status, { reason: 'x', message: 'exceeded quota: small', retryAfterMs: null })
+  const ready = (status: number) => {
+    const outcome = { kind: 'secretFailed', error: answered(status), revokedIds: [] } as const
+    const { reason, message } = report(inSync, outcome).status?.conditions?.[0] ?? {}
+    return `${reason}: ${message}`
+  }
+  const refusal =
+    'SecretForbidden: The API server refuses Secret app-s3, so no key is made for it: exceeded quota: small'
+  expect([400, 403, 422].map(ready)).toEqual([refusal, refusal, refusal])
+  expect(ready(409)).toBe('Applying: Secret app-s3 cannot be written: exceeded quota: small')
 })
 
 test('Secret: written again without a reason of ours, that is told; with one, it is not', () => {

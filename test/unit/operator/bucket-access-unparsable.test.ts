@@ -39,6 +39,7 @@ function rigOf(unparsable: 'BucketAccess' | 'LockedBucket' | 'gone', owner = own
     leadership: { epoch: 7, assertHeld: () => undefined, lost: () => undefined },
     recordEvent: async () => undefined,
     log: silentLog,
+    clock: new ManualTime(),
     secrets: null,
   })
   const { signal } = new AbortController()
