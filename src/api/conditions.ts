@@ -37,6 +37,8 @@ export const conditionReasons = {
 
   /** Ready=False, Reconciling=True: goes on by itself */
   Applying: 'The change is being applied to the lock server.',
+  Terminating:
+    'The object was deleted and waits for finalizers that are not the operator’s, or for the end of a pause. Its status goes on telling what the lock server has; nothing is corrected any more.',
   PolicyNotFound: 'The RetentionPolicy that the spec names does not exist in this namespace; create it.',
   ServerUnreachable: 'The lock server does not answer; the operator tries again by itself.',
   LockedBucketNotFound:

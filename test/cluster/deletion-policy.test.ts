@@ -5,7 +5,14 @@ import type { Cluster } from '../support/cluster/cluster.ts'
 import { until } from '../support/cluster/until.ts'
 import { usernameOf } from '../support/cluster/users.ts'
 import type { RunningOperator } from '../support/operator.ts'
-import { bucket, contentMd5, type OperatorRig, policy, waitMs } from '../support/operator-rig.ts'
+import {
+  afterVerifies,
+  bucket,
+  contentMd5,
+  type OperatorRig,
+  policy,
+  waitMs,
+} from '../support/operator-rig.ts'
 import { endSuite, startSuite } from '../support/operator-suite.ts'
 import type { TestServer } from '../support/server.ts'
 
@@ -47,6 +54,12 @@ describe.runIf(address !== null)('deletionPolicy on a real API server', () => {
     cluster.kubectl(['delete', '-n', namespace, `lbk/${name}`, '--timeout=60s', ...flags])
   const bucketStatus = async (name: string) =>
     (await server.client.send({ method: 'HEAD', path: `/${name}` })).status
+  async function setFinalizers(name: string, wanted: readonly string[] | null): Promise<void> {
+    const body = JSON.stringify({ metadata: { finalizers: wanted } })
+    const patch = ['patch', '-n', namespace, `lbk/${name}`, '--type=merge', '-p', body]
+    const { code, stderr } = await cluster.kubectl(patch)
+    expect(code, stderr).toBe(0)
+  }
   const finalizers = async (name: string) => (await rig.read(namespace, name)).metadata.finalizers ?? []
 
   test('Delete, empty: the finalizer holds the object until the bucket is gone', async () => {
@@ -73,6 +86,38 @@ describe.runIf(address !== null)('deletionPolicy on a real API server', () => {
     expect((await remove('retained')).code).toBe(0)
     expect(await bucketStatus('retained')).toBe(200)
     await rig.has(namespace, 'retained', 'BucketOrphaned')
+  })
+
+  test('Retain, held by a finalizer of somebody else: its status goes on, and nothing is made or corrected', async () => {
+    await made('lingering', 'Retain')
+    await setFinalizers('lingering', ['example.com/held'])
+    expect((await remove('lingering', '--wait=false')).code).toBe(0)
+    await rig.becomes(namespace, 'lingering', {
+      Ready: 'False Terminating',
+      ObjectLockEnforced: 'True ReadBack',
+      DeletionProtected: 'False NoLockedVersions',
+    })
+    await put('lingering')
+    await rig.becomes(namespace, 'lingering', { DeletionProtected: 'True LockedVersions' })
+    await setFinalizers('lingering', null)
+    await rig.has(namespace, 'lingering', 'BucketOrphaned')
+    expect(await rig.lockConfiguration('lingering')).toBe('200 COMPLIANCE 1')
+  })
+
+  test('Delete, held by a finalizer of somebody else: its bucket goes and is not made again', async () => {
+    await made('waiting', 'Delete')
+    await setFinalizers('waiting', [bucketFinalizer, 'example.com/held'])
+    expect((await remove('waiting', '--wait=false')).code).toBe(0)
+    await rig.becomes(namespace, 'waiting', {
+      Ready: 'False Terminating',
+      ObjectLockEnforced: 'False BucketMissing',
+      DeletionProtected: 'False NoLockedVersions',
+    })
+    await afterVerifies(operator, 3)
+    expect(await bucketStatus('waiting')).toBe(404)
+    expect(await finalizers('waiting')).toEqual(['example.com/held'])
+    await setFinalizers('waiting', null)
+    expect(await rig.eventReasons(namespace, 'waiting')).not.toContain('VolumeReplaced')
   })
 
   test('Delete overtaken by a write, its finalizer torn off: nothing is lost, and the object finds it again', async () => {

@@ -18,6 +18,7 @@ import {
   type ApplyStep,
   decideLockedBucket,
   isOwnedBy,
+  isReleased,
   type LockedBucketSnapshot,
   type ServerView,
 } from './locked-bucket-decide.ts'
@@ -91,7 +92,9 @@ export function lockedBucketController(
       const outcome = await apply(parts, { snapshot, steps }, signal)
       const { server } = outcome
       const owner = server.kind === 'seen' ? (server.facts?.owner ?? null) : null
-      if (isOwnedBy(owner, snapshot)) owners.set(formatKey(snapshot.object.metadata), snapshot.object)
+      // Of one that was released, that its bucket stays was said then.
+      if (isOwnedBy(owner, snapshot) && !isReleased(snapshot.object))
+        owners.set(formatKey(snapshot.object.metadata), snapshot.object)
       return outcome
     },
     status: (nowMs, snapshot, outcome) => lockedBucketReport(nowMs, snapshot, outcome),

@@ -5,6 +5,7 @@
 import { annotations } from '../../api/annotations.ts'
 import type { Bar } from '../../api/cluster-retention.ts'
 import type { ConditionReason } from '../../api/conditions.ts'
+import { bucketFinalizer } from '../../api/metadata.ts'
 import {
   type ApplyBucketAnswer,
   type BucketFactsAnswer,
@@ -63,9 +64,29 @@ export type Assessment = {
 export function assess(snapshot: LockedBucketSnapshot, outcome: LockedBucketOutcome): Assessment | null {
   const { answer, server } = outcome
   if (answer?.kind === 'staleEpoch') return null
-  const assessment = assessBucket(snapshot, outcome)
+  const assessment = withDeletion(assessBucket(snapshot, outcome), snapshot, outcome)
   if (server.kind === 'failed') return assessment
   return withCanary(withHistory(assessment, server.history), server.canary)
+}
+
+/**
+ * It was deleted, and a finalizer holds it that is not ours, or that waits for the end of a pause: what the server has is told
+ * on, and nothing is done. What is wrong with the server or its volume is told first.
+ */
+function withDeletion(
+  assessment: Assessment,
+  { object: { metadata, spec } }: LockedBucketSnapshot,
+  { server }: LockedBucketOutcome,
+): Assessment {
+  if (metadata.deletionTimestamp === undefined || server.kind === 'failed') return assessment
+  if (assessment.reason === 'VolumeReplaced') return assessment
+  const { enforced, drifted, view } = assessment
+  const finalizers = metadata.finalizers ?? []
+  const kept = `bucket ${spec.bucketName} stays on the lock server with its locks, its floor and its owner record`
+  const owned = finalizers.includes(bucketFinalizer) ? 'its bucket is seen to when the pause ends' : kept
+  const what = view.kind === 'owned' ? owned : 'the lock server has no bucket of it'
+  const message = `It was deleted and waits for ${finalizers.join(', ')}; ${what}. Nothing is corrected any more.`
+  return { ...unsettled('Terminating', message, view), enforced, drifted }
 }
 
 /** What the bucket itself says of its volume is said already. */

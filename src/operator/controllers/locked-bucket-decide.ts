@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { EffectiveRetention } from '../../api/cluster-retention.ts'
 import { type LockedBucket, validateLockedBucket } from '../../api/LockedBucket.ts'
 import { formatViolations } from '../../api/manifest.ts'
+import { bucketFinalizer } from '../../api/metadata.ts'
 import {
   type RetentionPolicy,
   toBucketRetention,
@@ -94,6 +95,8 @@ export function pausedBy({ object, policy }: LockedBucketSnapshot): LockedBucket
 
 /** What would be done if nothing were paused. */
 export function neededStep(snapshot: LockedBucketSnapshot): ApplyStep | null {
+  // Its bucket was seen to, and nothing may make it again.
+  if (snapshot.object.metadata.deletionTimestamp !== undefined) return null
   const wanted = wantedOf(snapshot)
   const { server } = snapshot
   if (wanted.kind !== 'retention' || server.kind === 'failed' || isReplaced(snapshot)) return null
@@ -244,8 +247,14 @@ function isOtherWalk({ applyToExisting: walk }: BucketFactsAnswer, { policy, ret
  * volume, or one set back: making the bucket again, empty, would hide that.
  */
 export function isReplaced({ object, server }: Pick<LockedBucketSnapshot, 'object' | 'server'>): boolean {
-  const known = object.status?.bucket?.uid
+  const known = isReleased(object) ? undefined : object.status?.bucket?.uid
   return known !== undefined && server.kind === 'seen' && server.facts?.bucketId !== known
+}
+
+/** Its bucket went, or was kept, when the server was asked; a finalizer of somebody else holds the object. */
+export function isReleased({ metadata, spec }: LockedBucket): boolean {
+  const isHeld = (metadata.finalizers ?? []).includes(bucketFinalizer)
+  return metadata.deletionTimestamp !== undefined && spec.deletionPolicy === 'Delete' && !isHeld
 }
 
 export function wantedOf({

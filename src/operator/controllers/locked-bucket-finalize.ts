@@ -33,7 +33,7 @@ export type FinalizeParts = {
   readonly forget: (key: ObjectKey) => void
 }
 
-/** Null: the object is not being deleted, and its finalizer is there exactly if its deletion has to wait. */
+/** Null: its finalizer is there exactly if its deletion has to wait, and there is nothing else to do before its status. */
 export async function finalizeBucket(
   parts: FinalizeParts,
   key: ObjectKey,
@@ -47,9 +47,9 @@ export async function finalizeBucket(
   return hold(parts, { object, change: isWanted ? 'add' : 'remove' }, signal)
 }
 
-async function finish(parts: FinalizeParts, object: LockedBucket, signal: AbortSignal): Promise<Next> {
-  // Somebody else's finalizer: the bucket was seen to, and nothing may make it again.
-  if (isPaused(object) || !isHeld(object)) return { kind: 'done' }
+async function finish(parts: FinalizeParts, object: LockedBucket, signal: AbortSignal): Promise<Next | null> {
+  // What it still waits for is a pause, or somebody else's finalizer.
+  if (isPaused(object) || !isHeld(object)) return null
   try {
     return (await release(parts, object)) ?? (await hold(parts, { object, change: 'remove' }, signal))
   } catch (error) {
