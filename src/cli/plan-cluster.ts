@@ -12,10 +12,10 @@ import { toPeriod } from '../api/periods.ts'
 import type { RetentionPolicySpec } from '../api/RetentionPolicy.ts'
 import { compareBucketRetention, type RetentionComparison } from '../lock/compare.ts'
 import { periodCovers } from '../lock/periods.ts'
-import type { Finding } from './plan-judge.ts'
+import type { Finding, PlanInput } from './plan-findings.ts'
 
 export type ClusterManifest = Extract<Manifest, { readonly kind: 'ClusterRetentionPolicy' }>
-type Manifests = { readonly after: readonly Manifest[]; readonly before: readonly Manifest[] | null }
+type Manifests = Pick<PlanInput, 'after' | 'before'>
 
 /** By what the manifests say: of a namespace that is its name alone. */
 export function effectiveIn(
@@ -28,6 +28,15 @@ export function effectiveIn(
   const stay = (before ?? []).filter(isCluster).filter(({ metadata }) => !names.has(metadata.name))
   const decided = [...after.filter(isCluster), ...stay].filter(isDecided)
   return effectiveRetention(spec, bindingPolicies(decided, { [namespaceNameLabel]: namespace }))
+}
+
+/** The same by the manifests before alone. */
+export function effectiveBefore(
+  { before }: Pick<Manifests, 'before'>,
+  namespace: string,
+  spec: RetentionPolicySpec,
+): EffectiveRetention {
+  return effectiveIn({ after: before ?? [], before: null }, namespace, spec)
 }
 
 export function judgeCluster(old: ClusterManifest | null, next: ClusterManifest): readonly Finding[] {

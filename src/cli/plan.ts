@@ -5,7 +5,8 @@ import { displayName } from '../operator/objects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { askSettings, explainFailure, withServer } from './ask-server.ts'
 import { commandSettings } from './command-settings.ts'
-import { type Finding, judgePlan, type ObjectPlan } from './plan-judge.ts'
+import type { Finding, ObjectPlan } from './plan-findings.ts'
+import { judgePlan } from './plan-judge.ts'
 import { PlanInputError, type PlanManifests, readPlanManifests } from './plan-manifests.ts'
 
 const names = ['planFile', 'planAgainst', 'planServer', 'planGovernance', ...askSettings] as const

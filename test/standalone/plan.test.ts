@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { makeDirectory, root, startStandalone } from '../support/standalone.ts'
@@ -107,6 +107,51 @@ describe('holdfast plan', () => {
     expect(weaker.stdout).toContain(
       'LockedBucket default/ledger: refused\n  refused by lock server: defaultRetention: COMPLIANCE 1 DAYS would become',
     )
+    await server.end('SIGTERM')
+  })
+
+  test('against a running server: what it has of all that a manifest says is unchanged, what it has not is a change', async () => {
+    const directory = makeDirectory('holdfast-plan-')
+    const manifests = join(directory, 'manifests')
+    const plain = join(directory, 'plain')
+    cpSync(manifests, plain, { recursive: true })
+    const extend = (name: string, lines: string) =>
+      writeFileSync(
+        join(manifests, name),
+        `${readFileSync(join(manifests, name), 'utf8').trimEnd()}\n${lines}`,
+      )
+    extend(
+      'governance-policy.yaml',
+      '  minimum: {days: 2}\n  maximum: {years: 1}\n  applyToExisting: ExtendOnly\n',
+    )
+    extend('compliance-policy.yaml', '  applyToExisting: IncludingModeChange\n')
+    const lifecycle = 'lifecycle: {rules: [{id: a, noncurrentVersionExpiration: {noncurrentDays: 1}}]}'
+    extend('backups-bucket.yaml', `  quota: 1Gi\n  tags: [{key: team, value: a}]\n  ${lifecycle}\n`)
+    const server = startStandalone(directory)
+    await server.printed(/LockedBucket default\/ledger: Ready/)
+    await server.printed(/LockedBucket default\/backups: Ready/)
+    const [, admin = ''] = await server.printed(/Admin API\s+(http:\/\/127\.0\.0\.1:\d+)/)
+    const ask = (folder: string) =>
+      plan(['-f', folder, '--ask-server', 'on', '--server-admin', admin, '--data', server.data])
+    const same = await ask(manifests)
+    expect(same, same.stdout).toMatchObject({ code: 0, stderr: '' })
+    expect(same.stdout).toContain('0 refused, 0 to change, 4 unchanged')
+    writeFileSync(
+      join(plain, 'compliance-policy.yaml'),
+      readFileSync(join(manifests, 'compliance-policy.yaml'), 'utf8').replace(
+        'IncludingModeChange',
+        'ExtendOnly',
+      ),
+    )
+    const other = await plan([
+      ...['-f', plain, '--bypass-governance', 'on'],
+      ...['--ask-server', 'on', '--server-admin', admin, '--data', server.data],
+    ])
+    expect(other, other.stdout).toMatchObject({ code: 2, stderr: '' })
+    expect(other.stdout).toContain('LockedBucket default/ledger: change\n  locks existing versions: ')
+    expect(other.stdout).toContain('  changes: applyToExisting ends: what it locked stays locked\n')
+    expect(other.stdout).toContain('  changes: a maximum of 1 year becomes no maximum\n')
+    expect(other.stdout).toContain('  changes: the lock server has another quota\n')
     await server.end('SIGTERM')
   })
 })

@@ -1,45 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { type Manifest, parseManifest } from '../../../src/api/manifest.ts'
-import { toBucketRetention } from '../../../src/api/RetentionPolicy.ts'
 import { manifestChanges } from '../../../src/cli/plan-diff.ts'
-import { judgePlan, type PlanInput } from '../../../src/cli/plan-judge.ts'
-import type { BucketFactsAnswer } from '../../../src/client/lock-server.ts'
-import { epochMs } from '../../../src/lib/units.ts'
-import { compliance30, factsOf, governance30, policyOf } from '../operator/locked-bucket-fixtures.ts'
-
-const nowMs = epochMs(Date.UTC(2028, 1, 29, 12))
-
-function manifest(kind: string, name: string, spec: object): Manifest {
-  const metadata = { namespace: 'team', name }
-  const result = parseManifest({ apiVersion: 'holdfast.dev/v1', kind, metadata, spec })
-  if (result.kind === 'invalid') throw new Error(JSON.stringify(result.violations))
-  return result.manifest
-}
-const policy = (mode: string, days: number, more: object = {}, name = 'keep') =>
-  manifest('RetentionPolicy', name, { defaultRetention: { mode, days }, ...more })
-const bucket = (more: object = {}, policyName = 'keep') =>
-  manifest('LockedBucket', 'backups', {
-    bucketName: 'backups',
-    retentionPolicyRef: { name: policyName },
-    ...more,
-  })
-
-/** Verdicts and sentences of each object, without notes. */
-function plan(input: Partial<PlanInput> & Pick<PlanInput, 'after'>): readonly string[] {
-  const whole = { before: null, enforced: null, nowMs, governance: 'keep', ...input } as const
-  return judgePlan(whole).flatMap(({ object, findings }) =>
-    findings.flatMap((finding) => {
-      if (finding.kind === 'note') return []
-      const verdict = finding.kind === 'refused' ? `refused by ${finding.layer}` : finding.effect
-      return [`${object.name}: ${verdict}: ${finding.message}`]
-    }),
-  )
-}
-const notes = (input: Partial<PlanInput> & Pick<PlanInput, 'after'>) =>
-  judgePlan({ before: null, enforced: null, nowMs, governance: 'keep', ...input }).flatMap(({ findings }) =>
-    findings.flatMap((finding) => (finding.kind === 'note' ? [finding.message] : [])),
-  )
-const enforced = (facts: BucketFactsAnswer | null) => new Map([['backups', facts]])
+import { compliance30, factsOf, governance30 } from '../operator/locked-bucket-fixtures.ts'
+import { bucket, enforced, manifest, notes, plan, policy } from './plan-fixtures.ts'
 
 describe('plan: policies against the manifests before', () => {
   test('COMPLIANCE a day shorter is refused by the CRD, with the rule', () => {
@@ -146,145 +109,6 @@ describe('plan: policies against the manifests before', () => {
   })
 })
 
-describe('plan: buckets', () => {
-  const before = [policy('COMPLIANCE', 30), policy('COMPLIANCE', 7, {}, 'short'), bucket()]
-  const switched = [policy('COMPLIANCE', 30), policy('COMPLIANCE', 7, {}, 'short'), bucket({}, 'short')]
-
-  test('a switch to a shorter COMPLIANCE policy is refused by the lock server alone', () => {
-    expect(plan({ before, after: switched })).toEqual([
-      'backups: refused by lock server: defaultRetention: COMPLIANCE 30 DAYS would become COMPLIANCE 7 DAYS ' +
-        '(RetentionWouldShorten)',
-    ])
-    expect(plan({ before: switched, after: before })).toEqual([
-      'backups: tightens: COMPLIANCE 7 days becomes COMPLIANCE 30 days',
-    ])
-  })
-
-  test('a switch away from a GOVERNANCE policy takes the bypass, also to a longer one', () => {
-    const policies = [policy('GOVERNANCE', 7), policy('GOVERNANCE', 9, {}, 'long')]
-    const change = { before: [...policies, bucket()], after: [...policies, bucket({}, 'long')] }
-    expect(plan(change)).toEqual([
-      expect.stringMatching(/^backups: refused by admission policy: another policy/),
-    ])
-    expect(plan({ ...change, governance: 'bypass' })).toEqual([
-      'backups: tightens: GOVERNANCE 7 days becomes GOVERNANCE 9 days',
-    ])
-  })
-
-  test('another bucketName is refused by the CRD', () => {
-    const renamed = manifest('LockedBucket', 'backups', {
-      bucketName: 'other',
-      retentionPolicyRef: { name: 'keep' },
-    })
-    expect(
-      plan({ before, after: [policy('COMPLIANCE', 30), policy('COMPLIANCE', 7, {}, 'short'), renamed] }),
-    ).toEqual([
-      expect.stringMatching(/^backups: refused by CEL: spec\.bucketName: .*\(BucketNameImmutable\)$/),
-    ])
-  })
-
-  test('deleted: the policy in use is refused, the bucket is not judged without its server', () => {
-    expect(plan({ before, after: [bucket(), policy('COMPLIANCE', 7, {}, 'short')] })).toEqual([
-      expect.stringMatching(/^keep: refused by admission policy: .* 1 of the LockedBuckets refer to it$/),
-    ])
-    expect(plan({ before: [bucket()], after: [] })).toEqual([expect.stringMatching(/^backups: deletes: /)])
-    expect(notes({ before: [bucket()], after: [] })).toEqual([
-      'whether something is locked in it, only the lock server knows',
-    ])
-  })
-
-  test('against the server: the floor, also below a default rule that says less', () => {
-    const facts = factsOf(compliance30)
-    const weak = { retention: { defaultRetention: null, prefixRules: [] }, status: 'Enabled' } as const
-    for (const actual of [facts, { ...facts, objectLock: weak }]) {
-      expect(plan({ after: [policy('COMPLIANCE', 29), bucket()], enforced: enforced(actual) })).toEqual([
-        'backups: refused by lock server: defaultRetention: COMPLIANCE 30 DAYS would become COMPLIANCE 29 DAYS ' +
-          '(RetentionWouldShorten)',
-      ])
-    }
-    expect(plan({ after: [policy('COMPLIANCE', 30), bucket()], enforced: enforced(facts) })).toEqual([])
-    expect(plan({ after: [policy('COMPLIANCE', 31), bucket()], enforced: enforced(facts) })).toEqual([
-      'backups: tightens: COMPLIANCE 30 days becomes COMPLIANCE 31 days',
-    ])
-    expect(
-      plan({ after: [policy('GOVERNANCE', 29), bucket()], enforced: enforced(factsOf(governance30)) }),
-    ).toEqual(['backups: loosens: GOVERNANCE 30 days becomes GOVERNANCE 29 days'])
-    const atLeast5 = policyOf({ ...governance30.spec, minimum: { days: 5 } })
-    expect(
-      plan({ after: [policy('GOVERNANCE', 30), bucket()], enforced: enforced(factsOf(atLeast5)) }),
-    ).toEqual([
-      'backups: loosens: GOVERNANCE 30 days with a minimum of 5 days becomes GOVERNANCE 30 days with no minimum',
-    ])
-  })
-
-  test('against the server: applyToExisting that the bucket has not begun, or by another rule, or under a freeze', () => {
-    const retention = toBucketRetention(compliance30.spec)
-    const begun = {
-      scope: 'IncludingModeChange',
-      retention,
-      policyGeneration: 1,
-      started: '2028-02-28T12:00:00.000Z',
-      ended: '2028-02-28T12:00:01.000Z',
-      versionCount: 3,
-      seenCount: 3,
-      extendedCount: 3,
-      otherModeCount: 0,
-      deniedCount: 0,
-      unreadableCount: 0,
-      deferredCount: 0,
-    } as const
-    const ask = (
-      applyToExisting: string,
-      facts: Partial<BucketFactsAnswer>,
-      more: readonly Manifest[] = [],
-    ) =>
-      plan({
-        after: [policy('COMPLIANCE', 30, { applyToExisting }), bucket(), ...more],
-        enforced: enforced(factsOf(compliance30, facts)),
-      })
-    const locks = [
-      'backups: locks existing versions: what is there gets what a new version would, ' +
-        'GOVERNANCE becoming COMPLIANCE; once done it cannot be undone',
-    ]
-    const other = toBucketRetention(governance30.spec)
-    expect(ask('IncludingModeChange', { applyToExisting: null })).toEqual(locks)
-    expect(ask('IncludingModeChange', { applyToExisting: { ...begun, scope: 'ExtendOnly' } })).toEqual(locks)
-    expect(ask('IncludingModeChange', { applyToExisting: { ...begun, retention: other } })).toEqual(locks)
-    const frozen = { objectLock: { status: 'Frozen', retention }, applyToExisting: begun } as const
-    expect(ask('IncludingModeChange', frozen)).toContain(locks[0])
-    expect(ask('ExtendOnly', { applyToExisting: begun }).join()).toContain('those of another mode left alone')
-    expect(ask('IncludingModeChange', { applyToExisting: begun })).toEqual([])
-    expect(ask('IncludingModeChange', { applyToExisting: { ...begun, retention: null } })).toEqual([])
-    expect(ask('No', { applyToExisting: begun })).toEqual([
-      'backups: changes: applyToExisting ends: what it locked stays locked',
-    ])
-  })
-
-  test('against the server: no bucket, another owner, none', () => {
-    const after = [policy('COMPLIANCE', 30), bucket()]
-    expect(plan({ after, enforced: enforced(null) })).toEqual([
-      'backups: creates: bucket backups is not on the lock server',
-    ])
-    const owner = { clusterId: 'cluster-1', namespace: 'other', name: 'backups', uid: 'uid' }
-    expect(plan({ after, enforced: enforced(factsOf(compliance30, { owner })) })).toEqual([
-      'backups: refused by lock server: bucket backups belongs to LockedBucket other/backups (NameConflict)',
-    ])
-    const unowned = factsOf(compliance30, { owner: null })
-    expect(plan({ after, enforced: enforced(unowned) }).join()).toContain('(AdoptionRefused)')
-    const adopting = [policy('COMPLIANCE', 30), bucket({ adoptionPolicy: 'IfUnowned' })]
-    expect(plan({ after: adopting, enforced: enforced(unowned) })).toEqual([])
-  })
-
-  test('against the server: a deleted bucket with one locked version is refused, with none it is not', () => {
-    const input = { before: [bucket()], after: [] }
-    const locked = enforced(factsOf(compliance30, { lockedVersionCount: 1 }))
-    expect(plan({ ...input, enforced: locked }).join()).toContain('refused by admission policy')
-    const held = enforced(factsOf(compliance30, { legalHoldCount: 1 }))
-    expect(plan({ ...input, enforced: held }).join()).toContain('refused by admission policy')
-    expect(plan({ ...input, enforced: enforced(factsOf(compliance30)) }).join()).toContain('deletes')
-  })
-})
-
 test('manifestChanges: every field once, whatever its order, lists whole', () => {
   const rules = [{ prefix: 'a', days: 40 }]
   expect(manifestChanges(policy('COMPLIANCE', 30), policy('COMPLIANCE', 31, { rules }))).toEqual([
@@ -292,6 +116,24 @@ test('manifestChanges: every field once, whatever its order, lists whole', () =>
     'spec.rules: absent becomes [{"days":40,"prefix":"a"}]',
   ])
   expect(manifestChanges(bucket(), bucket())).toEqual([])
+})
+
+test('against the server alone: what is no bucket is said not to be compared', () => {
+  const keys = manifest('BucketAccess', 'app', {
+    buckets: [{ name: 'backups' }],
+    role: 'ReadOnly',
+    secretName: 'app-s3',
+  })
+  const note = 'the lock server is asked about buckets only: what else this changes, --against tells'
+  const asked = enforced(factsOf(compliance30))
+  expect(notes({ after: [keys], enforced: asked })).toEqual([note])
+  expect(notes({ after: [policy('COMPLIANCE', 30)], enforced: asked })).toEqual([
+    note,
+    expect.stringMatching(/^a version written now would be locked until /),
+  ])
+  expect(notes({ after: [bucket()], enforced: asked })).toEqual([
+    'RetentionPolicy keep is not among the manifests, so the retention is not judged',
+  ])
 })
 
 describe('plan: keys', () => {
@@ -367,6 +209,30 @@ describe('plan: ClusterRetentionPolicies among the manifests', () => {
     ])
     const barred = policy('COMPLIANCE', 30, { applyToExisting: 'IncludingModeChange' })
     expect(plan({ before: [walk, ceiling(29)], after: [barred, ceiling(29)] }).join()).not.toContain('locks')
+  })
+
+  test('a GOVERNANCE policy under a floor of COMPLIANCE: another one, or a shorter one, is for the lock server to judge', () => {
+    const policies = [policy('GOVERNANCE', 30), policy('GOVERNANCE', 90, {}, 'long')]
+    const under = (...floors: readonly Manifest[]) => [...policies, bucket(), ...floors]
+    const moved = (...floors: readonly Manifest[]) => [...policies, bucket({}, 'long'), ...floors]
+    const raised = floor(60, 'COMPLIANCE')
+    expect(plan({ before: under(raised), after: moved(raised) })).toEqual([
+      'backups: tightens: COMPLIANCE 60 days becomes COMPLIANCE 90 days',
+    ])
+    const refusal = expect.stringMatching(/^backups: refused by admission policy: another policy/)
+    // What is applied in the same breath binds nothing yet; nor does what only labels tell.
+    expect(plan({ before: under(), after: moved(raised) })).toContainEqual(refusal)
+    const labelled = cluster({ floor: { mode: 'COMPLIANCE', days: 60 } }, { matchLabels: { tier: 'gold' } })
+    expect(plan({ before: under(labelled), after: moved(labelled) })).toContainEqual(refusal)
+    // The server keeps what the floor gave.
+    expect(plan({ before: under(raised), after: moved(floor(60)) })).toContainEqual(
+      expect.stringMatching(/^backups: refused by lock server: .*RetentionWouldShorten/),
+    )
+    const shorter = { before: [policy('GOVERNANCE', 90), bucket(), raised], governance: 'bypass' } as const
+    expect(plan({ ...shorter, after: [policy('GOVERNANCE', 80), bucket(), raised] })).toEqual([
+      'keep: loosens: GOVERNANCE 90 days becomes GOVERNANCE 80 days',
+      expect.stringMatching(/^backups: refused by lock server: .*RetentionWouldShorten/),
+    ])
   })
 
   test('a selector by the name of the namespace is judged, one by labels is left to the cluster', () => {

@@ -1,11 +1,11 @@
-/** What applying manifests changes of buckets beside their retention, by what the lock server answers of them. Pure. */
+/** What a plan says of `applyToExisting`: whether a walk over the versions that are there begins. Pure. */
 import { isDeepStrictEqual } from 'node:util'
 import type { EffectiveRetention } from '../api/cluster-retention.ts'
 import { type RetentionPolicySpec, toBucketRetention } from '../api/RetentionPolicy.ts'
 import type { BucketFactsAnswer } from '../client/lock-server.ts'
 import { compareBucketRetention } from '../lock/compare.ts'
 import type { BucketRetention } from '../lock/types.ts'
-import type { Finding } from './plan-judge.ts'
+import { change, type Finding } from './plan-findings.ts'
 
 type Wanted = Pick<EffectiveRetention, 'retention' | 'bar'>
 type Scope = NonNullable<RetentionPolicySpec['applyToExisting']>
@@ -64,8 +64,4 @@ function walks(scope: Scope, { retention, bar }: Wanted): readonly Finding[] {
 
 function scopeOf(spec: RetentionPolicySpec | null): Scope {
   return spec?.applyToExisting ?? 'No'
-}
-
-function change(effect: Extract<Finding, { kind: 'change' }>['effect'], message: string): Finding {
-  return { kind: 'change', effect, message }
 }
