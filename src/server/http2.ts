@@ -31,7 +31,7 @@ export function createHttp2Listener(
   const answer = (request: Http2ServerRequest, response: Http2ServerResponse): void => {
     // Reset already: nobody waits for an answer.
     if (request.stream.aborted || request.stream.destroyed) return
-    handler(asHttp1(request), withDestroyed(response))
+    handler(asHttp1(request), asWire(response))
     // Nobody reads a body that is not there, and until it has ended node does not tell that the client reset the stream.
     if (request.stream.endAfterHeaders) request.resume()
     // What a refused upload still sends is not wanted: its stream ends, its connection goes on.
@@ -101,7 +101,14 @@ function asHttp1(request: Http2ServerRequest): WireRequest {
   })
 }
 
-/** The compatibility class leaves it out. */
-function withDestroyed(response: Http2ServerResponse): WireResponse {
-  return Object.defineProperty(response, 'destroyed', { get: () => response.stream?.destroyed ?? true })
+/** What the compatibility class leaves out or has otherwise. */
+function asWire(response: Http2ServerResponse): WireResponse {
+  const { stream } = response
+  return Object.defineProperties(response, {
+    destroyed: { get: () => stream.destroyed || stream.aborted },
+    // The class's own says NO_ERROR, as of an answer that is whole.
+    destroy: { value: () => stream.close(constants.NGHTTP2_CANCEL) },
+    // Node's own timeout of a stream begins anew with whatever its connection sends of others.
+    stallMsMax: { value: limits.connectionIdleMsMax },
+  })
 }

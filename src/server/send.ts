@@ -82,23 +82,18 @@ async function writeBody(
   declaredLength: string | undefined,
 ): Promise<number> {
   if (!isStream(body)) {
-    response.write(body)
+    if (response.stallMsMax === undefined) response.write(body)
+    else await writePiece(response, Buffer.from(body), () => {})
     return Buffer.byteLength(body)
   }
   let sentBytes = 0
   for await (const piece of body) {
-    if (response.destroyed) throw new ClientGoneError('the client left during the answer')
     sentBytes += piece.length
     assert(
       declaredLength === undefined || sentBytes <= Number(declaredLength),
       'a body is no longer than declared',
     )
-    const hasRoom = response.write(piece, (error) => {
-      // Only here have the bytes left: until then the socket holds them. A stream that was reset says nothing about them.
-      if (!error && !response.destroyed) body.recycle?.(piece)
-    })
-    if (!hasRoom && (await firstOf('drain', response)) === 'gone')
-      throw new ClientGoneError('the client left during the answer')
+    await writePiece(response, piece, () => body.recycle?.(piece))
   }
   assert(
     declaredLength === undefined || sentBytes === Number(declaredLength),
@@ -107,10 +102,31 @@ async function writeBody(
   return sentBytes
 }
 
-/** The event of the answer, or that nobody is left to send it to. */
+/** Where a client that reads nothing is told by what leaves, in parts so small that one of them leaves in time however slow it reads. */
+async function writePiece(response: WireResponse, piece: Uint8Array, onSent: () => void): Promise<void> {
+  const partBytes = response.stallMsMax === undefined ? piece.length : limits.bodyBlockBytes
+  for (let start = 0; start < piece.length; start += partBytes) {
+    if (response.destroyed) throw clientLeft()
+    const isLast = start + partBytes >= piece.length
+    const hasRoom = response.write(piece.subarray(start, start + partBytes), (error) => {
+      // Only here have the bytes left: until then the socket holds them. A stream that was reset says nothing about them.
+      if (isLast && !error && !response.destroyed) onSent()
+    })
+    if (!hasRoom && (await firstOf('drain', response)) === 'gone') throw clientLeft()
+  }
+}
+
+function clientLeft(): ClientGoneError {
+  return new ClientGoneError('the client left during the answer')
+}
+
+/** The event of the answer, or that nobody is left to send it to. A client that lets it wait too long is sent nothing more. */
 function firstOf(event: 'drain' | 'finish', response: WireResponse): Promise<'came' | 'gone'> {
   return new Promise((resolve) => {
+    const { stallMsMax } = response
+    const timer = stallMsMax === undefined ? undefined : setTimeout(() => response.destroy(), stallMsMax)
     const end = (outcome: 'came' | 'gone') => (): void => {
+      clearTimeout(timer)
       response.off(event, onEvent).off('close', onGone)
       resolve(outcome)
     }

@@ -12,4 +12,6 @@ export type WireResponse = Writable &
   Pick<ServerResponse, 'headersSent'> & {
     writeContinue(): void
     writeHead(status: number, headers: OutgoingHttpHeaders): unknown
+    /** How long a part of the answer may wait for its client, where others go on beside it; left out: its connection is bounded. */
+    readonly stallMsMax?: number
   }
