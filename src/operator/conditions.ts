@@ -37,7 +37,9 @@ export function makeConditions(
         observedGeneration: generation,
         lastTransitionTime: before?.status === status ? before.lastTransitionTime : formatTime(nowMs),
         reason,
-        message: (message ?? conditionReasons[reason]).slice(0, limits.conditionMessageLengthMax),
+        message: (message ?? conditionReasons[reason])
+          .slice(0, limits.conditionMessageLengthMax)
+          .toWellFormed(),
       }
     })
 }

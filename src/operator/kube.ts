@@ -11,6 +11,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import type { Clock } from '../lib/clock.ts'
 import { limits } from '../lib/limits.ts'
 import { anySignal, withAnySignal } from '../lib/signals.ts'
+import { applyPatch, formatApplyBody } from './apply-patch.ts'
 import { Backoff } from './backoff.ts'
 import type { RestAnswer } from './metrics.ts'
 import { TokenBucket } from './rate-limit.ts'
@@ -21,9 +22,9 @@ export type KubeRequest = {
   /** From the server's root, segments already encoded. */
   readonly path: string
   readonly query?: Readonly<Record<string, string>>
-  /** Server-side apply: `application/apply-patch+yaml`. */
+  /** Server-side apply: `applyPatch`. */
   readonly contentType?: string
-  /** Sent as JSON (which is YAML). */
+  /** Sent as JSON, for `applyPatch` as JSON that is YAML, too. */
   readonly body?: unknown
 }
 
@@ -164,7 +165,7 @@ class RestClient implements KubeClient {
   async #fetch(request: KubeRequest, signal: AbortSignal): Promise<Answer> {
     const url = new URL(this.host.replace(/\/+$/, '') + request.path)
     for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value)
-    const body = request.body === undefined ? null : JSON.stringify(request.body)
+    const body = formatBody(request)
     const options: RequestOptions = { method: request.method, signal }
     await this.#config.applyToHTTPSOptions(options)
     // client-node's own agent keeps no connection; only a proxy needs it.
@@ -226,6 +227,11 @@ class RestClient implements KubeClient {
     }
     return { signal: controller.signal, reason, restart, cancel: () => cancel() }
   }
+}
+
+function formatBody({ contentType, body }: KubeRequest): string | null {
+  if (body === undefined) return null
+  return contentType === applyPatch ? formatApplyBody(body) : JSON.stringify(body)
 }
 
 function exchange(url: URL, options: RequestOptions, body: string | null): Promise<IncomingMessage> {

@@ -64,7 +64,7 @@ export function revisionOf(metadata: Versioned): string {
   return JSON.stringify([uid, generation, ...Object.values(annotations).map((name) => echo(metadata, name))])
 }
 
-/** As much of a value as a status keeps. */
+/** As much of a value as a status keeps, and as it keeps it: a cut through a character leaves U+FFFD. */
 function echo({ annotations: values }: Annotated['metadata'], name: string): string | null {
-  return values?.[name]?.slice(0, limits.annotationEchoLengthMax) ?? null
+  return values?.[name]?.slice(0, limits.annotationEchoLengthMax).toWellFormed() ?? null
 }

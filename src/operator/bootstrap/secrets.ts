@@ -6,6 +6,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
+import { applyPatch } from '../apply-patch.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
 import { readSecret, secretPath, secretsPath } from '../kube-secrets.ts'
 import { ownLabels } from '../own-marks.ts'
@@ -148,7 +149,7 @@ async function publishAuthority(
       method: 'PATCH',
       path: `/api/v1/namespaces/${namespace}/configmaps/${name}`,
       query: { fieldManager: 'holdfast-bootstrap', force: 'true' },
-      contentType: 'application/apply-patch+yaml',
+      contentType: applyPatch,
       body: {
         apiVersion: 'v1',
         kind: 'ConfigMap',

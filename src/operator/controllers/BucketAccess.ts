@@ -2,6 +2,7 @@ import type { LockServer } from '../../client/lock-server.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Statement } from '../../lib/identity.ts'
 import type { Log } from '../../lib/log.ts'
+import { applyPatch } from '../apply-patch.ts'
 import type { Controller } from '../controller.ts'
 import { type KubeClient, type KubeRequest, KubeStatusError, KubeUnreachableError } from '../kube.ts'
 import { type HeldSecret, secretPath, secretsPath } from '../kube-secrets.ts'
@@ -357,7 +358,7 @@ function secretRequest(
     method: 'PATCH',
     path: secretPath({ namespace, name: object.spec.secretName ?? '' }),
     query: { ...query, force: 'true' },
-    contentType: 'application/apply-patch+yaml',
+    contentType: applyPatch,
     body: { ...body, metadata: { ...body.metadata, uid, resourceVersion } },
   }
 }

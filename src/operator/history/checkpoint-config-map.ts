@@ -1,5 +1,6 @@
 /** Checkpoints in a ConfigMap: lines of signed JSON as `holdfast audit checkpoint` makes them, the newest last. */
 import { limits } from '../../lib/limits.ts'
+import { applyPatch } from '../apply-patch.ts'
 import type { ReleaseMetadata } from '../bootstrap/secrets.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
 import { fieldManager } from '../own-marks.ts'
@@ -83,7 +84,7 @@ export class CheckpointConfigMap implements CheckpointStore {
         method: 'PATCH',
         path: this.#path(),
         query: { ...query, force: 'true' },
-        contentType: 'application/apply-patch+yaml',
+        contentType: applyPatch,
         body: { ...object, metadata: { ...object.metadata, resourceVersion: found.resourceVersion } },
       },
       signal,

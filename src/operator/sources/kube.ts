@@ -5,6 +5,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { limits } from '../../lib/limits.ts'
 import type { Log } from '../../lib/log.ts'
 import type { AdmissionGuard, GuardState } from '../admission/guard.ts'
+import { applyPatch } from '../apply-patch.ts'
 import { EventRecorder } from '../events.ts'
 import { type KubeClient, KubeStatusError } from '../kube.ts'
 import type { CachedObject, ObjectCache, UnparsableObject } from '../object-cache.ts'
@@ -211,7 +212,7 @@ export class KubeSource implements Source {
         method: 'PATCH',
         path: `${collectionPath(kind, namespace === everywhere ? null : namespace)}/${encodeURIComponent(name)}/status`,
         query: { fieldManager, force: 'true' },
-        contentType: 'application/apply-patch+yaml',
+        contentType: applyPatch,
         // uid and resourceVersion make it conditional: a status of an older object is refused with 409.
         body: {
           apiVersion,
