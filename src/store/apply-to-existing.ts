@@ -28,6 +28,8 @@ import {
   type KeyValueReader,
   type KeyValueTransaction,
   TransactionConflictError,
+  TransactionTooLargeError,
+  TransactionTooOldError,
 } from './kv/contract.ts'
 import type { BucketId, VersionRecord } from './records.ts'
 import type { Actor, TrustedNow } from './requests.ts'
@@ -93,7 +95,9 @@ function concernsOneBucket(error: unknown): error is Error {
   return (
     error instanceof CorruptRecordError ||
     error instanceof AssertionError ||
-    error instanceof TransactionConflictError
+    error instanceof TransactionConflictError ||
+    error instanceof TransactionTooLargeError ||
+    error instanceof TransactionTooOldError
   )
 }
 
@@ -102,8 +106,19 @@ async function pauseAfterPage(signal: AbortSignal): Promise<void> {
   await pause(limits.existingPauseMs, undefined, { signal }).catch(() => {})
 }
 
-/** One page: planned on a snapshot, so that only versions that change are read again, and conflict. */
+/** One page, of fewer versions where their rows are too large for one transaction. */
 export async function stepExisting(context: StoreContext, bucketId: BucketId): Promise<Step> {
+  for (let versionsMax: number = limits.existingPageVersionsMax; ; versionsMax = Math.ceil(versionsMax / 2)) {
+    try {
+      return await stepPage(context, bucketId, versionsMax)
+    } catch (error) {
+      if (!(error instanceof TransactionTooLargeError) || versionsMax === 1) throw error
+    }
+  }
+}
+
+/** Planned on a snapshot, so that only versions that change are read again, and conflict. */
+async function stepPage(context: StoreContext, bucketId: BucketId, versionsMax: number): Promise<Step> {
   const { kv, clock } = context
   const planned = await kv.snapshot(async (reader) => {
     const [record, now] = await Promise.all([readExisting(reader, bucketId), readTrustedNow(reader, clock)])
@@ -111,8 +126,14 @@ export async function stepExisting(context: StoreContext, bucketId: BucketId): P
     if (isWaiting(record) && now.suspect) return 'waits'
     const all = rangeOf(versionsPrefix(bucketId, ''))
     const from = record.cursor === null ? all.from : keyAfter(rowOf(bucketId, record.cursor))
-    const page = await reader.range({ from, to: all.to, limit: limits.existingPageVersionsMax })
-    return { record, now, page, plan: planPage(context, { record, now }, page) }
+    const page = await reader.range({ from, to: all.to, limit: versionsMax })
+    return {
+      record,
+      now,
+      page,
+      isFull: page.length === versionsMax,
+      plan: planPage(context, { record, now }, page),
+    }
   })
   if (planned === 'done' || planned === 'waits') return planned
   return kv.transact((transaction) => commitPage(context, { bucketId, ...planned }, transaction))
@@ -124,6 +145,8 @@ type Plan = { readonly rows: readonly Uint8Array[]; readonly counts: Counts }
 type Page = Task & {
   readonly bucketId: BucketId
   readonly page: readonly Entry[]
+  /** More versions may lie behind it. */
+  readonly isFull: boolean
   readonly plan: Plan
 }
 
@@ -164,7 +187,7 @@ function isWaiting({ cursor, deferredCount }: ExistingRecord): boolean {
 
 async function commitPage(
   context: StoreContext,
-  { bucketId, record, now, page, plan }: Page,
+  { bucketId, record, now, page, isFull, plan }: Page,
   transaction: KeyValueTransaction,
 ): Promise<Step> {
   const actor = actorOf(record, bucketId)
@@ -180,7 +203,7 @@ async function commitPage(
   // What was certain when it was planned is doubtful now: it is to be counted as that.
   if (scene.now.suspect && !now.suspect) return 'changed'
   const counts = await extendAll(scene, { record, now: scene.now }, plan)
-  const step = stepAfter(page, counts)
+  const step = stepAfter(isFull, counts)
   const last = page.at(-1)
   const cursor = last === undefined ? record.cursor : cursorOf(last.key)
   writeExisting(transaction, bucketId, {
@@ -192,8 +215,8 @@ async function commitPage(
   return step
 }
 
-function stepAfter(page: readonly Entry[], { deferredCount }: Counts): Step {
-  if (page.length === limits.existingPageVersionsMax) return 'more'
+function stepAfter(isFull: boolean, { deferredCount }: Counts): Step {
+  if (isFull) return 'more'
   return deferredCount > 0 ? 'waits' : 'done'
 }
 

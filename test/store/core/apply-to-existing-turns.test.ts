@@ -5,7 +5,7 @@ import { applyToExisting } from '../../../src/store/apply-to-existing.ts'
 import { type ExistingRecord, readExisting, writeExisting } from '../../../src/store/existing-rows.ts'
 import { engines } from '../base/support.ts'
 import { applyRequest } from './apply-request.ts'
-import { actor, bound, openRig, type Rig } from './rig.ts'
+import { actor, bound, openRig, putInput, type Rig } from './rig.ts'
 import { tableRows } from './rows.ts'
 
 const page = limits.existingPageVersionsMax
@@ -66,6 +66,20 @@ for (const engine of engines) {
         expect(of(name)).toEqual([page, 2 * page, 2 * page + 1].map((seen) => `${name} ${seen}`))
       const firstRound = turns.slice(0, 3).map((turn) => turn.split(' ')[0])
       expect(firstRound.toSorted()).toEqual(['large', 'other', 'small'])
+    })
+
+    test('rows too large for one transaction: go in smaller pages, and the bucket behind them is done', async () => {
+      await pendingBucket('fat', 0)
+      await pendingBucket('small', 1)
+      const userMetadata = { a: '\\'.repeat(24_000) }
+      for (let index = 0; index < page; index += 1) {
+        const input = await putInput(rig.versions, { bucket: 'fat', key: `${index}` })
+        await rig.versions.put(actor, { ...input, description: { ...input.description, userMetadata } })
+      }
+      expect(await applyToExisting(rig.context, new AbortController().signal)).toBe(3)
+      const fat = await readExisting(rig.kv, ids.get('fat') ?? '')
+      expect(fat).toMatchObject({ seenCount: page, extendedCount: page })
+      expect(fat?.endedMs).not.toBeNull()
     })
 
     test('a bucket whose counters are damaged: is left to the next run, the others are done', async () => {
