@@ -97,9 +97,10 @@ describe.each(valueSets)('every pod, with the values %s', (name) => {
 })
 
 describe('the StatefulSet of the server', () => {
-  test('StatefulSet: one pod, a volume that stays, on ReadWriteOncePod', () => {
+  test('StatefulSet: one pod, replaced when it is not Ready too; a volume that stays, on ReadWriteOncePod', () => {
     expect(renderSet('default').one('StatefulSet')['spec']).toMatchObject({
       replicas: 1,
+      podManagementPolicy: 'Parallel',
       serviceName: 'holdfast-headless',
       persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
       volumeClaimTemplates: [

@@ -90,8 +90,10 @@ const upgrade = (more: object = {}) =>
     rig.helm(['upgrade', name, chartFolder, '--wait', '--timeout=180s'], merge(values(), more)),
   )
 
+type More = { readonly server?: object; readonly image?: object }
+
 /** Two levels are enough for what is set here. */
-function merge(base: ReturnType<typeof values>, more: { readonly server?: object }): object {
+function merge(base: ReturnType<typeof values>, more: More): object {
   return { ...base, ...more, server: { ...base.server, ...more.server } }
 }
 
@@ -194,6 +196,21 @@ step('kubectl drain and uncordon: the pods wait, then take up the volume', async
 step('helm upgrade: another image', async () => {
   expect(imageOf(await upgrade({ image: { tag: nextTag } }))).toBe(`holdfast:${nextTag}`)
 })
+
+step(
+  'helm rollback from an image that is nowhere: the pod that cannot start is replaced by itself',
+  async () => {
+    const pod = await podIsReplaced(async () => {
+      rig.helm(['upgrade', name, chartFolder], merge(values(), { image: { tag: 'nowhere' } }))
+      await until('a pod waits for its image', patienceMs, async () => {
+        const waiting = await rig.read('pod', `${name}-server-0`)
+        return waiting !== null && imageOf(waiting) === `holdfast:nowhere` ? true : null
+      })
+      rig.helm(['rollback', name, '2', '--wait', '--timeout=180s'])
+    })
+    expect(imageOf(pod)).toBe(`holdfast:${nextTag}`)
+  },
+)
 
 step('helm rollback: the image before', async () => {
   const pod = await podIsReplaced(async () => rig.helm(['rollback', name, '1', '--wait', '--timeout=180s']))

@@ -60,7 +60,7 @@ ${table(['Alert', 'Severity', 'Series', 'After', 'What it means, and what to do'
 
 \`holdfast_ready\` is 0 where \`/readyz\` answers 503; its body has a reason in each line. They are: the volume is full, read-only, gone, or has too few
 files; the clock's record is damaged; so many of so many workers listen; and "a worker met a bug and the server should be restarted", which stays until somebody
-restarts it: requests go on, but that one should not have failed. Its log has the error. Please report it.
+[restarts](#upgrade) it: requests go on, but that one should not have failed. Its log has the error. Please report it.
 
 ## Exit codes
 

@@ -128,7 +128,7 @@ const disasters: readonly (readonly [string, string, string])[] = [
   [
     'Root’s key leaked',
     'COMPLIANCE and legal holds against deletion; not GOVERNANCE, not what is unlocked.',
-    'Replace the Secret `holdfast-root`, restart the server, read what was done in `holdfast audit export` (in the pod: `kubectl -n holdfast-system exec holdfast-server-0 -- node /app/bin/holdfast audit export`). Hidden objects come back as in [examples](../examples/README.md).',
+    'Replace the Secret `holdfast-root`, [restart](#upgrade) the server, read what was done in `holdfast audit export` (in the pod: `kubectl -n holdfast-system exec holdfast-server-0 -- node /app/bin/holdfast audit export`). Hidden objects come back as in [examples](../examples/README.md).',
   ],
 ]
 

@@ -28,7 +28,7 @@ export const remedies: Readonly<Record<string, string>> = {
   AdoptionRefused:
     'The bucket was made by an S3 client. `adoptionPolicy: IfUnowned` takes it over; what is in it keeps its locks, and gets new ones only by the policy’s `applyToExisting`.',
   ServerRefused:
-    'The message holds the server’s answer. 401 and 403: the operator’s key is not the server’s; compare the two Secrets and restart ' +
+    'The message holds the server’s answer. 401 and 403: the operator’s key is not the server’s; compare the two Secrets and [restart](#upgrade) ' +
     'the one that is behind. Anything else: the operator and the server are of releases that do not understand each other; upgrade the server first.',
   VolumeReplaced:
     'The server runs on another volume than before, or on an older copy of it. Nothing was changed and nothing is made anew. Bring ' +
@@ -217,6 +217,9 @@ const upgrade = `## Upgrade
 4. The operator. A new leader gets the next epoch from the server; from then on the server refuses the old one, so two releases
    never write at the same time. Nothing is enforced by the operator: while it is away every lock and every floor holds, and only
    changes of manifests wait.
+
+A release whose server does not get Ready is taken back by \`helm rollback\`, or mended by another upgrade: its pod is replaced whether it is Ready or not. That a pod alone is
+to start again, say by \`kubectl -n holdfast-system delete pod holdfast-server-0\`; clients get nothing for as long as it takes to start.
 
 Deleting the operator before its objects is harmless: an object whose bucket is kept has no finalizer. One with \`deletionPolicy: Delete\`
 has, and waits for an operator: set it to \`Retain\` first.`
