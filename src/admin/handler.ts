@@ -74,13 +74,24 @@ async function answer(options: AdminOptions, { message, body, requestId }: Excha
       principal,
       actor,
       facts: options.facts,
-      isReserved: (accessKeyId) => options.accessKeys.isReserved(accessKeyId),
+      isReserved: (accessKeyId) => isReserved(options, accessKeyId),
       pathName,
       query: new URLSearchParams(Object.fromEntries(head.query)),
       epoch: epochOf(head.headers['x-holdfast-epoch']),
     },
     Buffer.from(document).toString('utf8'),
   )
+}
+
+/** Errors: AdminError 503, while the file that the id may be of cannot be used. */
+function isReserved({ accessKeys, log }: AdminOptions, accessKeyId: string): boolean {
+  try {
+    return accessKeys.isReserved(accessKeyId)
+  } catch (error) {
+    log.error({ accessKeyId, error }, 'nobody can say whether an access key is free')
+    const message = 'the file of --access-keys cannot be used, and the id may be in it: see the server’s log'
+    throw new AdminError(503, 'ServiceUnavailable', message)
+  }
 }
 
 function recordDenial(store: Store, actor: Actor, bucket: string): Promise<void> {

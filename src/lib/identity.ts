@@ -27,7 +27,10 @@ export type AccessKey = { readonly principal: Principal; readonly secretAccessKe
 
 /** Looks a key up by its id; must answer from current truth, so that revocation is at once. */
 export type AccessKeys = { find(accessKeyId: string): Promise<AccessKey | null> }
-/** `isReserved`: the id is root's, the operator's or the --access-keys file's, so a stored key of it would never be found. */
+/**
+ * `isReserved`: the id is root's, the operator's or the --access-keys file's, so a stored key of it would never be found. Throws
+ * while the file cannot be used.
+ */
 export type OwnAccessKeys = AccessKeys & { isReserved(accessKeyId: string): boolean }
 
 export const rootAccountId = '000000000000'

@@ -135,7 +135,8 @@ export type AccessKeySources = {
 
 /**
  * Root's and the operator's keys before the file's, and those before the stored ones, so that nobody takes their ids. All are
- * asked at each look-up, so that revocation is at once.
+ * asked at each look-up, so that revocation is at once. While the file cannot be used, stored keys go on: each has a secret and
+ * rights of its own. An id that is not stored may be of the file, so the error of the file is its answer.
  */
 export function accessKeys(own: readonly AccessKey[], { file, stored }: AccessKeySources): OwnAccessKeys {
   const byId = new Map(own.map((key) => [key.principal.accessKeyId, key]))
@@ -143,7 +144,15 @@ export function accessKeys(own: readonly AccessKey[], { file, stored }: AccessKe
     find: async (accessKeyId) => {
       const known = byId.get(accessKeyId)
       if (known !== undefined) return known
-      return file().get(accessKeyId) ?? (await stored(accessKeyId))
+      let ofFile: ReadonlyMap<string, AccessKey>
+      try {
+        ofFile = file()
+      } catch (error) {
+        const key = await stored(accessKeyId)
+        if (key === null) throw error
+        return key
+      }
+      return ofFile.get(accessKeyId) ?? (await stored(accessKeyId))
     },
     isReserved: (accessKeyId) => byId.has(accessKeyId) || file().has(accessKeyId),
   }

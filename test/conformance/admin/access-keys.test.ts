@@ -85,6 +85,26 @@ describe('stored access keys', () => {
     }
   })
 
+  test('a file of keys that is wrong: stored keys go on, its own and unknown ones are refused, and none is made', async () => {
+    const epoch = await lead()
+    await put('HFAPP8', epoch)
+    bench.server().writeAccessKeys('[{')
+    const code = async (accessKeyId: string) => {
+      const { status, text } = await s3(accessKeyId, 'GET', '/access-a')
+      return [status, /<Code>(.*)<\/Code>/.exec(text)?.[1] ?? null]
+    }
+    expect(await code('HFAPP8')).toEqual([200, null])
+    expect(await code(inFile.accessKeyId)).toEqual([503, 'ServiceUnavailable'])
+    expect(await code('NOBODY')).toEqual([503, 'ServiceUnavailable'])
+    expect(await put('HFAPP9', epoch)).toEqual({
+      status: 503,
+      document: { code: 'ServiceUnavailable', message: expect.stringContaining('--access-keys') },
+    })
+    bench.server().writeAccessKeys(JSON.stringify([inFile]))
+    expect(await code('HFAPP9')).toEqual([403, 'InvalidAccessKeyId'])
+    expect(await put(inFile.accessKeyId, epoch)).toMatchObject({ status: 409, document: { kind: 'taken' } })
+  })
+
   test('another secret: the old one is refused at once', async () => {
     const epoch = await lead()
     await put('HFAPP3', epoch)
