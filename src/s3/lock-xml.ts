@@ -67,15 +67,24 @@ function isEmptyRule(node: XmlNode): boolean {
   return isWhole && node.children.every((each) => text(each).trim() === '')
 }
 
-function parseDefaultRetention(node: XmlNode, { words, configuration }: Profile): DefaultRetention {
+function parseDefaultRetention(node: XmlNode, profile: Profile): DefaultRetention {
+  const { words, configuration } = profile
   const mode = readMode(childText(node, 'Mode') ?? '', words.ruleLetters, words)
-  const days = childText(node, 'Days')
-  const years = childText(node, 'Years')
+  const [days, years] = writtenPeriods(node, profile)
   if (mode === null) throw new S3Error('MalformedXML')
   if (days !== null && years !== null) throw new S3Error('MalformedXML')
   if (days !== null) return { mode, period: parsePeriod('DAYS', days, limits.retentionDaysMax) }
   if (years !== null) return { mode, period: parsePeriod('YEARS', years, configuration.yearsMax) }
   throw new S3Error('MalformedXML')
+}
+
+/** What a profile prints may be sent back: where it prints the unit that was not set as 0, that is none beside another. */
+function writtenPeriods(node: XmlNode, { answers }: Profile): readonly [string | null, string | null] {
+  const days = childText(node, 'Days')
+  const years = childText(node, 'Years')
+  if (answers.unusedUnit !== 'zero' || days === null || years === null) return [days, years]
+  if (years === '0') return [days, null]
+  return days === '0' ? [null, years] : [days, years]
 }
 
 function parsePeriod(unit: RetentionPeriod['unit'], written: string, countMax: number): RetentionPeriod {

@@ -141,14 +141,20 @@ function cdataText(value: unknown): string {
     .join('')
 }
 
-const predefined: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+const predefined: ReadonlyMap<string, string> = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+])
 
 function decodeReferences(text: string): string {
   if (!text.includes('&')) return text
   return text.replace(/&([^;&]*;?)/g, (_whole, body: string) => {
     if (!body.endsWith(';')) throw malformed()
     const name = body.slice(0, -1)
-    return predefined[name] ?? decodeCharacter(name)
+    return predefined.get(name) ?? decodeCharacter(name)
   })
 }
 

@@ -52,9 +52,9 @@ export function canonicalRequest(input: CanonicalInput): string {
   ].join('\n')
 }
 
-/** Trimmed, runs of spaces collapsed. */
+/** Trimmed of HTTP's own white space, runs of spaces collapsed. Not trim(): 0xA0 is the last byte of many a letter in UTF-8. */
 function canonicalValue(value: string): string {
-  return value.trim().replace(/ +/g, ' ')
+  return value.replace(/^[ \t]+|[ \t]+$/g, '').replace(/ +/g, ' ')
 }
 
 /** Sorted by encoded name, then by encoded value. */

@@ -139,6 +139,8 @@ async function findAccessKey(
   masterKey: MasterKey | null,
   accessKeyId: string,
 ): Promise<FindAccessKeyResult> {
+  // Whoever asks is not known yet: a made-up id may be longer than any row's key.
+  if (!/^[\w.-]{1,128}$/.test(accessKeyId)) return { kind: 'none' }
   const row = rowOf(accessKeyId)
   const value = await kv.get(row)
   if (value === null) return { kind: 'none' }

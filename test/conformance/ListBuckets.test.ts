@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { continuationToken } from '../../src/s3/continuation-token.ts'
 import { accessKey, conformance, elements, refusal, refused } from '../support/conformance.ts'
 
 const owner = accessKey('owner', null)
@@ -50,6 +51,13 @@ describe('ListBuckets', () => {
   ])('ListBuckets: %s=%s is InvalidArgument', async (name, value) => {
     expect((await list({ [name]: value })).code).toBe('InvalidArgument')
   })
+
+  it.each(['\0'.repeat(1024), 'a'.repeat(64)])(
+    'ListBuckets: a token after %j, which no bucket is called, is InvalidArgument',
+    async (name) => {
+      expect((await list({ 'continuation-token': continuationToken(name) })).code).toBe('InvalidArgument')
+    },
+  )
 
   it('ListBuckets: needs s3:ListAllMyBuckets', async () => {
     expect(refusal(await list({}, reader))).toEqual(refused.forbidden)

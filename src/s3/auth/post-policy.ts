@@ -83,9 +83,10 @@ function parseList(items: readonly unknown[]): Condition {
   if (kind !== 'eq' && kind !== 'starts-with' && kind !== 'content-length-range')
     throw invalid(`Invalid Condition: unknown operation '${operator}'.`)
   if (items.length !== 3) throw invalid(`Invalid ${operator}: wrong number of arguments.`)
-  const text = printed(items)
-  if (kind === 'content-length-range') return parseRange(first, second, text)
+  // Printed once it is text or numbers: JSON.stringify follows any nesting until the stack is over.
+  if (kind === 'content-length-range') return parseRange(first, second)
   if (typeof first !== 'string' || typeof second !== 'string') throw invalid('Invalid JSON.')
+  const text = printed(items)
   if (!first.startsWith('$')) return { kind: 'never', text }
   const field = first.slice(1).toLowerCase()
   if (kind === 'starts-with' && isExactOnly(field)) return { kind: 'never', text }
@@ -98,13 +99,14 @@ function isExactOnly(field: string): boolean {
   return /^x-(amz|obs)-(?!meta-)/.test(field)
 }
 
-function parseRange(min: unknown, max: unknown, text: string): Condition {
+function parseRange(min: unknown, max: unknown): Condition {
   const bounds = [min, max].map((bound) => {
     if (typeof bound === 'string') return /^\d{1,15}$/.test(bound) ? Number(bound) : null
     if (typeof bound !== 'number' || !Number.isSafeInteger(bound)) throw invalid('Invalid JSON.')
     if (bound < 0) throw invalid('Invalid content-length-range: the bounds must not be negative.')
     return bound
   })
+  const text = printed(['content-length-range', min, max])
   const [bytesMin = null, bytesMax = null] = bounds
   if (bytesMin === null || bytesMax === null) return { kind: 'never', text }
   return { kind: 'content-length-range', range: { bytesMin, bytesMax }, text }

@@ -36,7 +36,7 @@ export const ListBuckets = defineOperation<Input>({
     const token = query.get('continuation-token')
     return {
       maxBuckets,
-      after: token === null || token === '' ? null : parseContinuationToken(token),
+      after: token === null || token === '' ? null : bucketAfter(token),
       prefix: query.get('prefix') ?? '',
       region: query.get('bucket-region'),
       paged: ['max-buckets', 'continuation-token', 'prefix', 'bucket-region'].some((name) => query.has(name)),
@@ -59,6 +59,13 @@ export const ListBuckets = defineOperation<Input>({
     )
   },
 })
+
+/** A token is no secret: what somebody made up may be longer than any bucket's name. Errors: InvalidArgument. */
+function bucketAfter(token: string): string {
+  const name = parseContinuationToken(token)
+  if (name.length <= limits.bucketNameLengthMax && /^[a-z0-9.-]+$/.test(name)) return name
+  throw invalidArgument('The continuation token provided is incorrect', 'continuation-token', token)
+}
 
 type Page = { readonly buckets: readonly BucketRecord[]; readonly isTruncated: boolean }
 

@@ -14,7 +14,7 @@ export function parseJsonObject(text: string): Fields {
   if (!text.startsWith('{')) {
     throw malformedPolicy("Policies must be valid JSON and the first byte must be '{'", text.slice(0, 16))
   }
-  refuseDuplicates(text)
+  refuseDuplicatesAndDepth(text)
   return fieldsOf(value, 'the policy')
 }
 
@@ -41,13 +41,19 @@ export function textsOf(value: unknown, message: string, place: string): readonl
   })
 }
 
+/** A policy that is understood has seven levels; what prints one, or compares two, follows each. */
+const depthMax = 16
+
 /** `text` is JSON already: strings, brackets and the colons behind names are all there is to look at. */
-function refuseDuplicates(text: string): void {
+function refuseDuplicatesAndDepth(text: string): void {
   const open: Set<string>[] = []
   let last = ''
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}:]/g)) {
-    if (token === '{') open.push(new Set())
-    else if (token === '}') open.pop()
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
+    if (token === '{' || token === '[') {
+      if (open.length === depthMax)
+        throw malformedPolicy('Invalid policy syntax.', `more than ${depthMax} levels`)
+      open.push(new Set())
+    } else if (token === '}' || token === ']') open.pop()
     else if (token === ':') addName(open.at(-1), JSON.parse(last))
     else last = token
   }

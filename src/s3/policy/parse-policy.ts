@@ -34,7 +34,7 @@ export function parsePolicy(text: string, bucket: string): BucketPolicy {
   const fields = parseJsonObject(text)
   allowOnly(fields, ['Version', 'Id', 'Statement'])
   if (!versions.includes(fields.get('Version'))) {
-    throw malformedPolicy('The policy must contain a valid version string', String(fields.get('Version')))
+    throw malformedPolicy('The policy must contain a valid version string', textOf(fields.get('Version')))
   }
   textField(fields, 'Id')
   if (!fields.has('Statement')) throw malformedPolicy('Missing required field Statement', 'Statement')
@@ -70,7 +70,7 @@ function parseStatement(fields: Fields, bucket: string): Parsed {
   const effect = fields.get('Effect')
   if (effect === undefined) throw malformedPolicy('Missing required field Effect', 'Effect')
   if (effect !== 'Allow' && effect !== 'Deny') {
-    throw malformedPolicy(`Invalid effect: ${String(effect)}`, 'Effect')
+    throw malformedPolicy(`Invalid effect: ${textOf(effect)}`, 'Effect')
   }
   const principal = parsePrincipal(fields, effect)
   const action = oneOf(fields, 'Action', 'NotAction')
@@ -99,6 +99,11 @@ function parseStatement(fields: Fields, bucket: string): Parsed {
 function allowOnly(fields: Fields, names: readonly string[]): void {
   const unknown = [...fields.keys()].find((name) => !names.includes(name))
   if (unknown !== undefined) throw malformedPolicy(`Unknown field ${unknown}`, unknown)
+}
+
+/** For sentences. Not String(): that calls what a client wrote as `toString`. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function textField(fields: Fields, name: string): string | null {
@@ -139,7 +144,7 @@ function parsePrincipal(fields: Fields, effect: PolicyStatement['effect']): Prin
 }
 
 function principalTexts(value: unknown, invalid: (detail: string) => Error): readonly string[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(String(value))
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(textOf(value))
   const types = Object.keys(value)
   const foreign = types.find((type) => type !== 'AWS')
   if (foreign !== undefined) throw invalid(`principals of type ${foreign} do not exist here`)

@@ -76,6 +76,13 @@ const proofs: readonly BadRequest[] = [
     extra: { AWSAccessKeyId: 'NOBODY' },
   },
   {
+    name: 'an unknown key with a longer name than any row of the store',
+    request: putWith({ key: { ...rootCredentials, accessKeyId: 'A'.repeat(2000) } }),
+    status: 403,
+    code: 'InvalidAccessKeyId',
+    extra: { AWSAccessKeyId: 'A'.repeat(2000) },
+  },
+  {
     name: 'a wrong secret',
     request: putWith({ key: wrongSecret }),
     status: 403,

@@ -9,6 +9,7 @@ import {
   retentionXml,
 } from '../../../src/s3/lock-xml.ts'
 import { aws } from '../../../src/s3/profiles/aws.ts'
+import { obs } from '../../../src/s3/profiles/obs.ts'
 import { caught } from '../../support/records.ts'
 
 const readConfiguration = (document: string) => parseLockConfiguration(document, aws)
@@ -41,6 +42,17 @@ describe('lock configuration document', () => {
     ],
   ])('a rule in %s', (_name, inner, expected) => {
     expect(readConfiguration(rule(inner))).toEqual({ kind: 'enable', defaultRetention: expected })
+  })
+
+  it.each([
+    ['DAYS', 1],
+    ['YEARS', 10],
+  ] as const)('profile obs: a default rule in %s is taken as it is printed', (unit, count) => {
+    const defaultRetention = { mode: 'COMPLIANCE', period: { unit, count } } as const
+    const printed = lockConfigurationXml(defaultRetention, obs.answers)
+    expect(printed).toContain(unit === 'DAYS' ? '<Years>0</Years>' : '<Days>0</Days>')
+    expect(parseLockConfiguration(printed, obs)).toEqual({ kind: 'enable', defaultRetention })
+    expect(caught(() => readConfiguration(printed)).code).toBe('MalformedXML')
   })
 
   it('Enabled without Rule removes the rule', () => {

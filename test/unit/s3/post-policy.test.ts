@@ -29,6 +29,18 @@ const violated = (reason: string) => ['AccessDenied', `Invalid according to Poli
 const failed = (condition: string) => violated(`Policy Condition failed: ${condition}`)
 const invalid = (reason: string) => ['InvalidPolicyDocument', `Invalid Policy: ${reason}`]
 
+test('Post policy: a value that is nested as deep as a form has room for is no text', () => {
+  const nested = `${'['.repeat(6500)}${']'.repeat(6500)}`
+  const at = (place: string) => `{"expiration":"${expiration}","conditions":[${place}]}`
+  for (const condition of [
+    `["eq",${nested},""]`,
+    `["content-length-range",0,${nested}]`,
+    `{"key":${nested}}`,
+  ]) {
+    expect(caught(() => parsePostPolicy(base64(at(condition)))).code).toBe('InvalidPolicyDocument')
+  }
+})
+
 describe('conditions', () => {
   test.each([
     [[{ key: 'a' }], { key: 'a' }],

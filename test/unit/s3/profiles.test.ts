@@ -155,7 +155,9 @@ describe('no profile weakens a lock', () => {
         const { mode: readMode, period } = read.defaultRetention
         expect(text.toUpperCase()).toContain(`<MODE>${readMode}</MODE>`)
         expect(text).toContain(`>${period.count}</${period.unit === 'DAYS' ? 'Days' : 'Years'}>`)
-        expect(text.match(/<(Days|Years)>/g)).toHaveLength(1)
+        // What obs prints of a unit that is not set may come back beside the other one.
+        const units = name === 'obs' ? /<(Days|Years)>(?!0<)/g : /<(Days|Years)>/g
+        expect(text.match(units)).toHaveLength(1)
       }),
       runs,
     )

@@ -26,6 +26,10 @@ function codeOf(work: () => unknown): string {
 }
 
 describe('parseXml', () => {
+  test.each(['constructor', 'toString', 'valueOf', '__proto__'])('XML: &%s; is no entity', (name) => {
+    expect(codeOf(() => parseXml(`<R><K>x&${name};y</K></R>`, ['R']))).toBe('MalformedXML')
+  })
+
   test('XML: prefixes and namespaces, ignored', () => {
     const root = parseXml('<?xml version="1.0" encoding="UTF-8"?><a:R xmlns:a="urn:x"><a:K>1</a:K></a:R>', [
       'R',

@@ -188,3 +188,16 @@ test('SigV4: signatures of other length or content, not the same', () => {
   expect(sameSignature('abcd', 'abc')).toBe(false)
   expect(sameSignature('abcd', '')).toBe(false)
 })
+
+test('SigV4: bytes of UTF-8 at the end of a value are no white space', () => {
+  const title = Buffer.from('voilà').toString('latin1')
+  const input = {
+    method: 'PUT',
+    path: '/a',
+    query: [],
+    headers: { host, 'x-amz-meta-title': ` \t${title}  x ${title} ` },
+    signedHeaders: ['host', 'x-amz-meta-title'],
+    payloadHash: emptySha256,
+  }
+  expect(canonicalRequest(input)).toContain(`\nx-amz-meta-title:${title} x ${title}\n`)
+})

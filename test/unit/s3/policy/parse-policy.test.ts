@@ -229,6 +229,29 @@ const refused: readonly (readonly [
     'Conditions do not apply to combination of actions and resources in statement',
     's3:object-lock-mode',
   ],
+  ['a version nested deeply', `{"Version":${'['.repeat(9000)}${']'.repeat(9000)}}`, 'Invalid policy syntax.'],
+  [
+    'an effect nested deeply',
+    `{"Statement":{"Effect":${'['.repeat(9000)}${']'.repeat(9000)}}}`,
+    'Invalid policy syntax.',
+    'more than 16 levels',
+  ],
+  [
+    'a version with a toString of its own',
+    json({ Version: { toString: 1 }, Statement: [] }),
+    'The policy must contain a valid version string',
+    '{"toString":1}',
+  ],
+  [
+    'an effect with a toString',
+    policyText({ Effect: [{ toString: 1 }] }),
+    'Invalid effect: [{"toString":1}]',
+  ],
+  [
+    'a principal with a toString',
+    policyText({ Principal: [{ toString: 1 }] }),
+    'Invalid principal in policy',
+  ],
   [
     'one Sid twice',
     json({
