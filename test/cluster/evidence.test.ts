@@ -137,6 +137,18 @@ describe.runIf(address !== null)('evidence: what a status says of a real lock se
     ])
   })
 
+  test('evidence: a key that YAML has no raw characters for is denied, the status is written and says it', async () => {
+    const namespace = await readyBucket('unprintable')
+    const body = 'x'
+    const path = `/${namespace}/a\u007fb`
+    const put = await server.client.send({ method: 'PUT', path, body, headers: contentMd5(body) })
+    const query = { versionId: String(put.headers['x-amz-version-id']) }
+    expect((await server.client.send({ method: 'DELETE', path, query })).status).toBe(403)
+    await verifyNow(namespace, 'unprintable')
+    const { status } = await rig.read(namespace, 'unprintable')
+    expect(status?.lastDenials?.map(({ key }) => key)).toEqual(['a\u007fb'])
+  })
+
   test("evidence: the server's wall clock jumps, ClockSuspect=True with a Warning, and False when it is right again", async () => {
     const namespace = await readyBucket('clock')
     await rig.becomes(namespace, 'clock', { ClockSuspect: 'False ClockTrusted' })
