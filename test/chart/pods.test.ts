@@ -206,6 +206,30 @@ describe('the StatefulSet of the server', () => {
     expect(flagsOf(server(renderSet('own-secrets'))).get('--s3-listen')).toBe('none')
   })
 
+  test.each([
+    [null, {}],
+    ['', { storageClassName: '' }],
+    ['fast', { storageClassName: 'fast' }],
+  ])('StatefulSet: storageClassName %j is as in a claim', (storageClassName, expected) => {
+    const made = render({ server: { persistence: { storageClassName } } }).one('StatefulSet')
+    const resources = { requests: { storage: '100Gi' } }
+    expect(at(made, 'spec', 'volumeClaimTemplates', 0, 'spec')).toEqual({
+      accessModes: ['ReadWriteOncePod'],
+      resources,
+      ...expected,
+    })
+  })
+
+  test('StatefulSet: a restored claim, with the values that the lost one was made by', () => {
+    const persistence = { storageClassName: 'fast', existingClaim: 'holdfast-restored' }
+    const made = render({ server: { persistence } }).one('StatefulSet')
+    expect(made['spec']).not.toHaveProperty('volumeClaimTemplates')
+    expect(podOf(made).spec.volumes).toContainEqual({
+      name: 'data',
+      persistentVolumeClaim: { claimName: 'holdfast-restored' },
+    })
+  })
+
   test('StatefulSet: a claim of yours is mounted, and no other is made', () => {
     expect(renderSet('bare').one('StatefulSet')['spec']).not.toHaveProperty('volumeClaimTemplates')
     expect(server(renderSet('bare')).spec.volumes).toContainEqual({

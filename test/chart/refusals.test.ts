@@ -17,11 +17,6 @@ const rows: readonly (readonly [string, object, string])[] = [
   ],
   ['the port of the admin API', { server: { http: { port: 9001 } } }, 'port 9001 is taken'],
   [
-    'a storage class for a claim of yours',
-    { server: { persistence: { existingClaim: 'mine', storageClassName: 'fast' } } },
-    'storageClassName belongs to a claim that the chart makes',
-  ],
-  [
     'a backup on the volume itself',
     { server: { backup: { existingClaim: 'data-holdfast-server-0' } } },
     'server.backup.existingClaim is the claim of the volume itself',

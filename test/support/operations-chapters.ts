@@ -81,8 +81,8 @@ const disasters: readonly (readonly [string, string, string])[] = [
   [
     'The cluster is lost, the volume is not',
     'Everything on the volume.',
-    'Install with the `cluster.id` of the old cluster (what was set there, else the uid of its namespace kube-system, which a `NameConflict` names) and ' +
-      '`server.persistence.existingClaim`; restore the Secret `holdfast-master` from where you keep it; apply the manifests. Keys of root and operator may be new ones: none is on the volume.',
+    'Make the namespace and in it the Secret `holdfast-master`, from where you keep it: the operator makes another within seconds where there is none. Then install with the ' +
+      '`cluster.id` of the old cluster (what was set there, else the uid of its namespace kube-system, which a `NameConflict` names) and `server.persistence.existingClaim`; apply the manifests. Keys of root and operator may be new ones: none is on the volume.',
   ],
   [
     'The Secret with the master key is lost',
@@ -156,7 +156,8 @@ how to help. An operator of some namespaces has no right on volumes: there, and 
 kubectl patch pv NAME -p '{"spec":{"persistentVolumeReclaimPolicy":"Retain"}}'
 \`\`\`
 
-To remove everything, which destroys what is still locked:
+To remove everything, which destroys what is still locked. First set \`deletionPolicy: Retain\` on each LockedBucket that says \`Delete\`, while the operator
+is there: an object with \`Delete\` waits for it to go, and the CRDs wait for the object.
 
 \`\`\`sh
 helm -n holdfast-system uninstall holdfast

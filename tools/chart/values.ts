@@ -183,7 +183,7 @@ export const valueRows: readonly ValueRow[] = [
   text(
     'server.persistence.storageClassName',
     null,
-    'Null: the cluster’s default. Its file system needs hard links (ext4, XFS, ZFS; not NFS, not FUSE), its reclaim policy ' +
+    'Null: the cluster’s default; "": none, for a volume that is there already. Its file system needs hard links (ext4, XFS, ZFS; not NFS, not FUSE), its reclaim policy ' +
       'should be Retain.',
   ),
   map('server.persistence.annotations', 'Annotations of the claim.'),

@@ -24,9 +24,6 @@
 {{- if and .Values.crds.enabled (not .Values.crds.keep) .Values.admission.enabled -}}
 {{- fail "crds.keep is false: the policy definitions.holdfast.dev would refuse to let the CustomResourceDefinitions go at uninstall; set admission.enabled to false too" -}}
 {{- end -}}
-{{- if and .Values.server.persistence.existingClaim .Values.server.persistence.storageClassName -}}
-{{- fail "server.persistence: storageClassName belongs to a claim that the chart makes, not to existingClaim" -}}
-{{- end -}}
 {{- $backup := default dict .Values.server.backup -}}
 {{- if and $backup.existingClaim (eq $backup.existingClaim (include "holdfast.storageClaim" .)) -}}
 {{- fail "server.backup.existingClaim is the claim of the volume itself: a backup belongs on another one" -}}
