@@ -90,7 +90,7 @@ async function takeTurn(context: StoreContext, bucketId: BucketId, round: Round)
   }
 }
 
-/** A damaged counter is found by an assertion; a conflict that does not end is somebody who writes there all the time. */
+/** A damaged key is found by an assertion; a conflict that does not end is somebody who writes there all the time. */
 function concernsOneBucket(error: unknown): error is Error {
   return (
     error instanceof CorruptRecordError ||

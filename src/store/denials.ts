@@ -47,6 +47,8 @@ type Batch = {
   readonly source: Source
   readonly first: AuditFields
   last: AuditFields
+  /** `*`: of several. */
+  bucket: AuditFields['bucket']
   count: number
   readonly written: Promise<void>
   readonly settle: (outcome: Promise<void>) => void
@@ -100,7 +102,9 @@ class FloodLimitedRecorder implements DenialRecorder {
 
   #sourceOf(fields: AuditFields): Source {
     const nowMs = this.#clock.uptimeMs()
-    const name = JSON.stringify([fields.actor.accessKeyId, fields.bucket, fields.rule])
+    // A bucket that is not there is a name that the client made up: as many of those as it likes are one source.
+    const bucket = fields.actor.bucketId === undefined ? null : fields.bucket
+    const name = JSON.stringify([fields.actor.accessKeyId, bucket, fields.rule])
     const known = this.#sources.get(name)
     if (known !== undefined && isCurrent(known, nowMs)) return known
     this.#sources.delete(name)
@@ -133,6 +137,7 @@ class FloodLimitedRecorder implements DenialRecorder {
     const batch = source.batch ?? this.#openBatch(source, fields)
     batch.count += 1
     batch.last = fields
+    if (batch.bucket !== fields.bucket) batch.bucket = '*'
     await batch.written
   }
 
@@ -142,7 +147,8 @@ class FloodLimitedRecorder implements DenialRecorder {
       settle = resolve
     })
     const cancel = this.#schedule(this.#burst.delayMs(this.#clock.uptimeMs()), () => this.#flush(batch))
-    const batch: Batch = { source, first, last: first, count: 0, written, settle, cancel }
+    const { bucket } = first
+    const batch: Batch = { source, first, last: first, bucket, count: 0, written, settle, cancel }
     source.batch = batch
     this.#batches.add(batch)
     return batch
@@ -194,7 +200,7 @@ function isCurrent(source: Source, nowMs: number): boolean {
 }
 
 /** One record for all of a batch: what differs between them is left out, the request ids span it. */
-function countedFields({ source, first, last, count }: Batch): AuditFields {
+function countedFields({ source, first, last, bucket, count }: Batch): AuditFields {
   const { isShared } = source
   const actor = isShared
     ? { accessKeyId: '*', accountId: '*', requestId: first.actor.requestId, operation: '*' }
@@ -202,7 +208,7 @@ function countedFields({ source, first, last, count }: Batch): AuditFields {
   return {
     ...last,
     actor,
-    bucket: isShared ? '*' : first.bucket,
+    bucket: isShared ? '*' : bucket,
     key: null,
     versionId: null,
     change: null,

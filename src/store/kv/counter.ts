@@ -1,12 +1,13 @@
 /** The stored form of counters that `add` keeps: signed 64-bit little-endian. */
 import { assert } from '../../lib/assert.ts'
+import { CorruptRecordError } from '../fields.ts'
 
-/** Reads a counter; null (absent) is 0. Throws AssertionError on other lengths and beyond 2^53. */
+/** Reads a counter; null (absent) is 0. Throws CorruptRecordError on other lengths and beyond 2^53: a flipped bit, and no bug. */
 export function parseCounter(value: Uint8Array | null): number {
   if (value === null) return 0
-  assert(value.length === 8, 'a counter has 8 bytes')
+  if (value.length !== 8) throw new CorruptRecordError('stored record: a counter has 8 bytes')
   const count = Number(new DataView(value.buffer, value.byteOffset).getBigInt64(0, true))
-  assert(Number.isSafeInteger(count), 'a counter is a safe integer')
+  if (!Number.isSafeInteger(count)) throw new CorruptRecordError('stored record: a counter is a safe integer')
   return count
 }
 

@@ -3,9 +3,12 @@ import { limits } from '../../../src/lib/limits.ts'
 import { createAudit } from '../../../src/store/audit-log.ts'
 import { createDenialRecorder } from '../../../src/store/denials.ts'
 import { openMemory } from '../../../src/store/kv/memory/memory.ts'
+import type { BucketId } from '../../../src/store/records.ts'
 import { actor, denial, TestClock } from './support.ts'
 
 const singleMax = limits.auditDenialsSingleMax
+/** Refused in a bucket that is there. */
+const inBucket = { ...actor, bucketId: 'id' as BucketId }
 
 function open(beforeCommit: () => 'proceed' | 'failed' = () => 'proceed') {
   const clock = new TestClock()
@@ -126,11 +129,15 @@ test('denials: the next second, begins with single records again', async () => {
 })
 
 test('denials: access key, bucket and rule, are limited apart', async () => {
-  const others = [{ actor: { ...actor, accessKeyId: 'AKIDBOB' } }, { bucket: 'other' }, { rule: 'LegalHold' }]
+  const others = [
+    { actor: { ...inBucket, accessKeyId: 'AKIDBOB' } },
+    { actor: inBucket, bucket: 'other' },
+    { actor: inBucket, rule: 'LegalHold' },
+  ]
   for (const other of others) {
     const { denials, records, timers } = open()
     for (let index = 0; index < singleMax; index += 1) {
-      await denials.record(denial())
+      await denials.record(denial({ actor: inBucket }))
       await denials.record(denial(other))
     }
     expect(await records()).toHaveLength(singleMax * 2)
@@ -138,10 +145,23 @@ test('denials: access key, bucket and rule, are limited apart', async () => {
   }
 })
 
+test('denials: names of buckets that are not there are one source, counted without a name', async () => {
+  const { denials, records, fire } = open()
+  const names = Array.from({ length: 200 }, (_, index) => `made-up-${index}`)
+  const recorded = names.map((bucket) => denials.record(denial({ bucket, rule: 'NoStatement' })))
+  await turns()
+  fire()
+  await Promise.all(recorded)
+  const all = await records()
+  expect(all.map((record) => record['bucket'])).toEqual([...names.slice(0, singleMax), '*'])
+  expect(all.at(-1)).toMatchObject({ rule: 'NoStatement', detail: { count: names.length - singleMax } })
+})
+
 test('denials: more sources than are tracked, share one count that names none of them', async () => {
   const { clock, denials, records, fire } = open()
-  for (const bucket of ['b1', 'b2', 'b3']) await denials.record(denial({ bucket }))
-  const shared = ['b4', 'b5', 'b1', 'b6'].map((bucket) => denials.record(denial({ bucket })))
+  const refused = (bucket: string) => denials.record(denial({ actor: inBucket, bucket }))
+  for (const bucket of ['b1', 'b2', 'b3']) await refused(bucket)
+  const shared = ['b4', 'b5', 'b1', 'b6'].map(refused)
   fire()
   await Promise.all(shared)
   const all = await records()

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { lifecycleKey, versionKey } from '../../../src/store/keys.ts'
+import { CorruptRecordError } from '../../../src/store/fields.ts'
+import { lifecycleKey, statKey, versionKey } from '../../../src/store/keys.ts'
 import { noCounts, writeLifecycleState } from '../../../src/store/lifecycle-state.ts'
-import type { VersionRecord } from '../../../src/store/records.ts'
+import type { BucketId, VersionRecord } from '../../../src/store/records.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
 import { engines } from '../base/support.ts'
 import {
@@ -44,6 +45,28 @@ for (const engine of engines) {
       const bucket = await rig.buckets.read('ledger')
       expect(await wrongCounts(rig.kv, bucket?.id ?? '')).toEqual([])
     }
+
+    test('a bucket with a damaged counter keeps no other waiting, and its writes are refused as damage', async () => {
+      for (const name of ['archive', 'zebra']) {
+        await create(name, 'enabled')
+        await rig.put({ bucket: name, key: 'a' })
+        await putRules(rig, [expireAfter(3)], name)
+      }
+      const damaged = await rig.buckets.read('archive')
+      const row = statKey(damaged?.id ?? ('' as BucketId), 'deleteMarkerCount')
+      const counter = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0x40)
+      await rig.kv.transact(async (transaction) => transaction.put(row, counter))
+      passDays(rig, 4)
+      expect((await run(rig)).kind).toBe('done')
+      expect((await listed(rig, 'zebra')).map(([key, version]) => [key, version === 'marker'])).toEqual([
+        ['a', true],
+        ['a', false],
+      ])
+      expect(await listed(rig, 'archive')).toHaveLength(1)
+      const refused = { kind: 'denied', verdict: { rule: 'LockStateKnown' } }
+      expect(await rig.remove({ bucket: 'archive', key: 'a' })).toMatchObject(refused)
+      await expect(rig.buckets.facts('archive')).rejects.toThrow(CorruptRecordError)
+    })
 
     test('[Lifecycle.1] Expiration: a delete marker over the current version, which stays; audited by name and rule', async () => {
       const version = await putVersion(rig, 'a')

@@ -55,6 +55,32 @@ async function told(
   return Object.fromEntries([...lines].map(([, name, value]) => [name, Number(value)]))
 }
 
+test('totals of buckets: whoever waits gets a turn between two of them', async () => {
+  const order: string[] = []
+  const metrics = new MetricSet()
+  const clock = { trustedMs: nowMs, wallMs: nowMs, markMs: nowMs, requestMs: nowMs, bootId: 'b' }
+  const renew = volumeMetrics(
+    metrics,
+    {
+      volume: { volumeId: 'v', format: 1, createdMs: nowMs },
+      space: async () => ({ availableBytes: 1, totalBytes: 2, availableFiles: 3 }),
+      clock: { report: async () => ({ ...clock, budgetMs: 0, behindMs: 0, suspect: false }) },
+      scrub: { report: async () => none },
+      buckets: {
+        list: async () => ['a', 'b'].map((name) => ({ name })),
+        facts: async (name) => {
+          order.push(name)
+          setImmediate(() => order.push(`a turn after ${name}`))
+          return { stat: statOf(name), lockedVersionCount: 1 }
+        },
+      },
+    },
+    { wallMs: () => nowMs, uptimeMs: () => 1, bootId: () => 'b' },
+  )
+  await renew()
+  expect(order).toEqual(['a', 'a turn after a', 'b', 'a turn after b'])
+})
+
 test('metrics of the scrub: before the first one, nothing but the age of the volume', async () => {
   expect(await told(none)).toEqual({
     volume_free_files: 3,
