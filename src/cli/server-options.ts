@@ -1,7 +1,7 @@
 /** From settings to what a server is started with; shared by `server` and `standalone`. */
 
 import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import type { SettingValues } from '../config/settings.ts'
 import { CertificateError, type CertificateFiles, loadCertificate } from '../server/certificate.ts'
 import { readMasterKey } from '../server/master-key.ts'
@@ -37,6 +37,20 @@ export const serverSettingNames = [
 /** Two at least, so that nothing ever leans on one process alone. */
 const workerCountMin = 2
 
+/** What a worker was seen to take after all kinds of requests, and the supervisor's share: docs/RELIABILITY.md, Speed. */
+const bytesOfWorker = 256 * 1024 ** 2
+
+/** One a core, as far as memory goes: a container on a large machine has all of its cores and a limit of its own. */
+export function defaultWorkerCount(cores: number, availableBytes: number): number {
+  return Math.max(workerCountMin, Math.min(cores, Math.floor(availableBytes / bytesOfWorker)))
+}
+
+/** Of the machine, or of the control group if that is less. */
+function memoryBytes(): number {
+  const constrained = process.constrainedMemory()
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+}
+
 /** Runs as it is from a checkout, compiled in an image. */
 export const workerModule = firstModule(['../server/worker-main.ts', '../server/worker-main.js'])
 
@@ -52,7 +66,7 @@ export function serverOptions(
     certificate: certificateFiles(values),
     adminListen: values.adminListen,
     metricsListen: values.metricsListen,
-    workerCount: values.workers ?? Math.max(workerCountMin, availableParallelism()),
+    workerCount: values.workers ?? defaultWorkerCount(availableParallelism(), memoryBytes()),
     domain: values.domain,
     region: values.region,
     defaultProfile: values.defaultProfile,

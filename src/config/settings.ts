@@ -92,7 +92,7 @@ export const settings = {
     env: 'HOLDFAST_WORKERS',
     initial: null,
     parse: (text) => parseCount(text, { min: 1, max: 256 }),
-    help: 'worker processes (default: one a core, at least 2)',
+    help: 'worker processes (default: one a core and 256 MiB of memory, at least 2)',
   }),
   domain: setting({
     flag: '--domain',

@@ -38,7 +38,7 @@ export const sizing = `## Sizing
   ([durability](#durability)), so their latency is the latency of a write: disks with a cache that survives a power cut. It grows by an edit of the claim,
   where the storage class allows that; the server sees it at once. Once it is there, set \`server.volumeId\` (\`--volume-id\`) to the id that \`holdfast status\` prints:
   a server whose mount is missing, as a \`local\` volume’s may be after a reboot, then ends with an error, to be started again by whatever runs it (\`Restart=\` under systemd), and makes no new volume in its place.
-- **CPU and memory.** A worker a core, at least two (\`server.workers\`). No memory is proportional to the size of an object or a bucket; the chart’s request and
+- **CPU and memory.** A worker a core and 256 MiB of memory, at least two (\`server.workers\`): a server with 2 GiB has eight at most. No memory is proportional to the size of an object or a bucket; the chart’s request and
   limit fit a few cores. The more of the metadata fit the machine’s page cache, the fewer listings wait for the disk. No CPU limit: throttling delays flushes.
 - **Scrub.** All bodies are read again, a week after the last pass ended, ${scrubMebibytes} MiB a second (\`--scrub-bytes-per-second\`): ${scrubDays(10)} days for 10 TB. Where a pass
   takes more than two weeks (${scrubTebibytes} TiB), \`HoldfastScrubStale\` fires for good: give it more.

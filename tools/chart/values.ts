@@ -144,7 +144,12 @@ export const valueRows: readonly ValueRow[] = [
   ),
   text('server.region', 'us-east-1', 'Region of every bucket and signature.', { minLength: 1 }),
   choice('server.defaultProfile', profileNames, 'Dialect of buckets that S3 CreateBucket makes.'),
-  number('server.workers', null, 'Worker processes; null: one a core, at least 2.', { min: 1, max: 256 }),
+  number(
+    'server.workers',
+    null,
+    'Worker processes; null: one a core and 256 MiB of the memory limit, at least 2.',
+    { min: 1, max: 256 },
+  ),
   flag('server.accessLog', false, 'One JSON line for each S3 request.'),
   choice('server.logLevel', logLevels, 'How much the server logs.', 'info'),
   text('server.lifecycleInterval', '1h', 'How often lifecycle rules are carried out.', {
