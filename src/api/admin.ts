@@ -212,9 +212,6 @@ const statements = z
   .max(limits.keyStatementsMax)
 const accessKeyOwner = z.strictObject({ clusterId: name, namespace: name, name })
 
-/** The id of an access key, as S3 clients and the --access-keys file write it. */
-export const accessKeyIdPattern = /^[A-Za-z0-9._-]{3,128}$/
-
 /** PUT /v1/access-keys/{name}; the epoch is the header x-holdfast-epoch. The secret is in no answer and no record. */
 export const putAccessKeyDocument = z.strictObject({
   owner: accessKeyOwner,

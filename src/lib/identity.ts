@@ -34,3 +34,6 @@ export type AccessKeys = { find(accessKeyId: string): Promise<AccessKey | null> 
 export type OwnAccessKeys = AccessKeys & { isReserved(accessKeyId: string): boolean }
 
 export const rootAccountId = '000000000000'
+
+/** The id of an access key, as clients, files, environments and the admin API carry it. Root's and the operator's may be others. */
+export const accessKeyIdPattern = /^[A-Za-z0-9._-]{3,128}$/

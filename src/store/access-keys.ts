@@ -2,7 +2,7 @@
  * Access keys that the operator gives out: a row each, read at every request that is signed with one, so that a key
  * whose row is gone is refused by the next request of every worker. Secrets are sealed, and never shown or recorded.
  */
-import type { AccessKey, Statement } from '../lib/identity.ts'
+import { type AccessKey, accessKeyIdPattern, type Statement } from '../lib/identity.ts'
 import { limits } from '../lib/limits.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { noRuleDenies } from '../lock/rules.ts'
@@ -140,7 +140,7 @@ async function findAccessKey(
   accessKeyId: string,
 ): Promise<FindAccessKeyResult> {
   // Whoever asks is not known yet: a made-up id may be longer than any row's key.
-  if (!/^[\w.-]{1,128}$/.test(accessKeyId)) return { kind: 'none' }
+  if (!accessKeyIdPattern.test(accessKeyId)) return { kind: 'none' }
   const row = rowOf(accessKeyId)
   const value = await kv.get(row)
   if (value === null) return { kind: 'none' }

@@ -1,4 +1,5 @@
-import { accessKeyIdPattern, parseDocument, putAccessKeyDocument } from '../../api/admin.ts'
+import { parseDocument, putAccessKeyDocument } from '../../api/admin.ts'
+import { accessKeyIdPattern } from '../../lib/identity.ts'
 import { formatIso } from '../../lib/units.ts'
 import { AdminError, type AdminOperation } from '../operation.ts'
 

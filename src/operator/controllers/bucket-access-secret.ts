@@ -4,6 +4,7 @@ import { annotations } from '../../api/annotations.ts'
 import type { BucketAccess } from '../../api/BucketAccess.ts'
 import { apiGroup, apiVersion } from '../../api/metadata.ts'
 import type { ServerInfo } from '../../client/lock-server.ts'
+import { accessKeyIdPattern } from '../../lib/identity.ts'
 import type { HeldSecret } from '../kube-secrets.ts'
 import { ownLabels } from '../own-marks.ts'
 
@@ -16,8 +17,7 @@ export type SecretContent = {
   readonly annotations: Readonly<Record<string, string>>
 }
 
-/** As clients, files and environments can carry them. */
-const accessKeyIdPattern = /^[A-Za-z0-9._-]{3,128}$/
+/** As clients, files and environments can carry it. */
 const secretAccessKeyPattern = /^[\x21-\x7e]{8,128}$/
 const previous = 'PREVIOUS_'
 

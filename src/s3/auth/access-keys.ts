@@ -1,6 +1,7 @@
 /** The `--access-keys` file: a JSON list of keys, read strictly. Messages never carry a secret. */
 import {
   type AccessKey,
+  accessKeyIdPattern,
   type OwnAccessKeys,
   type Principal,
   rootAccountId,
@@ -45,7 +46,7 @@ const keyFields = ['accessKeyId', 'secretAccessKey', 'accountId', 'displayName',
 function parseKey(entry: unknown, place: string): AccessKey {
   const fields = objectOf(entry, place, keyFields)
   const accessKeyId = textOf(fields, 'accessKeyId', place)
-  const named = /^[A-Za-z0-9._-]{3,128}$/.test(accessKeyId)
+  const named = accessKeyIdPattern.test(accessKeyId)
   if (!named)
     throw new AccessKeysError(`${place}: accessKeyId must be 3 to 128 letters, digits, dots, _ or -`)
   const secretAccessKey = textOf(fields, 'secretAccessKey', place)
