@@ -22,6 +22,7 @@ function knownMetrics(): ReadonlySet<string> {
   operator.leading(1)
   operator.storageRetained('True')
   operator.checkpointKept({ sequence: 1, wallMs: 1 })
+  operator.unparsableObjects('LockedBucket', 1)
   const controller = operator.controller('one', 1)
   controller.workerBegan()
   controller.workerEnded(1)
