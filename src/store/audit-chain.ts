@@ -2,16 +2,18 @@
  * The audit log of a volume: one hash chain of canonical records, appended in the transaction of the decision.
  * Tamper-evident: `verifyChain` finds any changed, missing or reordered record before the head.
  */
-import { AssertionError, assert } from '../lib/assert.ts'
+import { assert } from '../lib/assert.ts'
 import { equalBytes, startsWithBytes } from '../lib/bytes.ts'
 import { limits } from '../lib/limits.ts'
 import { type AuditFields, auditRecord, parseAuditRecord } from './audit-record.ts'
+import { CorruptRecordError } from './fields.ts'
 import { hex } from './hex.ts'
 import {
   type ChainHead,
   chainHash,
   chainHashBytes,
   chainValue,
+  demandLast,
   emptyChainHead,
   logHeadKey,
   logKey,
@@ -34,6 +36,14 @@ export function appendAudit(transaction: KeyValueTransaction, fields: AuditField
 
 export async function readAuditHead(reader: KeyValueReader): Promise<ChainHead> {
   return parseChainHead(await reader.get(logHeadKey(auditLog)))
+}
+
+/** Throws CorruptRecordError where nothing can be appended: as an append itself does. Of one snapshot. */
+export async function demandAppendable(reader: KeyValueReader): Promise<void> {
+  const head = await readAuditHead(reader)
+  const at = [logKey(auditLog, head.sequence), logKey(auditLog, head.sequence + 1)]
+  const [named = null, beyond = null] = await reader.getMany(at)
+  demandLast(auditLog, head, { named, beyond })
 }
 
 /** The hash of a record in hex; null: there is none. */
@@ -82,7 +92,7 @@ export async function readableHead(reader: KeyValueReader): Promise<ChainHead | 
   try {
     return await readAuditHead(reader)
   } catch (error) {
-    if (error instanceof AssertionError) return null
+    if (error instanceof CorruptRecordError) return null
     throw error
   }
 }

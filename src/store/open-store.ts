@@ -5,6 +5,7 @@ import type { Log } from '../lib/log.ts'
 import { VolumeReadOnlyError } from '../lib/read-only.ts'
 import { createAccessKeys } from './access-keys.ts'
 import { applyToExisting } from './apply-to-existing.ts'
+import { demandAppendable } from './audit-chain.ts'
 import { createAudit } from './audit-log.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { createBucketDocuments } from './bucket-documents.ts'
@@ -131,5 +132,8 @@ async function writeRefusal({ kv, clock, guard, spaceRefusal }: Refusing): Promi
   const epoch = await unlessDamaged(() => readServerEpoch(kv))
   if (epoch.kind === 'damaged')
     return `nothing is written: the epoch of this server cannot be read any more (${epoch.problem}); started again it takes another`
+  const log = await unlessDamaged(() => kv.snapshot(demandAppendable))
+  if (log.kind === 'damaged')
+    return `nothing is written: no record can follow in the audit log (${log.problem})`
   return spaceRefusal()
 }

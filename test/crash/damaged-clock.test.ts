@@ -99,5 +99,9 @@ it('a damaged head of the audit log, after a reboot: the server starts and reads
   expect((await client.send({ method: 'GET', path: '/bucket/key' })).text).toBe('bytes')
   expect((await client.send({ method: 'PUT', path: '/bucket/other', body: 'bytes' })).status).toBe(500)
   expect((await client.send({ method: 'GET', path: '/bucket/other' })).status).toBe(404)
+  // Damage, and no bug: a new start would mend nothing.
+  expect(await page('/readyz')).toBe(
+    '503 nothing is written: no record can follow in the audit log (stored record: the number of a chain is a safe integer)\n',
+  )
   expect(await server.terminate()).toBe(0)
 })

@@ -6,6 +6,7 @@
 import { hash } from 'node:crypto'
 import { assert } from '../../lib/assert.ts'
 import { startsWithBytes } from '../../lib/bytes.ts'
+import { CorruptRecordError } from '../fields.ts'
 
 /** First byte of every key that `append` owns; no other write may touch such a key. */
 export const logKeyTag = 0x61
@@ -72,9 +73,10 @@ export function hasChainHeader(value: Uint8Array, sequence: number): boolean {
   return value.length >= headerBytes && startsWithBytes(value, number)
 }
 
-/** Reads what chainValue wrote. Throws AssertionError on anything shorter. */
+/** Reads what chainValue wrote. Throws CorruptRecordError on anything shorter. */
 export function parseChainValue(value: Uint8Array): ChainRecord {
-  assert(value.length >= headerBytes, 'a chain value has number and previous hash')
+  if (value.length < headerBytes)
+    throw new CorruptRecordError('stored record: a chain value has number and previous hash')
   return {
     sequence: readU64(value, 0),
     previous: value.slice(8, headerBytes),
@@ -96,11 +98,27 @@ export function chainHeadValue(head: ChainHead): Uint8Array {
   return value
 }
 
-/** Reads what chainHeadValue wrote; null is the head of a log without records. */
+/** Reads what chainHeadValue wrote; null is the head of a log without records. Throws CorruptRecordError: a flipped bit, and no bug. */
 export function parseChainHead(value: Uint8Array | null): ChainHead {
   if (value === null) return emptyChainHead
-  assert(value.length === headerBytes, 'a chain head has number and hash')
+  if (value.length !== headerBytes)
+    throw new CorruptRecordError('stored record: a chain head has number and hash')
   return { sequence: readU64(value, 0), hash: value.slice(8) }
+}
+
+/**
+ * Throws CorruptRecordError unless the head names the last record, by the values under its number and under the next: one that lies
+ * would number the next record over another, or past a gap. `head` is of the same snapshot.
+ */
+export function demandLast(
+  log: string,
+  { sequence }: ChainHead,
+  { named, beyond }: { readonly named: Uint8Array | null; readonly beyond: Uint8Array | null },
+): void {
+  if (sequence > 0 && named === null)
+    throw new CorruptRecordError(`stored record: the head of the ${log} log names a record that is not there`)
+  if (beyond !== null)
+    throw new CorruptRecordError(`stored record: a record of the ${log} log lies beyond its head`)
 }
 
 function writeLogPrefix(key: Uint8Array, log: string, mark: number): void {
@@ -124,6 +142,7 @@ function writeU64(target: Uint8Array, offset: number, value: number): void {
 function readU64(source: Uint8Array, offset: number): number {
   const view = new DataView(source.buffer, source.byteOffset)
   const value = view.getUint32(offset) * 2 ** 32 + view.getUint32(offset + 4)
-  assert(Number.isSafeInteger(value), 'a stored number is a safe integer')
+  if (!Number.isSafeInteger(value))
+    throw new CorruptRecordError('stored record: the number of a chain is a safe integer')
   return value
 }

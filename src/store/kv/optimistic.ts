@@ -20,7 +20,7 @@ export type Engine = {
   openSnapshot(): Snapshot
   /**
    * Checks the reads and applies the writes as one step; resolves when that is durable, or with `conflict`
-   * when nothing was written. Errors: StoreFailedError, CorruptRecordError for a damaged counter, AssertionError for a damaged chain head.
+   * when nothing was written. Errors: StoreFailedError, CorruptRecordError for a damaged counter or chain head.
    */
   commit(reads: ReadSet, writes: WriteBuffer): Promise<CommitOutcome>
   close(): Promise<void>

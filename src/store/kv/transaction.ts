@@ -9,7 +9,15 @@ import { equalBytes } from '../../lib/bytes.ts'
 import { limits } from '../../lib/limits.ts'
 import { copyBytes, keyBytes } from './bytes-key.ts'
 import type { ChainHead } from './chain.ts'
-import { chainHash, chainHeadValue, chainValue, logHeadKey, logKey, parseChainHead } from './chain.ts'
+import {
+  chainHash,
+  chainHeadValue,
+  chainValue,
+  demandLast,
+  logHeadKey,
+  logKey,
+  parseChainHead,
+} from './chain.ts'
 import {
   CounterBoundError,
   type Entry,
@@ -193,19 +201,14 @@ export function prepareWrites(buffer: WriteBuffer, view: View): Write[] {
 }
 
 /**
- * The head of a log, held to the records themselves: one that lies about its number would number the next record over another, or past
- * a gap. Its hash goes into the next record as it is, also where the last record has another one: then one of the two was changed, the
- * chain shows where for ever, and nothing is lost by going on. Throws AssertionError.
+ * The head of a log, held to the records themselves. Its hash goes into the next record as it is, also where the last record has another one: then one of the two was changed, the
+ * chain shows where for ever, and nothing is lost by going on. Throws CorruptRecordError.
  */
 function provenHead(log: string, view: View): ChainHead {
   const head = parseChainHead(view.get(logHeadKey(log)))
-  if (head.sequence > 0) {
-    assert(view.get(logKey(log, head.sequence)) !== null, `the head of the ${log} log names a record`)
-  }
-  assert(
-    view.get(logKey(log, head.sequence + 1)) === null,
-    `no record of the ${log} log lies beyond its head`,
-  )
+  const { sequence } = head
+  const named = view.get(logKey(log, sequence))
+  demandLast(log, head, { named, beyond: view.get(logKey(log, sequence + 1)) })
   return head
 }
 

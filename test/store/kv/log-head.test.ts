@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { CorruptRecordError } from '../../../src/store/fields.ts'
 import {
   chainHash,
   chainHeadValue,
@@ -6,6 +7,7 @@ import {
   emptyChainHead,
   logHeadKey,
   logKey,
+  parseChainValue,
 } from '../../../src/store/kv/chain.ts'
 import type { View } from '../../../src/store/kv/engine.ts'
 import { prepareWrites } from '../../../src/store/kv/transaction.ts'
@@ -59,5 +61,23 @@ test.each([
   ['nothing, where records are', null, [first, second]],
   ['a record that is gone', { sequence: 2, hash: chainHash(second) }, [first]],
 ] as const)('append: to a head that names %s, is refused and writes nothing', (_name, head, records) => {
-  expect(() => append(log(head, records))).toThrow(/the log log/)
+  const refused = (): unknown => append(log(head, records))
+  expect(refused).toThrow(CorruptRecordError)
+  expect(refused).toThrow(/the log log/)
+})
+
+test.each([
+  ['is too short', chainHeadValue({ sequence: 2, hash: chainHash(second) }).subarray(1)],
+  ['names a number that none has', Uint8Array.from({ length: 40 }, () => 0xff)],
+])('append: to a head that %s, is refused as damage', (_name, value) => {
+  const whole = log(null, [first, second])
+  const view: View = {
+    ...whole,
+    get: (key) => (nameOf(key) === nameOf(logHeadKey('log')) ? value : whole.get(key)),
+  }
+  expect(() => append(view)).toThrow(CorruptRecordError)
+})
+
+test('a stored record of a log that is cut off: damage', () => {
+  expect(() => parseChainValue(first.subarray(0, 39))).toThrow(CorruptRecordError)
 })
