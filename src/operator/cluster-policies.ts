@@ -6,6 +6,7 @@ import {
   type EffectiveRetention,
   effectiveRetention,
 } from '../api/cluster-retention.ts'
+import type { Labels } from '../api/label-selector.ts'
 import type { RetentionPolicySpec } from '../api/RetentionPolicy.ts'
 import type { ObjectKey } from './objects.ts'
 import type { Source } from './sources/source.ts'
@@ -21,13 +22,31 @@ export type ClusterPolicies =
   | { readonly kind: 'unreadable' }
   | { readonly kind: 'unparsable'; readonly names: readonly string[] }
 
+/** All by which a namespace is bound, read once. */
+type BindingFacts = {
+  readonly namespaces: ReadonlyMap<string, Labels> | null
+  readonly policies: readonly ClusterRetentionPolicy[]
+  /** Names of those that nobody understands. */
+  readonly unparsable: readonly string[]
+}
+
 export function clusterPoliciesOf(source: Source, namespace: string): ClusterPolicies {
-  const namespaces = source.namespaces()
+  return bindingOf(bindingFacts(source), namespace)
+}
+
+function bindingFacts(source: Source): BindingFacts {
+  return {
+    namespaces: source.namespaces(),
+    policies: source.list('ClusterRetentionPolicy'),
+    unparsable: [...source.unparsable('ClusterRetentionPolicy').values()]
+      .map(({ metadata }) => metadata.name)
+      .sort(),
+  }
+}
+
+function bindingOf({ namespaces, policies, unparsable }: BindingFacts, namespace: string): ClusterPolicies {
   if (namespaces === null) return { kind: 'unreadable' }
-  const unparsable = [...source.unparsable('ClusterRetentionPolicy').values()]
-  if (unparsable.length > 0)
-    return { kind: 'unparsable', names: unparsable.map(({ metadata }) => metadata.name).sort() }
-  const policies = source.list('ClusterRetentionPolicy')
+  if (unparsable.length > 0) return { kind: 'unparsable', names: unparsable }
   if (policies.length === 0) return { kind: 'known', policies }
   const labels = namespaces.get(namespace)
   return labels === undefined
@@ -55,12 +74,17 @@ export function unparsableSentence(names: readonly string[]): string {
  */
 export class BindingChanges {
   readonly #revisions = new Map<string, string>()
+  #namespaces: BindingFacts['namespaces'] = null
+  #asked = ''
 
   /** Of the objects whose namespaces are bound otherwise now. */
   keysOf(source: Source, objects: readonly { readonly metadata: ObjectKey }[]): readonly ObjectKey[] {
+    const facts = bindingFacts(source)
+    const isAsBefore = this.#isAsBefore(facts)
     const changed = new Set<string>()
     for (const namespace of new Set(objects.map(({ metadata }) => metadata.namespace))) {
-      const revision = revisionOf(clusterPoliciesOf(source, namespace))
+      if (isAsBefore && this.#revisions.has(namespace)) continue
+      const revision = revisionOf(bindingOf(facts, namespace))
       if (this.#revisions.get(namespace) !== revision) changed.add(namespace)
       this.#revisions.set(namespace, revision)
     }
@@ -68,10 +92,25 @@ export class BindingChanges {
       .filter(({ metadata }) => changed.has(metadata.namespace))
       .map(({ metadata }) => ({ namespace: metadata.namespace, name: metadata.name }))
   }
+
+  /** One change of a namespace is told once for each policy: all but the first find what was judged already. */
+  #isAsBefore(facts: BindingFacts): boolean {
+    const asked = JSON.stringify([facts.policies.map(revisionOfPolicy), facts.unparsable])
+    const isAsBefore = this.#namespaces === facts.namespaces && this.#asked === asked
+    this.#namespaces = facts.namespaces
+    this.#asked = asked
+    return isAsBefore
+  }
 }
 
 function revisionOf(binding: ClusterPolicies): string {
   if (binding.kind === 'unparsable') return JSON.stringify(binding)
   if (binding.kind !== 'known') return binding.kind
-  return JSON.stringify(binding.policies.map(({ metadata: { uid, generation } }) => [uid, generation]))
+  return JSON.stringify(binding.policies.map(revisionOfPolicy))
+}
+
+function revisionOfPolicy({
+  metadata: { uid, generation },
+}: ClusterRetentionPolicy): readonly [string, number] {
+  return [uid, generation]
 }

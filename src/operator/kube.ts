@@ -47,6 +47,9 @@ export class KubeUnreachableError extends Error {
   override readonly name = 'KubeUnreachableError'
 }
 
+/** An answer that is longer than one may be: fewer objects have to be asked for. */
+export class KubeAnswerTooLongError extends KubeUnreachableError {}
+
 /** A watch was opened and then nothing came for too long: the connection is dead, the server need not be. */
 export class KubeSilenceError extends KubeUnreachableError {}
 
@@ -69,6 +72,8 @@ export type KubeClientOptions = {
   readonly timers: Timers
   /** How long a watch may be silent. */
   readonly watchSilenceMsMax?: number
+  /** Characters of an answer that is no watch. */
+  readonly documentLengthMax?: number
   /** Told of every request's end; must not throw. */
   readonly onAnswer?: (answer: RestAnswer) => void
 }
@@ -95,17 +100,19 @@ class RestClient implements KubeClient {
   readonly #config: KubeConfig
   readonly #timers: Timers
   readonly #watchSilenceMsMax: number
+  readonly #documentLengthMax: number
   readonly #onAnswer: (answer: RestAnswer) => void
   readonly #rate: TokenBucket
   /** Pools by certificate and CA as well, so rotated ones are used at once. */
   readonly #agent = new Agent({ keepAlive: true, scheduling: 'lifo' })
 
   constructor(config: KubeConfig, host: string, options: KubeClientOptions) {
-    const { clock, timers, watchSilenceMsMax = limits.kubeWatchSilenceMsMax } = options
+    const { clock, timers } = options
     this.#config = config
     this.host = host
     this.#timers = timers
-    this.#watchSilenceMsMax = watchSilenceMsMax
+    this.#watchSilenceMsMax = options.watchSilenceMsMax ?? limits.kubeWatchSilenceMsMax
+    this.#documentLengthMax = options.documentLengthMax ?? limits.kubeDocumentLengthMax
     this.#onAnswer = options.onAnswer ?? (() => undefined)
     this.#rate = new TokenBucket({
       perSecond: limits.kubeRequestsPerSecond,
@@ -153,7 +160,7 @@ class RestClient implements KubeClient {
       return await withAnySignal([signal, deadline.signal], async (either) => {
         const answer = await this.#fetch(request, either)
         if (answer.status < 200 || answer.status > 299) throw await statusError(answer)
-        return JSON.parse(await collect(answer.chunks))
+        return JSON.parse(await collect(answer.chunks, this.#documentLengthMax))
       })
     } catch (error) {
       throw this.#failure(error)
@@ -256,7 +263,7 @@ function mapFailure(error: unknown, host: string): Error {
 }
 
 async function statusError(answer: Answer): Promise<KubeStatusError> {
-  const text = await collect(answer.chunks)
+  const text = await collect(answer.chunks, limits.kubeDocumentLengthMax)
   const seconds = Number(answer.headers['retry-after'])
   const retryAfterMs =
     Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds * 1000, limits.kubeBackoffMsMax) : null
@@ -284,12 +291,13 @@ function textField(document: unknown, field: string): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }
 
-async function collect(chunks: TextChunks): Promise<string> {
+async function collect(chunks: TextChunks, lengthMax: number): Promise<string> {
   const parts: string[] = []
   let length = 0
   for await (const chunk of chunks) {
     length += chunk.length
-    if (length > limits.kubeDocumentLengthMax) throw new KubeUnreachableError('the answer is too long')
+    if (length > lengthMax)
+      throw new KubeAnswerTooLongError(`the answer has more than ${lengthMax} characters`)
     parts.push(chunk)
   }
   return parts.join('')

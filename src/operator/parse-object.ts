@@ -1,3 +1,4 @@
+import { annotations } from '../api/annotations.ts'
 import { formatViolations, parseObject as parse } from '../api/manifest.ts'
 import type { ObjectByKind, ObjectKind } from './objects.ts'
 
@@ -11,11 +12,19 @@ export function parseObject(raw: unknown): AnyObject {
   throw new Error(`${nameOf(raw)}: ${formatViolations(result.violations)}`)
 }
 
-/** As `parseObject`, of one kind. */
+const ownAnnotations: ReadonlySet<string> = new Set(Object.values(annotations))
+
+/**
+ * As `parseObject`, of one kind, with nothing that we never read: others may write 1.5 MB of labels and annotations on an
+ * object, and every object is held.
+ */
 export function parseObjectOf<Kind extends ObjectKind>(kind: Kind, raw: unknown): ObjectByKind[Kind] {
   const object = parseObject(raw)
   if (object.kind !== kind) throw new Error(`${nameOf(raw)} is not a ${kind}`)
-  return object as ObjectByKind[Kind]
+  const { labels: _, annotations: written, ...metadata } = object.metadata
+  const own = Object.entries(written ?? {}).filter(([name]) => ownAnnotations.has(name))
+  const kept = own.length === 0 ? metadata : { ...metadata, annotations: Object.fromEntries(own) }
+  return { ...object, metadata: kept } as ObjectByKind[Kind]
 }
 
 function nameOf(raw: unknown): string {

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { limits } from '../lib/limits.ts'
 import type { Log } from '../lib/log.ts'
 import { Backoff } from './backoff.ts'
-import { type KubeClient, KubeSilenceError, KubeStatusError } from './kube.ts'
+import { KubeAnswerTooLongError, type KubeClient, KubeSilenceError, KubeStatusError } from './kube.ts'
 import { type CachedObject, cacheKey, isNewer, ObjectCache, UnparsableObject } from './object-cache.ts'
 import { sleep, type Timers } from './timers.ts'
 
@@ -40,6 +40,8 @@ export class Reflector<T extends CachedObject> {
     delayMsMax: limits.kubeBackoffMsMax,
   })
   #resourceVersion = ''
+  /** Halved when a page was too long, and kept: whoever can make objects that large does not stop all the others. */
+  #pageMax: number = limits.kubeListPageMax
   #listCount = 0
   #watchCount = 0
 
@@ -57,7 +59,7 @@ export class Reflector<T extends CachedObject> {
     let hasSynced = false
     while (!signal.aborted) {
       try {
-        await this.#list(signal)
+        await this.#listWhole(signal)
         if (!hasSynced) onSynced()
         hasSynced = true
         await this.#watchUntilRelist(signal)
@@ -69,13 +71,26 @@ export class Reflector<T extends CachedObject> {
     }
   }
 
+  async #listWhole(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        await this.#list(signal)
+        return
+      } catch (error) {
+        if (!(error instanceof KubeAnswerTooLongError) || this.#pageMax === 1) throw error
+        this.#pageMax = Math.ceil(this.#pageMax / 2)
+        this.#warn(error, `a page of the list is too long: now ${this.#pageMax} objects at a time`)
+      }
+    }
+  }
+
   async #list(signal: AbortSignal): Promise<void> {
     const objects: (T | UnparsableObject)[] = []
     let continueToken = ''
     let resourceVersion: string
     this.#listCount += 1
     do {
-      const query: Record<string, string> = { limit: String(limits.kubeListPageMax) }
+      const query: Record<string, string> = { limit: String(this.#pageMax) }
       if (continueToken !== '') query['continue'] = continueToken
       const page = parsePage(
         await this.#options.client.send({ method: 'GET', path: this.#options.path, query }, signal),

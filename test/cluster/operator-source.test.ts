@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import type { RetentionPolicy } from '../../src/api/RetentionPolicy.ts'
 import { silentLog } from '../../src/lib/log.ts'
-import { connectKube, type KubeClient } from '../../src/operator/kube.ts'
+import { connectKube, type KubeClient, type KubeClientOptions } from '../../src/operator/kube.ts'
 import type { ObjectKind } from '../../src/operator/objects.ts'
 import { parseObjectOf } from '../../src/operator/parse-object.ts'
 import { Reflector } from '../../src/operator/reflector.ts'
@@ -41,9 +41,11 @@ function kubeconfigThrough(cluster: Cluster, port: number): string {
   return path
 }
 
-function clientOf(path: string, watchSilenceMsMax?: number): KubeClient {
-  const silence = watchSilenceMsMax === undefined ? {} : { watchSilenceMsMax }
-  return connectKube({ kind: 'file', path }, { clock: systemClock(), timers: systemTimers, ...silence })
+function clientOf(
+  path: string,
+  limits: Pick<KubeClientOptions, 'watchSilenceMsMax' | 'documentLengthMax'> = {},
+): KubeClient {
+  return connectKube({ kind: 'file', path }, { clock: systemClock(), timers: systemTimers, ...limits })
 }
 
 async function proxyTo(cluster: Cluster): Promise<TcpProxy> {
@@ -266,6 +268,28 @@ describe.runIf(address !== null)('the kube source on a real API server', () => {
     )
   })
 
+  test('Reflector: a page is longer than an answer may be, it asks for fewer objects at a time', async () => {
+    const namespace = await cluster.createNamespace('long')
+    for (let index = 0; index < 9; index += 1) {
+      const body = {
+        apiVersion: 'holdfast.dev/v1',
+        kind: 'RetentionPolicy',
+        metadata: { namespace, name: `long-${index}`, annotations: { foreign: 'x'.repeat(100_000) } },
+        spec: { defaultRetention: { mode: 'GOVERNANCE', days: 1 } },
+      }
+      const path = `/apis/holdfast.dev/v1/namespaces/${namespace}/retentionpolicies`
+      expect((await cluster.request({ method: 'POST', path, body })).status).toBe(201)
+    }
+    // Three of them in an answer, not four; the whole collection never.
+    const client = clientOf(cluster.kubeconfigPath('cluster-admin'), { documentLengthMax: 400_000 })
+    const { reflector } = await startReflector(client)
+    const held = reflector.cache.list().filter(({ metadata }) => metadata.namespace === namespace)
+    expect(held).toHaveLength(9)
+    expect(held.map(({ metadata }) => metadata.annotations)).toEqual(held.map(() => undefined))
+    expect(reflector.counts.lists).toBeGreaterThan(1)
+    expect(reflector.counts.lists).toBeLessThanOrEqual(10)
+  })
+
   test('Reflector: the connection is reset while it watches, it goes on from where it was without a new list', async () => {
     const namespace = await cluster.createNamespace('reset')
     const proxy = await proxyTo(cluster)
@@ -284,7 +308,9 @@ describe.runIf(address !== null)('the kube source on a real API server', () => {
   test('Reflector: its connection stays open but nothing comes any more, it opens another one', async () => {
     const namespace = await cluster.createNamespace('frozen')
     const proxy = await proxyTo(cluster)
-    const { reflector } = await startReflector(clientOf(kubeconfigThrough(cluster, proxy.port), 3000))
+    const { reflector } = await startReflector(
+      clientOf(kubeconfigThrough(cluster, proxy.port), { watchSilenceMsMax: 3000 }),
+    )
     await createPolicy(cluster, namespace, 'before')
     await waitFor('the policy is in the cache', () => reflector.cache.get(`${namespace}/before`) !== null)
     proxy.freeze()

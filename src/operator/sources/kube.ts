@@ -26,6 +26,7 @@ import { Reflector } from '../reflector.ts'
 import type { StorageGuard } from '../storage/storage-guard.ts'
 import type { StorageState } from '../storage/storage-state.ts'
 import { sleep, type Timers } from '../timers.ts'
+import { NamespaceLabels } from './namespace-labels.ts'
 import type { Change, EventRecord, Source, WriteResult } from './source.ts'
 
 export type KubeSourceOptions = {
@@ -64,6 +65,7 @@ export class KubeSource implements Source {
   }
   /** null: an operator of some namespaces may not read what is of the whole cluster. */
   readonly #namespaces: Reflector<Namespace> | null
+  readonly #namespaceLabels = new NamespaceLabels()
   readonly #events: EventRecorder
   readonly #listeners = new Set<(changed: Change) => void>()
   /** Status writes under way, by kind and key; true when the watch told of a change meanwhile. */
@@ -138,8 +140,7 @@ export class KubeSource implements Source {
   }
 
   namespaces(): ReadonlyMap<string, Labels> | null {
-    if (this.#namespaces === null) return null
-    return new Map(this.#namespaces.cache.list().map(({ metadata, labels }) => [metadata.name, labels]))
+    return this.#namespaces === null ? null : this.#namespaceLabels.all()
   }
 
   guard(): GuardState | null {
@@ -269,10 +270,9 @@ export class KubeSource implements Source {
   /** What binds it may be another policy now. */
   #namespaceReflector(): Reflector<Namespace> {
     const { client, timers, log } = this.#options
-    const onChange = () => {
-      if (!this.#isSynced) return
-      for (const object of this.list('ClusterRetentionPolicy'))
-        this.#notify({ kind: object.kind, ...keyOf(object), cause: 'object' })
+    const onChange = (key: string) => {
+      const labels = this.#namespaces?.cache.get(key)?.labels ?? null
+      if (this.#namespaceLabels.take(parseKey(key).name, labels)) this.#retell(['ClusterRetentionPolicy'])
     }
     return new Reflector({ client, path: '/api/v1/namespaces', parse: namespaceOf, timers, log, onChange })
   }

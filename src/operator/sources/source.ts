@@ -42,7 +42,7 @@ export interface Source {
   watches(namespace: string): boolean
   /** Tells of every addition, change (spec, metadata or status) and deletion; the result unsubscribes. */
   subscribe(listener: (changed: Change) => void): () => void
-  /** Every namespace with its labels; null: they may not be read. */
+  /** Every namespace with its labels: the same map for as long as none comes, goes or gets other labels; null: they may not be read. */
   namespaces(): ReadonlyMap<string, Labels> | null
   /** Whether the admission policies are installed; null: there is no API server. */
   guard(): GuardState | null

@@ -17,6 +17,7 @@ import {
 } from '../../../src/operator/controllers/locked-bucket-decide.ts'
 import { lockedBucketReport } from '../../../src/operator/controllers/locked-bucket-status.ts'
 import { retentionPolicyReport } from '../../../src/operator/controllers/RetentionPolicy.ts'
+import { NamespaceLabels } from '../../../src/operator/sources/namespace-labels.ts'
 import type { Source } from '../../../src/operator/sources/source.ts'
 import {
   applied,
@@ -333,6 +334,52 @@ describe('what binds a namespace', () => {
       (names) => bindings.keysOf(sourceOf(held, names), objects).length,
     )
     expect(told).toEqual([2, 2, 0, 2, 2])
+  })
+
+  test('BindingChanges: a thousand namespaces are read once, and judged once where nothing changed', () => {
+    const names = Array.from({ length: 1000 }, (_, index) => `n${index}`)
+    const namespaces = new Map(names.map((name) => [name, { team: 'a' }]))
+    const objects = names.map((namespace) => ({ metadata: { namespace, name: 'x' } }))
+    let reads = 0
+    let judged = 0
+    const counted = {
+      ...team,
+      get spec() {
+        judged += 1
+        return team.spec
+      },
+    }
+    const source = {
+      ...sourceOf({ policies: [counted], namespaces }),
+      namespaces: () => {
+        reads += 1
+        return namespaces
+      },
+    } as never as Source
+    const bindings = new BindingChanges()
+    expect(bindings.keysOf(source, objects)).toHaveLength(1000)
+    expect([reads, judged]).toEqual([1, 1000])
+    expect(bindings.keysOf(source, objects)).toEqual([])
+    expect([reads, judged]).toEqual([2, 1000])
+    const late = { metadata: { namespace: 'late', name: 'x' } }
+    namespaces.set('late', { team: 'a' })
+    expect(bindings.keysOf(source, [...objects, late])).toEqual([late.metadata])
+    expect(judged).toBe(1001)
+  })
+
+  test('NamespaceLabels: the same map until labels change, or a namespace comes or goes', () => {
+    const held = new NamespaceLabels()
+    expect([held.take('one', { team: 'a' }), held.take('two', {})]).toEqual([true, true])
+    const before = held.all()
+    expect([...before]).toEqual([
+      ['one', { team: 'a' }],
+      ['two', {}],
+    ])
+    expect([held.take('one', { team: 'a' }), held.take('none', null)]).toEqual([false, false])
+    expect(held.all()).toBe(before)
+    expect([held.take('one', { team: 'b' }), held.take('two', null)]).toEqual([true, true])
+    expect([...held.all()]).toEqual([['one', { team: 'b' }]])
+    expect([...before]).toHaveLength(2)
   })
 
   test('BindingChanges: the objects of namespaces that are bound otherwise, and of no other', () => {
