@@ -30,7 +30,8 @@ describe.runIf(inject('cluster') !== null)('the guard of the infrastructure on a
         '201',
       )
     }
-    await make('/api/v1/namespaces', 'Namespace', {})
+    const holds = await patch('cluster-admin', guarded[0], { metadata: { labels } })
+    expect(holds).toBe('200')
     await make('/api/v1/persistentvolumes', 'PersistentVolume', {
       spec: {
         capacity,
@@ -39,7 +40,7 @@ describe.runIf(inject('cluster') !== null)('the guard of the infrastructure on a
         hostPath: { path: '/nowhere' },
       },
     })
-    await make('/api/v1/namespaces/guarded/persistentvolumeclaims', 'PersistentVolumeClaim', {
+    await make(`${guarded[0]}/persistentvolumeclaims`, 'PersistentVolumeClaim', {
       spec: { accessModes, resources: { requests: capacity } },
     })
     await until('the policies are in force', 60_000, async () => {
@@ -54,9 +55,9 @@ describe.runIf(inject('cluster') !== null)('the guard of the infrastructure on a
   })
 
   const guarded = [
-    '/api/v1/namespaces/guarded',
+    '/api/v1/namespaces/holdfast-system',
     '/api/v1/persistentvolumes/guarded',
-    '/api/v1/namespaces/guarded/persistentvolumeclaims/guarded',
+    '/api/v1/namespaces/holdfast-system/persistentvolumeclaims/guarded',
   ] as const
   const unlabelled = { metadata: { labels: { [protectedLabel]: null } } }
   const patch = (user: UserName, path: string, body: unknown) =>
@@ -98,8 +99,7 @@ describe.runIf(inject('cluster') !== null)('the guard of the infrastructure on a
   })
 
   test('namespaces: the operator takes the label off its own, which can go then', async () => {
-    const path = '/api/v1/namespaces/holdfast-system'
-    expect(await patch('operator', path, { metadata: { labels } })).toBe('200')
+    const path = guarded[0]
     expect(await remove('cluster-admin', path)).toEqual(say(guards))
     expect(await patch('operator', path, unlabelled)).toBe('200')
     expect(await remove('cluster-admin', `${path}?dryRun=All`)).toBe('200')
@@ -124,6 +124,24 @@ describe.runIf(inject('cluster') !== null)('the guard of the infrastructure on a
     expect(await patch('cluster-admin', crd, { metadata: { labels: { upgraded: 'yes' } } })).toBe('200')
     const applied = await cluster.kubectl(['apply', '-f', join(import.meta.dirname, '../../crds')])
     expect(applied.code, applied.stderr).toBe(0)
+  })
+
+  test('claims and namespaces where no operator is at home: the label, which a tenant may set, guards nothing', async () => {
+    const tenant = await cluster.createNamespace('tenant')
+    const claim = {
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'copied', labels, finalizers: [] },
+      spec: { accessModes, resources: { requests: capacity } },
+    }
+    const claims = `/api/v1/namespaces/${tenant}/persistentvolumeclaims`
+    const admin = 'cluster-admin'
+    expect(await attempt(cluster, { user: admin, method: 'POST', path: claims, body: claim })).toBe('201')
+    expect(await patch(admin, `/api/v1/namespaces/${tenant}`, { metadata: { labels } })).toBe('200')
+    expect(await patch(admin, `${claims}/copied`, unlabelled)).toBe('200')
+    expect(await patch(admin, `${claims}/copied`, { metadata: { labels } })).toBe('200')
+    expect(await remove(admin, `${claims}/copied`)).toBe('200')
+    expect(await remove(admin, `/api/v1/namespaces/${tenant}`)).toBe('200')
   })
 
   test('what carries no label: deleted as ever', async () => {

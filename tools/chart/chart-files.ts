@@ -44,9 +44,11 @@ function admissionTemplate(): string {
     .join('---\n')
     .replaceAll(`'${name} WATCHED'`, '{{ $scopes }}')
     .replaceAll(`'${name}'`, '{{ $users }}')
-  if (text.includes(name)) throw new Error('a policy names an operator outside of a list')
+    .replaceAll(`'${operator.namespace}'`, '{{ $homes }}')
+  if (text.includes(operator.namespace)) throw new Error('a policy names an operator outside of a list')
   const head =
-    '{{- $users := include "holdfast.admissionUsers" . }}\n{{- $scopes := include "holdfast.admissionScopes" . }}\n'
+    '{{- $users := include "holdfast.admissionUsers" . }}\n{{- $scopes := include "holdfast.admissionScopes" . }}\n' +
+    '{{- $homes := include "holdfast.admissionHomes" . }}\n'
   return `{{- if .Values.admission.enabled }}\n${head}${text.trimEnd()}\n{{- end }}\n`
 }
 

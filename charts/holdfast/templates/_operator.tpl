@@ -29,6 +29,15 @@
 {{- join ", " (sortAlpha $users) -}}
 {{- end }}
 
+{{/* Their namespaces, each once. */}}
+{{- define "holdfast.admissionHomes" -}}
+{{- $homes := list -}}
+{{- range $operator := splitList "," (include "holdfast.admissionOperators" .) -}}
+{{- $homes = append $homes (printf "'%s'" (index (splitList "/" $operator) 0)) -}}
+{{- end -}}
+{{- join ", " (sortAlpha (uniq $homes)) -}}
+{{- end }}
+
 {{/* With each namespace of those that watch some. */}}
 {{- define "holdfast.admissionScopes" -}}
 {{- $scopes := list -}}

@@ -1,6 +1,6 @@
 /** What is refused of the cluster's own objects on which ours rest. */
 import { apiGroup, protectedLabel, servedVersion } from '../../api/metadata.ts'
-import { deny, type Guard } from './guards.ts'
+import { celTexts, deny, type Guard } from './guards.ts'
 
 /** Rules live in a version of a CRD: another served version, or a status that is part of spec, is a way around them. */
 export function definitions(): Guard {
@@ -34,8 +34,12 @@ export function definitions(): Guard {
   }
 }
 
-/** With a subresource of each: a change of labels passes through some of them as well. */
-export function infrastructure(isOperator: string): Guard {
+/**
+ * With a subresource of each: a change of labels passes through some of them as well. `homes`: the namespaces of operators, which
+ * keep the data of their lock servers there. Of other claims and namespaces the label says nothing: whoever may label one would
+ * otherwise make it one that nobody can delete.
+ */
+export function infrastructure(isOperator: string, homes: readonly string[]): Guard {
   const claims = ['persistentvolumeclaims', 'persistentvolumes']
   const isLabelled = (object: string) =>
     `has(${object}.metadata.labels) && '${protectedLabel}' in ${object}.metadata.labels && ` +
@@ -50,7 +54,9 @@ export function infrastructure(isOperator: string): Guard {
         resources: ['namespaces', ...claims].flatMap((resource) => [resource, `${resource}/*`]),
       },
     ],
-    condition: isLabelled('oldObject'),
+    condition:
+      `${isLabelled('oldObject')} && (request.resource.resource == 'persistentvolumes' || ` +
+      `(has(oldObject.metadata.namespace) ? oldObject.metadata.namespace : oldObject.metadata.name) in [${celTexts(homes)}])`,
     checks: [
       {
         expression: "request.operation != 'DELETE'",

@@ -46,6 +46,7 @@ export function userNameOf({
 
 function makeGuards(operators: readonly OperatorAccount[]): readonly Guard[] {
   const isOperator = `request.userInfo.username in [${celTexts(operators.map(userNameOf).sort())}]`
+  const homes = [...new Set(operators.map(({ namespace }) => namespace))].sort()
   const scopes = operators
     .flatMap((operator) => (operator.namespaces ?? []).map((each) => `${userNameOf(operator)} ${each}`))
     .sort()
@@ -57,7 +58,7 @@ function makeGuards(operators: readonly OperatorAccount[]): readonly Guard[] {
     finalizer(isOperator),
     status(isOperator),
     definitions(),
-    infrastructure(isOperator),
+    infrastructure(isOperator, homes),
     operatorAccount(isOperator, scopes),
     ceiling(),
     longCompliance(),
