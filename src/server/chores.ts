@@ -4,6 +4,7 @@ import { NoRoomError } from '../lib/read-only.ts'
 import { BodyStoreFailedError } from '../store/bodies/contract.ts'
 import { StoreFailedError } from '../store/kv/contract.ts'
 import type { Store } from '../store/store.ts'
+import { judgeError } from './error-answer.ts'
 
 const tickIntervalMs = 60_000
 const garbageIntervalMs = 300_000
@@ -20,7 +21,12 @@ export type Chores = {
   readonly stop: () => Promise<void>
 }
 
-export type ChoresPace = { readonly lifecycleIntervalMs: number; readonly scrubBytesPerSecond: number }
+export type ChoresOptions = {
+  readonly lifecycleIntervalMs: number
+  readonly scrubBytesPerSecond: number
+  /** Told of each error that nobody expected. */
+  readonly onFault: () => void
+}
 
 type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
   readonly clock: Pick<Store['clock'], 'tick'>
@@ -30,11 +36,11 @@ type ChoresStore = Pick<Store, 'applyToExisting' | 'collectGarbage'> & {
 
 /**
  * The clock's mark every minute, left-over garbage every five and after each run of the lifecycle, which comes as often as
- * it is set, what policies ask for existing versions at once. A failure is logged and tried again next time; so is what finds
- * no room for its commit, which is told once. A failed commit is the end. A failed removal is the end of removals: their rows stay for the next start, and meanwhile everything is read
- * and written as ever.
+ * it is set, what policies ask for existing versions at once. A failure is logged and tried again next time, also one that
+ * nobody expected (decisions/0059); so is what finds no room for its commit, which is told once. A failed commit is the end. A failed
+ * removal is the end of removals: their rows stay for the next start, and meanwhile everything is read and written as ever.
  */
-export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Chores {
+export function startChores(store: ChoresStore, log: Log, options: ChoresOptions): Chores {
   const stopping = new AbortController()
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>()
   const running = new Set<Promise<unknown>>()
@@ -46,6 +52,7 @@ export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Cho
       return
     }
     log.error({ chore, error }, 'a chore failed')
+    if (judgeError(error).consequence === 'fault') options.onFault()
     if (error instanceof StoreFailedError) fail(error)
   }
   const run = (name: string, work: () => Promise<unknown>) => {
@@ -85,15 +92,15 @@ export function startChores(store: ChoresStore, log: Log, pace: ChoresPace): Cho
     const ended = await store.lifecycle.run(stopping.signal)
     if (ended.kind === 'done' && ended.bucketCount > 0) await collectGarbage()
   })
-  const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal, pace.scrubBytesPerSecond))
+  const scrub = oneAtATime('scrub', () => store.scrub.run(stopping.signal, options.scrubBytesPerSecond))
   const lookAgain = oneAtATime('lookAgain', () =>
-    store.scrub.lookAgain(stopping.signal, pace.scrubBytesPerSecond),
+    store.scrub.lookAgain(stopping.signal, options.scrubBytesPerSecond),
   )
   const collect = oneAtATime('collectGarbage', collectGarbage)
   const timers = [
     setInterval(() => run('clock', () => store.clock.tick()), tickIntervalMs),
     setInterval(collect, garbageIntervalMs),
-    setInterval(expire, pace.lifecycleIntervalMs),
+    setInterval(expire, options.lifecycleIntervalMs),
     setInterval(applyPolicies, applyIntervalMs),
     setInterval(scrub, scrubLookMs),
     setInterval(lookAgain, lookAgainIntervalMs),

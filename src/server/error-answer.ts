@@ -22,7 +22,7 @@ import { ServerEpochEndedError } from '../store/volume.ts'
 export type Consequence =
   /** The client's affair, or a passing one. */
   | 'none'
-  /** A bug or damaged data: logged, counted, not ready. */
+  /** A bug: logged and counted, and another worker takes the place of this one. */
   | 'fault'
   /** The store cannot be used any more: this process must end and start again. */
   | 'restart'

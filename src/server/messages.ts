@@ -59,15 +59,16 @@ export type WorkerStart = {
 export type ToWorker =
   | { readonly kind: 'start'; readonly start: WorkerStart }
   | { readonly kind: 'metrics' }
-  | { readonly kind: 'stop' }
+  /** Running requests may end within `graceMs`. */
+  | { readonly kind: 'stop'; readonly graceMs: number }
 
 export type FromWorker =
   /** The module is loaded and waits for `start`. */
   | { readonly kind: 'loaded' }
   | { readonly kind: 'listening' }
   | { readonly kind: 'metrics'; readonly snapshot: MetricSnapshot }
-  /** A bug showed itself: the worker goes on, readiness does not. */
-  | { readonly kind: 'fault'; readonly reason: string }
+  /** It met an error that nobody expected, and serves on until another has taken its place. */
+  | { readonly kind: 'fault' }
   /** The volume takes no writes until it is opened anew: the worker reads on. */
   | { readonly kind: 'refused'; readonly why: WritesRefused }
   /** Start failed, or the process must not serve any longer; it exits after this. */

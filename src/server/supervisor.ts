@@ -6,7 +6,7 @@ import type { ListenAddress } from '../config/values.ts'
 import { assert } from '../lib/assert.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
-import { MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
+import { type Counter, MetricSet, mergeMetrics, renderMetrics } from '../lib/metrics.ts'
 import { NoRoomError, refusalSentence, type VolumeAccess, type WritesRefused } from '../lib/read-only.ts'
 import { lockServedVolume, type VolumeLock } from '../platform/volume-lock.ts'
 import { CorruptRecordError } from '../store/fields.ts'
@@ -85,6 +85,7 @@ async function startOnVolume(
   )
   closers.push(() => owner.close())
   const { access } = owner
+  const faults = new FaultCount()
   const watch = watchReadOnly(looksAt(owner, volumeLock), (why) =>
     log.error({ directory, reason: refusalSentence(why) }, 'the volume takes no writes: reads go on'),
   )
@@ -92,12 +93,12 @@ async function startOnVolume(
   void refused.then(watch.note)
   if (access === 'readWrite') await tickAtStart(owner.store, log)
   else watch.note(access)
-  const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock, watch })
+  const serving = await startServing(options, owner, { log, workerModule, clock, volumeLock, watch, faults })
   closers.push(() => serving.stop())
   const failures = [watch.ended]
   // All that the owner does by itself is to write.
   if (access === 'readWrite') {
-    const chores = startChores(owner.store, log, options)
+    const chores = startChores(owner.store, log, { ...options, onFault: faults.note })
     closers.push(() => chores.stop())
     failures.push(chores.failed.then(watch.dueAfter))
   }
@@ -136,6 +137,17 @@ async function tickAtStart(store: Store, log: Log): Promise<void> {
   }
 }
 
+/** Errors that nobody expected, of the workers and of the chores. */
+class FaultCount {
+  #count = 0
+  readonly note = (): void => {
+    this.#count += 1
+  }
+  count(): number {
+    return this.#count
+  }
+}
+
 type Endpoints = Pick<RunningServer, 's3Endpoint' | 's3TlsEndpoint' | 'adminEndpoint'>
 
 function endpointsOf({ s3Listen, s3TlsListen, adminListen, certificate }: ServerOptions): Endpoints {
@@ -151,7 +163,11 @@ function schemeOf(certificate: ServerOptions['certificate']): 'http' | 'https' {
 
 type Listen = Pick<ServerOptions, 's3Listen' | 's3TlsListen' | 'adminListen' | 'metricsListen'>
 type Serving = { readonly listen: Listen; readonly stop: () => Promise<void> }
-type ServingParts = SupervisorParts & { readonly volumeLock: VolumeLock; readonly watch: ReadOnlyWatch }
+type ServingParts = SupervisorParts & {
+  readonly volumeLock: VolumeLock
+  readonly watch: ReadOnlyWatch
+  readonly faults: FaultCount
+}
 
 /** A port that was free may be taken by another process before our workers listen: then others are drawn. */
 async function startServing(
@@ -174,7 +190,7 @@ async function startServing(
 async function listenAndServe(
   options: ServerOptions,
   owner: VolumeOwner,
-  { log, workerModule, clock, volumeLock, watch }: ServingParts,
+  { log, workerModule, clock, volumeLock, watch, faults }: ServingParts,
 ): Promise<Serving> {
   const listen = await settlePorts(options)
   const { s3Endpoint, s3TlsEndpoint } = endpointsOf({ ...options, ...listen })
@@ -184,6 +200,7 @@ async function listenAndServe(
     workerCount: options.workerCount,
     graceMs: options.shutdownGraceMs,
     log,
+    onFault: faults.note,
     onRefused: watch.note,
     startOf: (workerName): WorkerStart => ({
       options: { ...options, ...listen },
@@ -203,7 +220,7 @@ async function listenAndServe(
     await pool.start()
     const health = await listenHealth(listen.metricsListen, {
       readiness: ready,
-      metrics: metricsOf({ owner, pool, clock, version: options.version, ready }),
+      metrics: metricsOf({ owner, pool, faults, clock, version: options.version, ready }),
     })
     return {
       listen,
@@ -221,13 +238,21 @@ async function listenAndServe(
 type MetricSources = {
   readonly owner: VolumeOwner
   readonly pool: WorkerPool
+  readonly faults: FaultCount
   readonly clock: Clock
   readonly version: string
   readonly ready: () => Promise<Health>
 }
 
 /** The supervisor's own and all workers'. */
-function metricsOf({ owner, pool, clock, version, ready: isReady }: MetricSources): () => Promise<string> {
+function metricsOf({
+  owner,
+  pool,
+  faults,
+  clock,
+  version,
+  ready: isReady,
+}: MetricSources): () => Promise<string> {
   const own = new MetricSet()
   own.gauge('holdfast_build_info', 'Always 1').set({ version }, 1)
   const listening = own.gauge('holdfast_workers_listening', 'Workers that take requests')
@@ -240,7 +265,17 @@ function metricsOf({ owner, pool, clock, version, ready: isReady }: MetricSource
     'holdfast_workers_ended_total',
     'Workers that ended although nobody stopped them; each is started again',
   )
-  let endedBefore = 0
+  const faultsMet = own.counter(
+    'holdfast_faults_total',
+    'Errors that nobody expected: of requests, and of the server’s own work',
+  )
+  const replaced = own.counter(
+    'holdfast_workers_replaced_total',
+    'Workers whose place another took because they had met an error that nobody expected',
+  )
+  const countEnded = upTo(workersEnded)
+  const countFaults = upTo(faultsMet)
+  const countReplaced = upTo(replaced)
   const renewProcess = processMetrics(own, 'supervisor')
   const renewVolume = volumeMetrics(own, owner.store, clock)
   return async () => {
@@ -253,11 +288,22 @@ function metricsOf({ owner, pool, clock, version, ready: isReady }: MetricSource
         () => 0,
       ),
     )
-    workersEnded.add({}, pool.endedCount() - endedBefore)
-    endedBefore = pool.endedCount()
+    countEnded(pool.endedCount())
+    countFaults(faults.count())
+    countReplaced(pool.replacedCount())
     removalsFailed.set({}, owner.hasFailedRemoval() ? 1 : 0)
     await renewVolume()
     return renderMetrics(mergeMetrics([own.snapshot(), await pool.metrics()]))
+  }
+}
+
+/** Brings a counter to what was counted elsewhere. */
+function upTo(counter: Counter): (count: number) => void {
+  let before = 0
+  counter.add({}, 0)
+  return (count) => {
+    counter.add({}, count - before)
+    before = count
   }
 }
 
@@ -284,8 +330,6 @@ async function readiness(readOnly: string | null, store: Store, pool: WorkerPool
   const reasons: string[] = []
   const refusal = readOnly ?? (await store.writeRefusal())
   if (refusal !== null) reasons.push(refusal)
-  const fault = pool.fault()
-  if (fault !== null) reasons.push(`a worker met a bug and the server should be restarted: ${fault}`)
   const listening = pool.listeningCount()
   if (listening < pool.workerCount) reasons.push(`${listening} of ${pool.workerCount} workers listen`)
   return reasons.length === 0 ? { kind: 'ready' } : { kind: 'notReady', reasons }

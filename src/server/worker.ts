@@ -65,7 +65,7 @@ export function runWorker(parts: WorkerParts): void {
         )
         return
       case 'stop':
-        stopWorker(running).then(() => process.exit(0), fail)
+        stopWorker(running, message.graceMs).then(() => endAfterMetrics(running), fail)
     }
   })
   // Without a supervisor nobody holds the volume: another server may begin any moment.
@@ -83,6 +83,13 @@ function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
+/** What it counted since it was asked last is not lost. */
+async function endAfterMetrics(running: Promise<RunningWorker> | null): Promise<void> {
+  const end = (): never => process.exit(0)
+  if (running === null) end()
+  else tell({ kind: 'metrics', snapshot: (await running).snapshot() }, end)
+}
+
 function tell(message: FromWorker, after: () => void = () => {}): void {
   if (process.send !== undefined && process.connected) process.send(message, undefined, undefined, after)
   else after()
@@ -91,7 +98,6 @@ function tell(message: FromWorker, after: () => void = () => {}): void {
 type RunningWorker = {
   readonly store: Store
   readonly servers: readonly HttpServer[]
-  readonly graceMs: number
   readonly drain: () => void
   readonly snapshot: () => MetricSnapshot
 }
@@ -154,8 +160,7 @@ async function startWorker(
     log,
     onError: (error) => {
       const { consequence } = judgeError(error)
-      // A damaged row that a look met hinders nothing but that look: only a store that failed ends its worker.
-      if (consequence === 'restart') onFault(consequence, error)
+      if (consequence !== 'none') onFault(consequence, error)
     },
   })
   const servers = await listenAll(options, log, {
@@ -169,7 +174,7 @@ async function startWorker(
     renewProcessMetrics()
     return metrics.snapshot()
   }
-  return { store, servers, graceMs: options.shutdownGraceMs, drain, snapshot }
+  return { store, servers, drain, snapshot }
 }
 
 /** On stdout, apart from what the server says of itself on stderr. */
@@ -227,12 +232,13 @@ export function chooser(): PipelineOptions['choose'] {
 }
 
 /**
- * A fault is told; after a failed store nothing of this process can be trusted, and a new one opens it again.
+ * A fault is told, and the supervisor replaces this worker in its own time; after a failed store nothing of this process can be trusted,
+ * and a new one opens it again.
  */
 function faultHandler(log: Log, fail: (error: unknown) => void): PipelineOptions['onFault'] {
   return (consequence, error) => {
     if (consequence === 'fault') {
-      tell({ kind: 'fault', reason: error instanceof Error ? error.message : 'an error without a name' })
+      tell({ kind: 'fault' })
       return
     }
     log.error({ error }, 'the store failed; this worker ends')
@@ -241,9 +247,9 @@ function faultHandler(log: Log, fail: (error: unknown) => void): PipelineOptions
   }
 }
 
-async function stopWorker(running: Promise<RunningWorker> | null): Promise<void> {
+async function stopWorker(running: Promise<RunningWorker> | null, graceMs: number): Promise<void> {
   if (running === null) return
-  const { store, servers, graceMs, drain } = await running
+  const { store, servers, drain } = await running
   drain()
   await Promise.all(servers.map((server) => server.drain(graceMs)))
   await store.close()

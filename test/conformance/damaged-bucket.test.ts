@@ -5,6 +5,7 @@ import { bucketKey } from '../../src/store/keys.ts'
 import { openLmdb } from '../../src/store/kv/lmdb/lmdb.ts'
 import { sendAdmin } from '../support/admin.ts'
 import { conformance } from '../support/conformance.ts'
+import { healthOf, sound } from '../support/health.ts'
 
 const bench = conformance()
 
@@ -48,8 +49,7 @@ test('a damaged bucket record: nothing is done by it, it is told to the operator
   // No other bucket has a lock; this one may.
   const locked = await sendAdmin(bench.server(), { method: 'GET', path: '/v1/locked' })
   expect(locked).toMatchObject({ status: 500, document: { code: 'CorruptRecord' } })
-  const ready = await fetch(new URL('/readyz', bench.server().metricsEndpoint))
-  expect(ready.status).toBe(200)
+  expect(await healthOf(bench.server())).toBe(sound)
   const kept = await sendAdmin(bench.server(), { method: 'GET', path: `/v1/buckets/${other}` })
   expect(kept.status).toBe(200)
 })

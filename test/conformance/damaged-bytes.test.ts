@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { sendAdmin } from '../support/admin.ts'
 import { conformance } from '../support/conformance.ts'
+import { healthOf, sound } from '../support/health.ts'
 import { mebibyte } from '../support/multipart.ts'
 
 const bench = conformance()
@@ -75,10 +76,6 @@ async function integrity(bucket: string): Promise<unknown> {
   return document['integrity']
 }
 
-async function isReady(): Promise<boolean> {
-  return (await fetch(new URL('/readyz', bench.server().metricsEndpoint))).status === 200
-}
-
 const refused = '500 InternalError'
 
 describe('an object with a damaged block', () => {
@@ -113,7 +110,7 @@ describe('an object with a damaged block', () => {
         quarantined: [{ key: 'a', versionId, problem: expect.stringContaining('is damaged') }],
       })
       expect(await outcome(get(stored, 'bytes=0-0'))).toBe(refused)
-      expect(await isReady()).toBe(true)
+      expect(await healthOf(bench.server())).toBe(sound)
     },
   )
 
@@ -122,7 +119,7 @@ describe('an object with a damaged block', () => {
     expect(await outcome(get(stored))).toBe('broken off')
     expect(await outcome(get(stored))).toBe(refused)
     expect(await integrity(stored.bucket)).toMatchObject({ quarantinedCount: 1 })
-    expect(await isReady()).toBe(true)
+    expect(await healthOf(bench.server())).toBe(sound)
   })
 
   test('/metrics: count what is in quarantine from then on', async () => {
@@ -193,6 +190,6 @@ describe('an object with a damaged block', () => {
     expect(await outcome(copy('late'))).toBe(refused)
     expect((await bench.send({ method: 'HEAD', path: `/${bucket}/late` })).status).toBe(404)
     expect(await outcome(bench.send({ method: 'GET', path: `/${bucket}/early` }))).toBe(refused)
-    expect(await isReady()).toBe(true)
+    expect(await healthOf(bench.server())).toBe(sound)
   })
 })

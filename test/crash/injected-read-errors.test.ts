@@ -10,6 +10,7 @@ import { type FaultAction, type Faults, prepareFaults } from '../support/crash/f
 import { Ledger } from '../support/crash/ledger.ts'
 import { until, untilReady, workerPids } from '../support/crash/processes.ts'
 import { isTidied, offlineFindings, verifyVolume } from '../support/crash/volume-state.ts'
+import { healthOf, sound } from '../support/health.ts'
 import { completeXml } from '../support/multipart.ts'
 import type { Answer, SendOptions } from '../support/s3-client.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -85,11 +86,6 @@ async function copyPart(): Promise<SendOptions> {
   return { ...copyTo('copied'), query: { partNumber: '1', uploadId } }
 }
 
-async function readiness(): Promise<string> {
-  const answer = await fetch(new URL('/readyz', server.metricsEndpoint))
-  return `${answer.status} ${(await answer.text()).trim()}`
-}
-
 /** What the client sees: status and code, or that the answer broke off. */
 async function outcome(options: SendOptions): Promise<string> {
   try {
@@ -160,11 +156,11 @@ it.each(rows)('$name: $seen, and the server is as it was', async (row) => {
   // While it lasts: another body, and a new one.
   expect((await send(get('other'))).body.equals(body)).toBe(true)
   await send({ method: 'PUT', path: '/bucket/new', body, headers: { 'content-md5': md5(body) } })
-  expect(await readiness()).toBe('200 ok')
+  expect(await healthOf(server)).toBe(sound)
   faults.disarm()
   expect((await send(get('hurt'))).body.equals(body)).toBe(true)
   expect((await send(get('parts'))).body.equals(Buffer.concat([firstPart, lastPart]))).toBe(true)
-  expect(await readiness()).toBe('200 ok')
+  expect(await healthOf(server)).toBe(sound)
   expect(workerPids(server)).toEqual(workers)
 })
 
@@ -174,7 +170,7 @@ it('CopyObject with another checksum, read of the source: EIO, no copy is there'
   expect(faults.hits()).toBeGreaterThan(0)
   faults.disarm()
   expect(await outcome(get('copy'))).toBe('404 NoSuchKey')
-  expect(await readiness()).toBe('200 ok')
+  expect(await healthOf(server)).toBe(sound)
 })
 
 it('after all of it: rows, counters, log and files agree', async () => {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect } from 'vitest'
 import type { SigningCredentials } from '../../src/sigv4/sign.ts'
+import { countOf } from './health.ts'
 import type { Answer, SendOptions } from './s3-client.ts'
 import { startTestServer, type TestServer, type TestServerOptions } from './server.ts'
 import { unescapedXml } from './xml-text.ts'
@@ -51,7 +52,13 @@ export function conformance(options: TestServerOptions = {}): Bench {
     server = await startTestServer(options)
   })
   afterAll(async () => {
-    await server?.stop()
+    if (server === null) return
+    try {
+      // Whatever a client sends, or a row says: nothing that nobody expected.
+      expect(await countOf(server, 'holdfast_faults_total')).toBe(0)
+    } finally {
+      await server.stop()
+    }
   })
   const current = (): TestServer => {
     if (server === null) throw new Error('the server of this file is not running')

@@ -59,8 +59,7 @@ The chart's rules (\`monitoring.prometheusRule.enabled\`), each with the time th
 ${table(['Alert', 'Severity', 'Series', 'After', 'What it means, and what to do'], rows)}
 
 \`holdfast_ready\` is 0 where \`/readyz\` answers 503; its body has a reason in each line. They are: the volume is full, read-only, gone, or has too few
-files; the clock's record is damaged; so many of so many workers listen; and "a worker met a bug and the server should be restarted", which stays until somebody
-[restarts](#upgrade) it: requests go on, but that one should not have failed. Its log has the error. Please report it.
+files; the clock's record is damaged; no record can follow in the audit log; so many of so many workers listen.
 
 ## Exit codes
 

@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { conformance, lockConfiguration, md5 } from '../../support/conformance.ts'
+import { healthOf, sound } from '../../support/health.ts'
 import type { SendOptions, SignMode } from '../../support/s3-client.ts'
 import { openExchange, type RawAnswer, requestBytes } from './exchange.ts'
 import { expectDiscreet, workersOf } from './runner.ts'
@@ -33,8 +34,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   expect(bench.server().logs()).not.toContain('InternalError')
-  const ready = await fetch(`${bench.server().metricsEndpoint}/readyz`)
-  expect([ready.status, await ready.text()]).toEqual([200, 'ok\n'])
+  expect(await healthOf(bench.server())).toBe(sound)
 })
 
 const keyPath = () => `/${bucket}/key`

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { accessKey, type Bench, conformance, md5, type TestKey } from '../../support/conformance.ts'
+import { healthOf, sound } from '../../support/health.ts'
 import type { SendOptions, Wire } from '../../support/s3-client.ts'
 import { operatorCredentials, rootCredentials } from '../../support/server.ts'
 import { openExchange, type RawAnswer, requestBytes } from './exchange.ts'
@@ -64,8 +65,7 @@ export function describeBadRequests(title: string, rows: readonly BadRequest[]):
   })
   afterAll(async () => {
     expect(bench.server().logs()).not.toContain('InternalError')
-    const ready = await fetch(`${bench.server().metricsEndpoint}/readyz`)
-    expect([ready.status, await ready.text()]).toEqual([200, 'ok\n'])
+    expect(await healthOf(bench.server())).toBe(sound)
   })
 
   describe(title, () => {

@@ -3,15 +3,19 @@ import { silentLog } from '../../../src/lib/log.ts'
 import { NoRoomError } from '../../../src/lib/read-only.ts'
 import { startChores } from '../../../src/server/chores.ts'
 import { BodyStoreFailedError } from '../../../src/store/bodies/contract.ts'
-import { StoreFailedError } from '../../../src/store/kv/contract.ts'
+import { CorruptRecordError } from '../../../src/store/fields.ts'
+import { StoreFailedError, TransactionConflictError } from '../../../src/store/kv/contract.ts'
 
 type Fields = Readonly<Record<string, unknown>>
+
+const pace = { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 }
+const quiet = () => {}
 
 /** A store with nothing to do, whose garbage collection ends with `error`. */
 function choresWith(error: Error) {
   const errors: Fields[] = []
   const warnings: Fields[] = []
-  const quiet = () => {}
+  const faults: string[] = []
   const log = {
     ...{ debug: quiet, info: quiet },
     warn: (fields: Fields) => warnings.push(fields),
@@ -25,9 +29,10 @@ function choresWith(error: Error) {
     scrub: { run: async () => false, lookAgain: async () => {} },
   }
   return {
-    chores: startChores(store, log, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 }),
+    chores: startChores(store, log, { ...pace, onFault: () => faults.push('fault') }),
     errors,
     warnings,
+    faults,
   }
 }
 
@@ -74,7 +79,7 @@ describe('chores', () => {
         lifecycle: { run: () => asked.promise.then(() => ({ kind: 'done', bucketCount: 1 }) as const) },
         scrub: { run: async () => false, lookAgain: async () => {} },
       }
-      const chores = startChores(store, silentLog, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 })
+      const chores = startChores(store, silentLog, { ...pace, onFault: quiet })
       await new Promise((resolve) => setImmediate(resolve))
       asked.resolve()
       const ended = new Promise((resolve) => setImmediate(() => resolve('goes on')))
@@ -102,11 +107,23 @@ describe('chores', () => {
         lifecycle: { run: () => expired },
         scrub: { run: async () => false, lookAgain: async () => {} },
       }
-      const chores = startChores(store, silentLog, { lifecycleIntervalMs: 3_600_000, scrubBytesPerSecond: 1 })
+      const chores = startChores(store, silentLog, { ...pace, onFault: quiet })
       await chores.stop()
       expect(counted.collections).toBe(expected)
     },
   )
+
+  test.each([
+    [new TypeError('a bug'), 1],
+    [new CorruptRecordError('damage'), 0],
+    [new TransactionConflictError('busy'), 0],
+  ])('chores: %s, the server goes on and counts %i unexpected errors', async (error, count) => {
+    const { chores, faults } = choresWith(error)
+    const ended = new Promise((resolve) => setImmediate(() => resolve('goes on')))
+    expect(await Promise.race([chores.failed, ended])).toBe('goes on')
+    expect(faults).toHaveLength(count)
+    await chores.stop()
+  })
 
   test.each([new BodyStoreFailedError('a flush failed'), new Error('too many open files')])(
     'chores: $name in a collection, is logged and the server goes on',
