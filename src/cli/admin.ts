@@ -1,6 +1,7 @@
 import { acceptRestoreDocument, parseDocument, type QuarantineAnswer } from '../api/admin.ts'
 import { limits } from '../lib/limits.ts'
 import { askServer, misfit, wrongUse } from './ask-server.ts'
+import { exitHelp } from './exit-codes.ts'
 
 const usage = 'holdfast admin quarantine | accept-restore REASON: REASON says who looked, and at what\n'
 const command = 'holdfast admin'
@@ -14,8 +15,9 @@ export function adminCommand(argv: readonly string[]): Promise<number> {
     {
       command,
       summary:
-        'What only the server can say or do. `quarantine`: the versions whose bytes were found damaged, by the scrub or by a read, a line each (exit ' +
-        '3); their reads are refused, and nothing of them is removed. `accept-restore REASON`: a volume that was restored from a backup takes writes from now on, ' +
+        'What only the server can say or do. `quarantine`: the versions whose bytes were found damaged, by the scrub or by a read, a line each; ' +
+        `their reads are refused, and nothing of them is removed; ${exitHelp('admin quarantine')}. ` +
+        '`accept-restore REASON`: a volume that was restored from a backup takes writes from now on, ' +
         'and expires and removes again; it is audited, and REASON says who looked and at what.',
       positionals: ['quarantine|accept-restore', '[REASON]'],
     },

@@ -1,7 +1,9 @@
 /** The file of an audit log that a restore is given: verified as a whole before one record of it is believed. */
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { limits } from '../lib/limits.ts'
+import { namingFolder, ofFolder } from '../platform/files.ts'
 import { CopyRefusedError } from '../server/copy-target.ts'
 import type { Backup } from '../server/copy-volume.ts'
 import { type AuditAnchor, type AuditBreaks, type AuditExport, verifyExport } from '../store/audit-import.ts'
@@ -21,13 +23,13 @@ export type AuditFile = {
 
 /**
  * The log goes on where the backup ends and goes through every checkpoint; those from before the backup's end are held
- * against the backup. Errors: CopyRefusedError for any other, which nothing of was applied; those of the file system.
+ * against the backup. Errors: CopyRefusedError for any other, which nothing of was applied; FolderFailedError.
  */
 export async function verifyAuditFile(file: AuditFile): Promise<ProvenLog> {
   const { path, backup, kv, checkpoints, breaks } = file
   // It is read twice: all of it is verified before the first record is believed.
-  if (!(await stat(path)).isFile())
-    throw new CopyRefusedError(`${path} is no regular file: write the log to one`)
+  const found = await namingFolder(dirname(path), () => stat(path))
+  if (!found.isFile()) throw new CopyRefusedError(`${path} is no regular file: write the log to one`)
   const anchor = anchorOf(backup)
   const log = await verifyExport(linesOf(path), { anchors: [anchor, ...checkpoints], breaks })
   if (log.kind === 'noLog') throw new CopyRefusedError(`${path} is not an audit log: ${log.cause}`)
@@ -105,17 +107,21 @@ async function missedByBackup(
     : null
 }
 
-/** Errors: those of the file system; CopyRefusedError for a line that no audit log has. */
+/** Errors: FolderFailedError of the file's own folder; CopyRefusedError for a line that no audit log has. */
 export async function* linesOf(path: string): AsyncGenerator<string> {
   let rest = ''
-  for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
-    const lines = `${rest}${chunk}`.split('\n')
-    rest = lines.pop() ?? ''
-    if (rest.length > limits.auditLineLengthMax)
-      throw new CopyRefusedError(
-        `${path} is not an audit log: a line has more than ${limits.auditLineLengthMax} characters`,
-      )
-    yield* lines
+  try {
+    for await (const chunk of createReadStream(path, { encoding: 'utf8' })) {
+      const lines = `${rest}${chunk}`.split('\n')
+      rest = lines.pop() ?? ''
+      if (rest.length > limits.auditLineLengthMax)
+        throw new CopyRefusedError(
+          `${path} is not an audit log: a line has more than ${limits.auditLineLengthMax} characters`,
+        )
+      yield* lines
+    }
+  } catch (error) {
+    throw ofFolder(dirname(path), error)
   }
   if (rest !== '') yield rest
 }

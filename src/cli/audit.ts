@@ -7,6 +7,7 @@ import { readVolume } from '../store/volume.ts'
 import { askSettings, explainFailure, withServer } from './ask-server.ts'
 import { CheckpointFileError, checkpointProblem, makeCheckpoint, readCheckpoints } from './checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
+import { exitHelp } from './exit-codes.ts'
 import { printed, withOfflineVolume, withServedVolume } from './offline-volume.ts'
 
 const usage = 'holdfast audit verify | export [AFTER_SEQUENCE] | checkpoint\n'
@@ -22,7 +23,8 @@ export async function auditCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast audit'
   const summary =
     'The audit log of a volume: `export` writes JSON lines that end with the head, also beside a server (exit 1: the head is damaged); `verify`, while no server serves it, ' +
-    'computes every hash again and holds it against --checkpoint. `checkpoint` asks a running server for the head and signs it with ' +
+    `computes every hash again and holds it against --checkpoint; ${exitHelp('audit verify')}. ` +
+    '`checkpoint` asks a running server for the head and signs it with ' +
     '--signing-key, a line to keep where nobody who reaches the volume does. Changes nothing.'
   const positionals = ['verify|export|checkpoint', '[AFTER_SEQUENCE]']
   const settings = commandSettings({ command, summary, names, positionals }, argv)

@@ -2,6 +2,7 @@ import { systemClock } from '../platform/clock.ts'
 import { type BackupParts, backupVolume, type KeptMetadata, type MadeBackup } from '../server/copy-volume.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
+import { exitHelp } from './exit-codes.ts'
 import { interruptible } from './interruptible.ts'
 
 /**
@@ -13,8 +14,8 @@ export async function backupCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast backup'
   const summary =
     'Copies a volume, also while a server serves it, to a folder. Run again with the same folder, only new bodies are ' +
-    'copied, and bodies that are there are taken for whole; with `--verify on` all are read, on both sides. The volume is not changed; exit 1: something in it ' +
-    'is damaged, a line each.'
+    'copied, and bodies that are there are taken for whole; with `--verify on` all are read, on both sides. The volume is not changed, and what is damaged ' +
+    `in it is told, a line each; ${exitHelp('backup')}.`
   const settings = commandSettings(
     { command, summary, names: ['data', 'backupTo', 'backupVerify'] as const },
     argv,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import {
   createFileWhole,
   errorCode,
+  ifThere,
   isVolumeFull,
   makeDirectory,
   replaceFileWhole,
@@ -44,15 +45,12 @@ export function credentialsPath(dataDirectory: string): string {
 /** null: there is no such file. Throws CredentialsError when it cannot be read or understood. */
 export async function readCredentials(dataDirectory: string): Promise<Credentials | null> {
   const path = credentialsPath(dataDirectory)
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
+  const text = await ifThere(readFile(path, 'utf8')).catch((error: unknown) => {
     throw new CredentialsError(
       `${path} cannot be read: ${error instanceof Error ? error.message : 'no reason'}`,
     )
-  }
+  })
+  if (text === null) return null
   const credentials = parseCredentials(text)
   if (credentials === null) {
     // Releases that did not flush it left an empty one after a power cut.
@@ -146,11 +144,7 @@ export async function writeAwsCredentials(dataDirectory: string, root: Credentia
 }
 
 async function isPrivateFile(path: string, text: string): Promise<boolean> {
-  try {
-    const { mode } = await stat(path)
-    return (mode & 0o777) === privateMode && (await readFile(path, 'utf8')) === text
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error
-    return false
-  }
+  const found = await ifThere(stat(path))
+  if (found === null || (found.mode & 0o777) !== privateMode) return false
+  return (await ifThere(readFile(path, 'utf8'))) === text
 }

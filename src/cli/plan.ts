@@ -5,6 +5,7 @@ import { displayName } from '../operator/objects.ts'
 import { systemClock } from '../platform/clock.ts'
 import { askSettings, explainFailure, withServer } from './ask-server.ts'
 import { commandSettings } from './command-settings.ts'
+import { exitHelp } from './exit-codes.ts'
 import type { Finding, ObjectPlan } from './plan-findings.ts'
 import { judgePlan } from './plan-judge.ts'
 import { PlanInputError, type PlanManifests, readPlanManifests } from './plan-manifests.ts'
@@ -21,9 +22,7 @@ const exitCodes = { nothing: 0, failed: 1, changes: 2, refused: 3 } as const
  */
 export async function planCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast plan'
-  const summary =
-    'What applying manifests would change or be refused, and by which layer. Changes nothing.\n' +
-    'Exit 0: nothing, 1: no answer, 2: changes, 3: something would be refused.'
+  const summary = `What applying manifests would change or be refused, and by which layer. Changes nothing; ${exitHelp('plan')}.`
   const settings = commandSettings({ command, summary, names }, argv)
   if (settings.kind === 'exit') return settings.code === 0 ? exitCodes.nothing : exitCodes.failed
   const { planFile } = settings.values

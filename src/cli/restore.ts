@@ -13,6 +13,7 @@ import { anchorOf, linesOf, unproven, verifyAuditFile } from './audit-file.ts'
 import { CheckpointFileError, readCheckpoints } from './checkpoint.ts'
 import { commandSettings } from './command-settings.ts'
 import { copyFailure } from './copy-failure.ts'
+import { exitHelp } from './exit-codes.ts'
 import { interruptible } from './interruptible.ts'
 
 const names = [
@@ -42,7 +43,7 @@ export async function restoreCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast restore'
   const summary =
     'Makes a volume of a backup, with the locks of the backup. It is read-only until root accepts it (holdfast admin ' +
-    'accept-restore), and has no stored access keys. Exit 1: something is damaged or could not be locked, a line each.'
+    `accept-restore), and has no stored access keys. What is damaged or could not be locked is told, a line each; ${exitHelp('restore')}.`
   const settings = commandSettings({ command, summary, names }, argv)
   if (settings.kind === 'exit') return settings.code
   const { values } = settings

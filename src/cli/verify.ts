@@ -3,6 +3,7 @@ import type { OfflineVolume } from '../server/open-volume.ts'
 import { verifyVolume } from '../store/verify.ts'
 import type { Finding } from '../store/verify-finding.ts'
 import { commandSettings } from './command-settings.ts'
+import { exitHelp } from './exit-codes.ts'
 import { interruptible } from './interruptible.ts'
 import { withOfflineVolume } from './offline-volume.ts'
 
@@ -11,7 +12,7 @@ export async function verifyCommand(argv: readonly string[]): Promise<number> {
   const command = 'holdfast verify'
   const summary =
     'Reads a whole volume that no server serves and holds it against itself: every row, the bytes of every version, ' +
-    'counters, the audit chain. Changes nothing. Exit 1: findings, a line each.'
+    `counters, the audit chain. Changes nothing; ${exitHelp('verify')}.`
   const settings = commandSettings({ command, summary, names: ['data'] as const }, argv)
   if (settings.kind === 'exit') return settings.code
   const left =

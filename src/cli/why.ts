@@ -1,13 +1,13 @@
 import type { ExplainAnswer } from '../api/admin.ts'
 import { askServer } from './ask-server.ts'
+import { exitHelp } from './exit-codes.ts'
 
 /** `holdfast why s3://bucket/key[?versionId=]`: exit 0 if a plain delete would be allowed, 3 if not. */
 export function whyCommand(argv: readonly string[]): Promise<number> {
   return askServer(
     {
       command: 'holdfast why',
-      summary:
-        'Every rule’s verdict for deleting one version, with and without bypass. Changes nothing. Exit 3: locked.',
+      summary: `Every rule’s verdict for deleting one version, with and without bypass. Changes nothing; ${exitHelp('why')}.`,
       positionals: ['s3://BUCKET/KEY[?versionId=ID]'],
     },
     argv,

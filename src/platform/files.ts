@@ -24,12 +24,16 @@ export async function namingFolder<T>(folder: string, work: () => Promise<T>): P
   try {
     return await work()
   } catch (error) {
-    // LMDB has the machine's numbers.
-    const isNumbered = error instanceof Error && 'code' in error && typeof error.code === 'number'
-    if (error instanceof Error && (errorCode(error) !== null || isNumbered))
-      throw new FolderFailedError(folder, error)
-    throw error
+    throw ofFolder(folder, error)
   }
+}
+
+/** The same of one error, which is there already. */
+export function ofFolder(folder: string, error: unknown): unknown {
+  // LMDB has the machine's numbers.
+  const isNumbered = error instanceof Error && 'code' in error && typeof error.code === 'number'
+  const isMachines = error instanceof Error && (errorCode(error) !== null || isNumbered)
+  return isMachines ? new FolderFailedError(folder, error) : error
 }
 
 /** null where nothing is there. Errors: the others of `look`. */

@@ -19,7 +19,14 @@ import { decodePart, decodeVersion } from './codec.ts'
 import { putCompleted, readCompleted } from './completed-uploads.ts'
 import { attachParts } from './content.ts'
 import { uploadCreatedMs } from './creation.ts'
-import { auditFields, denyIfUnreadable, type StoreContext, type Subject, versionFacts } from './decision.ts'
+import {
+  auditFields,
+  clockRefusal,
+  denyIfUnreadable,
+  type StoreContext,
+  type Subject,
+  versionFacts,
+} from './decision.ts'
 import { encodeParts, putGarbage } from './garbage-rows.ts'
 import type { Denial } from './gate.ts'
 import { partKey, versionKey } from './keys.ts'
@@ -150,9 +157,8 @@ async function writeComplete(
   const subject = { actor, bucket: input.bucket, key }
   const lock = lockOf(upload, scene)
   if (lock.kind === 'deny') return refused(subject, scene, { verdict: lock, version: null })
-  if (upload.explicitRetention === null && lock.retention !== null && refusesPeriodLocks(scene.now)) {
-    return answered({ kind: 'clockSuspect', trustedMs: scene.now.trustedMs, wallMs: scene.now.wallMs })
-  }
+  if (upload.explicitRetention === null && lock.retention !== null && refusesPeriodLocks(scene.now))
+    return { kind: 'answer', ...clockRefusal(subject, scene.now) }
   const makeObject = (versionId: VersionId) => objectData({ transaction, upload, parts, input }, versionId)
   const written = await writeVersion(scene, place, { suffix, lock, makeObject })
   if (written.kind === 'denied') return refused(subject, scene, written)

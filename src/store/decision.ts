@@ -65,6 +65,16 @@ export function auditFields(subject: Subject, now: TrustedNow, facts: DecisionFa
   }
 }
 
+/** A write whose lock by period the clock does not allow to count, with its record. */
+export function clockRefusal(subject: Subject, now: TrustedNow) {
+  const { trustedMs, wallMs } = now
+  const verdict = { kind: 'deny', rule: 'ClockSuspect' } as const
+  return {
+    answer: { kind: 'clockSuspect', trustedMs, wallMs },
+    refusal: auditFields(subject, now, { verdict }),
+  } as const
+}
+
 /** The facts that every decision about an existing version carries. */
 export function versionFacts(
   version: VersionRecord,

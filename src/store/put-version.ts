@@ -6,7 +6,14 @@ import { appendAudit } from './audit-chain.ts'
 import type { AuditFields } from './audit-record.ts'
 import { decodeVersion } from './codec.ts'
 import { attachShared, attachStaged } from './content.ts'
-import { auditFields, denyIfUnreadable, type Subject, type VersionContext, versionFacts } from './decision.ts'
+import {
+  auditFields,
+  clockRefusal,
+  denyIfUnreadable,
+  type Subject,
+  type VersionContext,
+  versionFacts,
+} from './decision.ts'
 import type { Denial } from './gate.ts'
 import { versionKey } from './keys.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
@@ -103,10 +110,7 @@ async function attemptPut(put: Put, transaction: KeyValueTransaction): Promise<A
   const failed = judgePrecondition(place, input.precondition)
   if (failed !== null) return answered(failed)
   if (lock.kind === 'denied') return refused(subject, scene.now, lock.verdict, null)
-  if (lock.kind === 'clockSuspect') {
-    const { trustedMs, wallMs } = scene.now
-    return answered({ kind: 'clockSuspect', trustedMs, wallMs })
-  }
+  if (lock.kind === 'clockSuspect') return clockRefusal(subject, scene.now)
   if (source === 'gone') return answered({ kind: 'sourceGone' })
   if (source instanceof QuarantinedError) throw source
   const makeObject = (versionId: VersionId) => objectData(transaction, input, versionId)

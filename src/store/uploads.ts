@@ -6,7 +6,7 @@ import type { AuditDetail, AuditFields } from './audit-record.ts'
 import type { Bodies } from './bodies/contract.ts'
 import { decodePart, encodeUpload } from './codec.ts'
 import { completeUpload } from './complete-upload.ts'
-import { auditFields, denyIfUnreadable, type StoreContext } from './decision.ts'
+import { auditFields, clockRefusal, denyIfUnreadable, type StoreContext } from './decision.ts'
 import { putGarbage } from './garbage-rows.ts'
 import { partKey, statKey, uploadKey } from './keys.ts'
 import type { KeyValueTransaction } from './kv/contract.ts'
@@ -50,10 +50,7 @@ function createUpload(context: StoreContext, actor: Actor, input: CreateInput): 
         case 'bucketLockMissing':
           return { answer: lock, refusal: null }
         case 'clockSuspect':
-          return {
-            answer: { ...lock, trustedMs: scene.now.trustedMs, wallMs: scene.now.wallMs },
-            refusal: null,
-          }
+          return clockRefusal(subject, scene.now)
         case 'denied':
           return { answer: lock, refusal: auditFields(subject, scene.now, { verdict: lock.verdict }) }
         case 'stamp': {

@@ -2,7 +2,7 @@
  * Errors of the disk at each kind of step of a backup and of a restore: exit code and sentence name the folder that failed, nothing is
  * called damaged, what was there is whole as it was, and the same command, given again, ends with the new one.
  */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, type MockInstance, vi } from 'vitest'
@@ -224,6 +224,24 @@ it('restore: that is refused before it made anything, leaves no claim', async ()
   ]).ended
   expect(refused.code).not.toBe(0)
   expect(readdirSync(target())).toEqual(['lock'])
+})
+
+it.each([
+  ['before a record is believed', 0],
+  ['when records are applied', 1],
+])('restore --audit: where the log cannot be read %s, its folder is named', async (_when, passed) => {
+  mkdirSync(at('logs'), { recursive: true })
+  const exported = await startHoldfast(['audit', 'export', '--data', at('volume')]).ended
+  writeFileSync(at('logs/audit.jsonl'), exported.stdout)
+  const command = ['restore', ...argumentsOf('restore'), '--audit', at('logs/audit.jsonl')]
+  faults.arm({ call: 'open', place: at('logs/audit.jsonl'), action: fail('EIO'), passed, faulted: 1 })
+  const failed = await startHoldfast(command, faults.environment).ended
+  expect([faults.hits(), failed.code]).toEqual([1, 1])
+  expect(failed.stderr).toContain(`holdfast restore: ${at('logs')}: EIO`)
+  expect(failed.stderr).not.toContain(target())
+  expect(await hasVolume(target())).toBe(false)
+  faults.disarm()
+  expect((await startHoldfast(command).ended).code).toBe(0)
 })
 
 it.each(['EIO', 'ENOSPC'] as const)(

@@ -63,7 +63,7 @@ test.each(doors)(
       code,
       expect.stringMatching(
         new RegExp(
-          `^holdfast ${args[0]}: ${at(`fuse/${name}`)}\\S* is on FUSE: the store needs a volume .* flushes\\n$`,
+          `^holdfast ${args[0]}: ${at(`fuse/${name}`)}\\S* is on FUSE: the store needs a volume .* flushes\\. Name .* cp -a while nothing uses it\\n$`,
         ),
       ),
     ])

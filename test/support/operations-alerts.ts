@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { exitMeanings } from '../../src/cli/exit-codes.ts'
 import { table } from './markdown.ts'
 
 type Rule = {
@@ -33,23 +34,14 @@ const rows = groups
     rule.annotations.description,
   ])
 
+const codes = [0, 1, 2, 3] as const
+
 const exitCodes = table(
-  ['Command', '0', '1', '2', '3'],
-  [
-    ['`verify`', 'nothing found', 'findings, a line each', 'not verified', ''],
-    ['`backup`', 'the backup is whole', 'the volume is damaged, or the copy failed', 'refused', ''],
-    ['`restore`', 'done', 'damaged, or failed', 'refused', ''],
-    [
-      '`audit verify`',
-      'the chain is whole, and goes through the checkpoints given',
-      'it does not',
-      'not verified',
-      '',
-    ],
-    ['`why`', 'a plain delete would be allowed', 'failed', 'wrong use', 'it would be refused'],
-    ['`admin quarantine`', 'nothing is damaged', 'failed', 'wrong use', 'something is'],
-    ['`plan`', 'nothing would change', 'failed', 'changes', 'something would be refused'],
-  ],
+  ['Command', ...codes.map(String)],
+  Object.entries(exitMeanings).map(([command, meanings]: [string, Partial<Record<number, string>>]) => [
+    `\`${command}\``,
+    ...codes.map((code) => meanings[code] ?? ''),
+  ]),
 )
 
 export const alerts = `## Alerts

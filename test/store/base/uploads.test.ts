@@ -376,6 +376,8 @@ describe.each(engines)('uploads on $name', (engine) => {
       rig.clock.wall += 100 * dayMs
       expect(await complete(address, [part])).toMatchObject({ kind: 'clockSuspect', trustedMs: startMs })
       await expect(createUpload(rig.uploads, 'b')).rejects.toThrow('clockSuspect')
+      const refusals = ['a', 'b'].map((key) => ({ verdict: 'deny', rule: 'ClockSuspect', key }))
+      expect((await audit()).slice(-2)).toMatchObject(refusals)
       const retention = { mode: 'COMPLIANCE', retainUntilMs: epochMs(startMs + 101 * dayMs) } as const
       expect(await lockAfter({ retention, legalHold: null }, async () => {})).toMatchObject({ retention })
     })

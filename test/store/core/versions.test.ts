@@ -287,6 +287,8 @@ for (const engine of engines) {
       await setRule(1)
       rig.clock.reboot(40 * dayInMs)
       expect(await rig.put({ key: 'a' })).toMatchObject({ kind: 'clockSuspect' })
+      const refusal = { verdict: 'deny', rule: 'ClockSuspect', bucket: 'ledger', key: 'a' }
+      expect((await rig.audit()).at(-1)).toMatchObject(refusal)
       const retention = { mode: 'COMPLIANCE', retainUntilMs: epochMs(rig.clock.wall + 1) } as const
       expect(await rig.put({ key: 'a', lock: { retention } })).toMatchObject({ kind: 'put' })
       await rig.buckets.putObjectLockConfiguration(actor, 'ledger', { kind: 'clearRule' })

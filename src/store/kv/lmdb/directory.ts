@@ -34,7 +34,8 @@ export function assertSupportedFileSystem(kind: number, directory: string): void
   if (name === undefined) return
   throw new UnsupportedFileSystemError(
     `${directory} is on ${name}: the store needs a volume that is mounted as a block device ` +
-      '(ext4, XFS, ZFS, Btrfs), because file systems of a network or of a user process do not promise memory maps, locks and flushes',
+      '(ext4, XFS, ZFS, Btrfs), because file systems of a network or of a user process do not promise memory maps, locks and flushes. ' +
+      'Name a folder on such a volume; what lies here already can be copied there with cp -a while nothing uses it',
   )
 }
 
