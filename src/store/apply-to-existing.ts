@@ -4,7 +4,6 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { AssertionError } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import { earlierOf } from '../lib/units.ts'
 import { type ExistingAnswer, retentionForExisting } from '../lock/existing.ts'
@@ -90,11 +89,10 @@ async function takeTurn(context: StoreContext, bucketId: BucketId, round: Round)
   }
 }
 
-/** A damaged key is found by an assertion; a conflict that does not end is somebody who writes there all the time. */
+/** A conflict that does not end is somebody who writes there all the time. */
 function concernsOneBucket(error: unknown): error is Error {
   return (
     error instanceof CorruptRecordError ||
-    error instanceof AssertionError ||
     error instanceof TransactionConflictError ||
     error instanceof TransactionTooLargeError ||
     error instanceof TransactionTooOldError

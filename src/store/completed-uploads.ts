@@ -1,11 +1,11 @@
 /** Answers of finished CompleteMultipartUploads, for clients that ask again because the first answer was lost. */
-import { assert } from '../lib/assert.ts'
 import { limits } from '../lib/limits.ts'
 import type { EpochMs } from '../lib/units.ts'
 import { matching, shape, text } from './fields.ts'
 import { metaKey, parseMetaKey, rangeOf } from './keys.ts'
 import type { KeyValue, KeyValueReader, KeyValueTransaction } from './kv/contract.ts'
 import { rowCodec, sealRow } from './row-codec.ts'
+import { demand } from './tuple.ts'
 
 export type CompletedUpload = {
   readonly bucketId: string
@@ -56,7 +56,7 @@ export async function forgetCompleted(kv: KeyValue, trustedMs: EpochMs): Promise
     })
     for (const { key } of page) {
       const [, , uploadId] = parseMetaKey(key)
-      assert(uploadId !== undefined, 'the expiry of a completed upload names it')
+      demand(uploadId !== undefined, 'the expiry of a completed upload names it')
       transaction.delete(key)
       transaction.delete(completedKey(uploadId))
     }

@@ -7,7 +7,7 @@ import { assert } from '../lib/assert.ts'
 import { concatBytes, prefixEnd } from '../lib/bytes.ts'
 import type { RetentionMode } from '../lock/types.ts'
 import type { BucketDocumentKind, BucketId, BucketStat, VersionId } from './records.ts'
-import { descending, id, TupleReader, text, textPrefix, uint32, uint64 } from './tuple.ts'
+import { demand, descending, id, TupleReader, text, textPrefix, uint32, uint64 } from './tuple.ts'
 
 const tags = {
   bucket: 0x62, // b
@@ -177,9 +177,9 @@ export function parseHistogramKey(row: Uint8Array): HistogramKeyParts {
   const dayIndex = reader.uint32()
   const mode = reader.text()
   const measure = reader.text()
-  assert(mode === 'GOVERNANCE' || mode === 'COMPLIANCE', 'a histogram row names a retention mode')
+  demand(mode === 'GOVERNANCE' || mode === 'COMPLIANCE', 'a histogram row names a retention mode')
   const isMeasure = measure === 'count' || measure === 'bytes' || measure === 'held'
-  assert(isMeasure, 'a histogram row names its measure')
+  demand(isMeasure, 'a histogram row names its measure')
   return reader.end({ dayIndex, mode, measure })
 }
 

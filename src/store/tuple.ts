@@ -7,6 +7,7 @@
  */
 import { assert } from '../lib/assert.ts'
 import { concatBytes } from '../lib/bytes.ts'
+import { CorruptRecordError } from './fields.ts'
 import type { BucketId } from './records.ts'
 
 const terminator = Uint8Array.of(0x00, 0x01)
@@ -53,13 +54,18 @@ function bigUint64(value: bigint): Uint8Array {
   return bytes
 }
 
+/** Of a row that is there: what it is not was damaged, and is no bug. */
+export function demand(condition: boolean, sentence: string): asserts condition {
+  if (!condition) throw new CorruptRecordError(`stored record: ${sentence}`)
+}
+
 export class TupleReader {
   readonly #bytes: Buffer
   #offset = 1
 
-  /** Errors, of this and of all reads: AssertionError for a row that is not such a tuple behind `tag`. */
+  /** Errors, of this and of all reads: CorruptRecordError for a row that is not such a tuple behind `tag`. */
   constructor(row: Uint8Array, tag: number) {
-    assert(row[0] === tag, 'a row begins with the tag of its table')
+    demand(row[0] === tag, 'a row begins with the tag of its table')
     this.#bytes = Buffer.from(row.buffer, row.byteOffset, row.byteLength)
   }
 
@@ -84,14 +90,14 @@ export class TupleReader {
     let isEscaped = false
     for (;;) {
       const zero = this.#bytes.indexOf(0, this.#offset)
-      assert(zero >= 0 && zero + 1 < this.#bytes.length, 'a string in a key has an end')
+      demand(zero >= 0 && zero + 1 < this.#bytes.length, 'a string in a key has an end')
       this.#offset = zero + 2
       if (this.#bytes[zero + 1] === 0x01) {
         const value = this.#bytes.toString('latin1', start, zero)
         if (!isEscaped) return this.#bytes.toString('utf8', start, zero)
         return Buffer.from(value.replaceAll('\u0000\u00ff', '\u0000'), 'latin1').toString('utf8')
       }
-      assert(this.#bytes[zero + 1] === 0xff, 'a zero byte in a key is escaped')
+      demand(this.#bytes[zero + 1] === 0xff, 'a zero byte in a key is escaped')
       isEscaped = true
     }
   }
@@ -100,21 +106,21 @@ export class TupleReader {
     return this.#offset === this.#bytes.length
   }
 
-  /** Asserts that nothing is left over, and passes `value` on. */
+  /** Demands that nothing is left over, and passes `value` on. */
   end<T>(value: T): T {
-    assert(this.#offset === this.#bytes.length, 'a key has nothing after its tuple')
+    demand(this.#offset === this.#bytes.length, 'a key has nothing after its tuple')
     return value
   }
 
   #take(byteCount: number): Buffer {
-    assert(this.#offset + byteCount <= this.#bytes.length, 'a key is as long as its tuple')
+    demand(this.#offset + byteCount <= this.#bytes.length, 'a key is as long as its tuple')
     const bytes = this.#bytes.subarray(this.#offset, this.#offset + byteCount)
     this.#offset += byteCount
     return bytes
   }
 
   #safe(value: bigint): number {
-    assert(value <= BigInt(Number.MAX_SAFE_INTEGER), 'a number in a key is a safe integer')
+    demand(value <= BigInt(Number.MAX_SAFE_INTEGER), 'a number in a key is a safe integer')
     return Number(value)
   }
 }

@@ -78,7 +78,7 @@ export async function unlessDamaged<Value>(
   }
 }
 
-/** Keys are asserted, rows decoded, blocks checked, and a bad disk fails a read. */
+/** Rows are decoded, blocks checked, and a bad disk fails a read. What is asserted of a row that is damaged is told too: a verification goes on. */
 function damage(error: unknown): string | null {
   const isDamage =
     error instanceof CorruptRecordError ||

@@ -1,6 +1,5 @@
 /** Whether each row can be read: one check a table. What rows say of each other is verify-versions.ts' and verify-lists.ts'. */
 
-import { assert } from '../lib/assert.ts'
 import { decodeBucket, decodeCurrent, decodePart, decodeUpload, decodeVersion } from './codec.ts'
 import { garbageCodec } from './garbage-rows.ts'
 import {
@@ -20,11 +19,12 @@ import {
 import { parseCounter } from './kv/counter.ts'
 import { parseRow, unsealRow } from './row-codec.ts'
 import { expiryCodec } from './stats.ts'
+import { demand } from './tuple.ts'
 import { nullVersionRow } from './version-rows.ts'
 
 type CheckRow = (row: Uint8Array, value: Uint8Array) => void
 
-/** Each throws CorruptRecordError or AssertionError for a row that cannot be read. */
+/** Each throws CorruptRecordError for a row that cannot be read. */
 export const rowChecks: Readonly<Record<Table, CheckRow>> = {
   bucket: decodeBucket,
   current: (row, value) => {
@@ -98,5 +98,5 @@ function checkJson(name: string, row: Uint8Array, value: Uint8Array): void {
 }
 
 function checkCounter(value: Uint8Array): void {
-  assert(parseCounter(value) > 0, 'a counter that is there is above 0')
+  demand(parseCounter(value) > 0, 'a counter that is there is above 0')
 }

@@ -28,6 +28,7 @@ test('refused admin writes: each has its record of who tried what', async () => 
   expect(answers.map(({ status }) => status)).toEqual([403, 403, 409, 403, 403, 403])
   await server().terminate()
   const records = await readVolume(server().dataDirectory, (reader) => readAudit(reader))
+  await server().start()
   const denied = records.map(({ actor, bucket, rule, verdict }) => {
     const { accessKeyId, operation } = actor as { accessKeyId: string; operation: string }
     return [accessKeyId, operation, bucket, rule, verdict]

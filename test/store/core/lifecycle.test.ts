@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CorruptRecordError } from '../../../src/store/fields.ts'
-import { lifecycleKey, statKey, versionKey } from '../../../src/store/keys.ts'
+import { lifecycleKey, statKey, versionKey, versionsPrefix } from '../../../src/store/keys.ts'
 import { noCounts, writeLifecycleState } from '../../../src/store/lifecycle-state.ts'
 import type { BucketId, VersionRecord } from '../../../src/store/records.ts'
 import { createUploads } from '../../../src/store/uploads.ts'
@@ -66,6 +66,25 @@ for (const engine of engines) {
       const refused = { kind: 'denied', verdict: { rule: 'LockStateKnown' } }
       expect(await rig.remove({ bucket: 'archive', key: 'a' })).toMatchObject(refused)
       await expect(rig.buckets.facts('archive')).rejects.toThrow(CorruptRecordError)
+    })
+
+    test('a row whose own key is damaged: keeps no other bucket waiting, and whoever meets it is told of damage', async () => {
+      for (const name of ['archive', 'zebra']) {
+        await create(name, 'enabled')
+        await rig.put({ bucket: name, key: 'a' })
+        await putRules(rig, [expireAfter(3)], name)
+      }
+      const id = (await rig.buckets.read('archive'))?.id ?? ('' as BucketId)
+      // A string without its end.
+      const row = Uint8Array.of(...versionsPrefix(id, ''), 0x62)
+      await rig.kv.transact(async (transaction) => transaction.put(row, Uint8Array.of(1)))
+      passDays(rig, 4)
+      expect((await run(rig)).kind).toBe('done')
+      expect((await listed(rig, 'zebra')).map(([key, version]) => [key, version === 'marker'])).toEqual([
+        ['a', true],
+        ['a', false],
+      ])
+      await expect(listed(rig, 'archive')).rejects.toThrow(CorruptRecordError)
     })
 
     test('[Lifecycle.1] Expiration: a delete marker over the current version, which stays; audited by name and rule', async () => {
