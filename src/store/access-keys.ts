@@ -10,9 +10,9 @@ import { accountOf } from './accounts.ts'
 import { appendAudit } from './audit-chain.ts'
 import type { AuditDetail, AuditFields } from './audit-record.ts'
 import { auditFields, type StoreContext } from './decision.ts'
-import { instant, listOf, matching, nullable, oneOf, shape, text } from './fields.ts'
+import { CorruptRecordError, instant, listOf, matching, nullable, oneOf, shape, text } from './fields.ts'
 import { sha256Hex } from './hex.ts'
-import { keyAfter, metaKey, rangeOf } from './keys.ts'
+import { keyAfter, metaKey, parseMetaKey, rangeOf } from './keys.ts'
 import type { KeyValue, KeyValueTransaction } from './kv/contract.ts'
 import { readLeadership } from './leadership.ts'
 import type { Actor, TrustedNow } from './requests.ts'
@@ -71,6 +71,8 @@ export type FindAccessKeyResult =
   | { readonly kind: 'none' }
   | { readonly kind: 'sealed' }
 
+export type AccessKeyPage = { readonly keys: readonly AccessKeyFacts[]; readonly next: string | null }
+
 export interface AccessKeyStore {
   /** Audited without the secret. The account is that of the owner's namespace. */
   put(actor: Actor, input: PutAccessKey): Promise<PutAccessKeyResult>
@@ -81,8 +83,8 @@ export interface AccessKeyStore {
   ): Promise<DeleteAccessKeyResult>
   /** From the row as it is now: there is no cache. */
   find(accessKeyId: string): Promise<FindAccessKeyResult>
-  /** In byte order of ids. */
-  list(options: { after: string | null; limit: number }): Promise<readonly AccessKeyFacts[]>
+  /** In byte order of ids, without those whose row is damaged: such a key authenticates nobody. `next`: null, there are no more. */
+  list(options: { after: string | null; limit: number }): Promise<AccessKeyPage>
 }
 
 const table = 'access-key'
@@ -116,7 +118,12 @@ export function createAccessKeys(context: StoreContext, masterKey: MasterKey | n
       const all = rangeOf(metaKey(table))
       const from = after === null ? all.from : keyAfter(rowOf(after))
       const rows = await context.kv.range({ from, to: all.to, limit })
-      return rows.map(({ key, value }) => withoutSecret(codec.decode(key, value)))
+      const records = rows.map(({ key, value }) => decodeUnlessDamaged(key, value))
+      const last = rows.length < limit ? undefined : rows.at(-1)
+      return {
+        keys: records.flatMap((record) => (record === null ? [] : [withoutSecret(record)])),
+        next: last === undefined ? null : (parseMetaKey(last.key).at(-1) ?? null),
+      }
     },
   }
 }
@@ -159,6 +166,8 @@ type Job = {
   readonly now: TrustedNow
   readonly transaction: KeyValueTransaction
   readonly current: AccessKeyRecord | null
+  /** There is a row, and nobody can say whose: its key authenticates nobody, so whoever leads may put another in its place. */
+  readonly isDamaged: boolean
 }
 
 function putAccessKey(
@@ -186,9 +195,10 @@ function putAccessKey(
     const row = rowOf(accessKeyId)
     const secret = sealSecret(masterKey, contextOf(facts), secretAccessKey)
     transaction.put(row, codec.encode(row, { ...facts, secret }))
-    const kind = current === null ? 'created' : 'updated'
+    const kind = current === null && !job.isDamaged ? 'created' : 'updated'
     const statementsSha256 = sha256Hex(JSON.stringify(statements))
-    allow(job, { change: kind, accountId, statementCount: statements.length, statementsSha256 })
+    const detail = { change: kind, accountId, statementCount: statements.length, statementsSha256 }
+    allow(job, { ...detail, ...damageOf(job) })
     return put(kind)
   })
 }
@@ -199,9 +209,12 @@ function deleteAccessKey(
   input: Parameters<AccessKeyStore['delete']>[1],
 ): Promise<DeleteAccessKeyResult> {
   return change<DeleteAccessKeyResult>(context, { actor, input }, async (job) => {
-    if (job.current === null) return { answer: { kind: 'deleted', change: 'unchanged' }, refusal: null }
+    const { current, isDamaged } = job
+    if (current === null && !isDamaged)
+      return { answer: { kind: 'deleted', change: 'unchanged' }, refusal: null }
     job.transaction.delete(rowOf(input.accessKeyId))
-    allow(job, { change: 'deleted', accountId: job.current.accountId })
+    const accountId = current === null ? {} : { accountId: current.accountId }
+    allow(job, { change: 'deleted', ...accountId, ...damageOf(job) })
     return { answer: { kind: 'deleted', change: 'deleted' }, refusal: null }
   })
 }
@@ -219,8 +232,15 @@ async function change<Answer>(
       transaction.get(row),
       readTrustedNow(transaction, context.clock),
     ])
-    const current = value === null ? null : codec.decode(row, value)
-    const job: Job = { actor, input, now, transaction, current }
+    const current = value === null ? null : decodeUnlessDamaged(row, value)
+    const job: Job = {
+      actor,
+      input,
+      now,
+      transaction,
+      current,
+      isDamaged: value !== null && current === null,
+    }
     const epoch = leadership?.epoch ?? 0
     if (epoch !== input.epoch) return refused(job, 'StaleEpoch', { kind: 'staleEpoch', epoch })
     if (current !== null && !isSameOwner(current.owner, input.owner))
@@ -229,6 +249,20 @@ async function change<Answer>(
   })
   if (attempted.refusal !== null) await context.denials.record(attempted.refusal)
   return attempted.answer
+}
+
+function decodeUnlessDamaged(row: Uint8Array, value: Uint8Array): AccessKeyRecord | null {
+  try {
+    return codec.decode(row, value)
+  } catch (error) {
+    if (error instanceof CorruptRecordError) return null
+    throw error
+  }
+}
+
+/** What was there before is not known to the record of the change. */
+function damageOf({ isDamaged }: Job): AuditDetail {
+  return isDamaged ? { wasDamaged: true } : {}
 }
 
 function isSameOwner(a: AccessKeyOwner, b: AccessKeyOwner): boolean {

@@ -10,9 +10,8 @@ export const ListAccessKeys: AdminOperation = {
   principals: ['root', 'operator'],
   handle: async ({ store, query }) => {
     const limit = limits.accessKeysPageMax
-    const page = await store.accessKeys.list({ after: query.get('after'), limit })
-    const accessKeys = page.map(({ createdMs, ...facts }) => ({ ...facts, created: formatIso(createdMs) }))
-    const next = page.length < limit ? null : (page.at(-1)?.accessKeyId ?? null)
+    const { keys, next } = await store.accessKeys.list({ after: query.get('after'), limit })
+    const accessKeys = keys.map(({ createdMs, ...facts }) => ({ ...facts, created: formatIso(createdMs) }))
     return { status: 200, document: { accessKeys, next } }
   },
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Statement } from '../../../src/lib/identity.ts'
 import { type AccessKeyStore, createAccessKeys, type PutAccessKey } from '../../../src/store/access-keys.ts'
+import { CorruptRecordError } from '../../../src/store/fields.ts'
 import { metaKey } from '../../../src/store/keys.ts'
 import { sealRow, unsealRow } from '../../../src/store/row-codec.ts'
 import { openSecret, parseMasterKey, sealSecret } from '../../../src/store/sealed-secret.ts'
@@ -136,7 +137,7 @@ for (const engine of engines) {
         expect(everything).not.toContain(text)
         expect(bytes).not.toContain(text)
       }
-      expect(await keys.list({ after: null, limit: 10 })).toMatchObject([
+      expect((await keys.list({ after: null, limit: 10 })).keys).toMatchObject([
         { accessKeyId: 'HFREADER1', owner, accountId: '100000000001' },
       ])
     })
@@ -208,9 +209,39 @@ for (const engine of engines) {
     test('list: in pages by id', async () => {
       for (const accessKeyId of ['KEY3', 'KEY1', 'KEY2']) await put({ accessKeyId })
       const first = await keys.list({ after: null, limit: 2 })
-      expect(first.map(({ accessKeyId }) => accessKeyId)).toEqual(['KEY1', 'KEY2'])
+      expect(first.keys.map(({ accessKeyId }) => accessKeyId)).toEqual(['KEY1', 'KEY2'])
+      expect(first.next).toBe('KEY2')
       const rest = await keys.list({ after: 'KEY2', limit: 2 })
-      expect(rest.map(({ accessKeyId }) => accessKeyId)).toEqual(['KEY3'])
+      expect(rest.keys.map(({ accessKeyId }) => accessKeyId)).toEqual(['KEY3'])
+      expect(rest.next).toBeNull()
+    })
+
+    test('a damaged row: its key authenticates nobody, the others are listed, and it is revoked or put again', async () => {
+      for (const accessKeyId of ['KEY1', 'KEY2', 'KEY3']) await put({ accessKeyId })
+      const damage = async (accessKeyId: string) => {
+        const bytes = Uint8Array.from(await rowBytes(accessKeyId))
+        bytes[20] = (bytes[20] ?? 0) ^ 1
+        await rig.kv.transact(async (transaction) =>
+          transaction.put(metaKey('access-key', accessKeyId), bytes),
+        )
+      }
+      await damage('KEY2')
+      await expect(keys.find('KEY2')).rejects.toThrow(CorruptRecordError)
+      const page = await keys.list({ after: null, limit: 2 })
+      expect(page.keys.map(({ accessKeyId }) => accessKeyId)).toEqual(['KEY1'])
+      expect(page.next).toBe('KEY2')
+      expect((await keys.list({ after: 'KEY2', limit: 2 })).keys).toHaveLength(1)
+
+      expect(await put({ accessKeyId: 'KEY2', otherSecret: 'refuse' })).toMatchObject({ change: 'updated' })
+      expect((await rig.audit()).at(-1)).toMatchObject({ detail: { change: 'updated', wasDamaged: true } })
+      expect(await keys.find('KEY2')).toMatchObject({ kind: 'found' })
+
+      await damage('KEY2')
+      const named = { epoch, accessKeyId: 'KEY2', owner }
+      expect(await keys.delete(actor, { ...named, epoch: epoch - 1 })).toMatchObject({ kind: 'staleEpoch' })
+      expect(await keys.delete(actor, named)).toEqual({ kind: 'deleted', change: 'deleted' })
+      expect((await rig.audit()).at(-1)).toMatchObject({ detail: { change: 'deleted', wasDamaged: true } })
+      expect(await keys.find('KEY2')).toEqual({ kind: 'none' })
     })
 
     async function rowBytes(accessKeyId: string): Promise<Uint8Array> {
