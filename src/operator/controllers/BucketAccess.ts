@@ -194,6 +194,11 @@ function failureOf(error: unknown, revokedIds: readonly string[]): BucketAccessO
   return { kind: 'serverFailed', error: serverError(error), revokedIds }
 }
 
+/** No answer, or one of a server that could not say what became of the write. */
+function mayBeWritten(error: unknown): boolean {
+  return error instanceof KubeUnreachableError || (error instanceof KubeStatusError && error.status >= 500)
+}
+
 type WorkParts = BucketAccessParts & { readonly pauses: MakingPauses }
 type FilledSlots = KeySlots & { readonly current: KeyPair }
 type PutSlots = { readonly slots: FilledSlots; readonly made: Granted['made']; readonly put: Put }
@@ -243,10 +248,14 @@ class Work {
     }
   }
 
-  /** Nobody has it: it must not wait for the next look to be refused, nor be made again at each. */
+  /**
+   * Nobody has it: it must not wait for the next look to be refused, nor be made again at each. Where the Secret may have it all the
+   * same, the next look sees which of them it has: were the new one revoked, the former would go at once as well.
+   */
   async #takeBack({ accessKeyId }: KeyPair, error: unknown): Promise<void> {
     const { metadata } = this.#snapshot.object
     if (error instanceof Error) this.#parts.pauses.failed(metadata, error)
+    if (mayBeWritten(error)) return
     await revokeKey(this.#parts, metadata, accessKeyId)
   }
 
