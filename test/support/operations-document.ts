@@ -26,7 +26,7 @@ export const remedies: Readonly<Record<string, string>> = {
     'Another LockedBucket, perhaps of another cluster, owns the bucket; the message names it. Choose another bucketName in a new ' +
     'object. If the other one is gone for good, make an object of its namespace and name: it takes the bucket up again.',
   AdoptionRefused:
-    'The bucket was made by an S3 client. `adoptionPolicy: IfUnowned` takes it over; what is in it keeps its locks, and gets new ones only by the policy’s `applyToExisting`.',
+    'The bucket was made by an S3 client. `adoptionPolicy: IfUnowned` takes it over; what is in it keeps its locks, and gets new ones only by the policy’s `applyToExisting`. It stays of the account that made it: keys of a BucketAccess, which are of the account of their namespace (`status.accountId`), get 403 there until a bucket policy, put by the bucket’s account or root, lets that account in.',
   ServerRefused:
     'The message holds the server’s answer. 401 and 403: the operator’s key is not the server’s; compare the two Secrets and [restart](#upgrade) ' +
     'the one that is behind. Anything else: the operator and the server are of releases that do not understand each other; upgrade the server first.',
