@@ -140,6 +140,48 @@ ${table(['What happened', 'What holds', 'What to do'], disasters)}
 
 Keep outside the cluster, before any of this happens: a copy of the volume, the Secret \`holdfast-master\`, the manifests, the cluster’s id.`
 
+/** What the operator made once is not overwritten: it is made again where it is gone. */
+const replacements: readonly (readonly [string, string, string])[] = [
+  [
+    'Root’s key',
+    '`holdfast-root`',
+    'Delete the Secret, restart the operator (it makes another), then the server, which reads it when it starts.',
+  ],
+  [
+    'The operator’s key',
+    '`holdfast-operator`',
+    'The same. Between the two restarts the server refuses the operator: changes of manifests wait, and every lock holds.',
+  ],
+  [
+    'The master key',
+    '`holdfast-master`',
+    'The same. Keys of BucketAccesses answer 503 until the operator has put them again, sealed by the new one: at their next verification, or at once where they get the annotation ' +
+      '`holdfast.dev/reconcile-now`. Clients keep their keys, and no lock depends on it.',
+  ],
+  [
+    'The authority (`tls.mode: auto`)',
+    '`holdfast-ca`',
+    'Delete the Secret and restart the operator, or wait an hour: a new authority, a certificate of the server from it, and `ca.crt` in the Secret of every BucketAccess at its next verification ' +
+      '(event `AuthorityReplaced`). For about a minute, until the server has the new certificate, clients that trust the new one alone are refused. It lasts ten years, and nothing replaces it before its end: ' +
+      '`kubectl -n holdfast-system get configmap holdfast-ca -o jsonpath="{.data.ca\\\\.crt}" | openssl x509 -noout -enddate`.',
+  ],
+]
+
+export const keys = `## Keys and certificates
+
+The operator makes what a release needs as Secrets, once, and never overwrites one. To replace one:
+
+${table(['What', 'Secret', 'How'], replacements)}
+
+\`\`\`sh
+kubectl -n holdfast-system delete secret holdfast-operator
+kubectl -n holdfast-system rollout restart deployment/holdfast-operator
+kubectl -n holdfast-system wait --for=create secret/holdfast-operator --timeout=2m
+kubectl -n holdfast-system delete pod holdfast-server-0
+\`\`\`
+
+Keys of a BucketAccess are replaced by its \`spec.rotation\`, or at once by the annotation \`holdfast.dev/rotate-now\`.`
+
 export const uninstall = `## Uninstall
 
 \`helm uninstall\` takes the pods, Services and rights of the release. It leaves what locked data needs to outlive it: the claim, the CRDs with every object, the

@@ -6,7 +6,7 @@ import { limits } from '../../src/lib/limits.ts'
 import { table } from './markdown.ts'
 import { alerts } from './operations-alerts.ts'
 import { backup, checkpoints } from './operations-backup.ts'
-import { disaster, sizing, uninstall } from './operations-chapters.ts'
+import { disaster, keys, sizing, uninstall } from './operations-chapters.ts'
 import { durability } from './operations-durability.ts'
 import { type Weakening, weakenings } from './weakening.ts'
 
@@ -88,7 +88,7 @@ export const remedies: Readonly<Record<string, string>> = {
 
 export function makeOperationsDocument(): string {
   const chapters = [introduction, conditions(), stalled(), events(), weakening(), speaking(), durations()]
-  return `${[...chapters, durability, sizing, upgrade, backup, checkpoints, alerts, disaster, uninstall].join('\n\n')}\n`
+  return `${[...chapters, durability, sizing, upgrade, keys, backup, checkpoints, alerts, disaster, uninstall].join('\n\n')}\n`
 }
 
 const introduction = `# Operations
