@@ -10,6 +10,7 @@ import { at, chartFolder, type KubeObject, release, root } from '../support/char
 import { until } from '../support/cluster/until.ts'
 import { clientPod } from '../support/node/client-pod.ts'
 import { holdfastRepository } from '../support/node/images.ts'
+import { intruderPod } from '../support/node/intruder-pod.ts'
 import { type LockedVersion, lockedVersions } from '../support/node/locked-versions.ts'
 import { nodeName, type RealNode, startRealNode } from '../support/node/real-node.ts'
 import {
@@ -154,6 +155,35 @@ step(
 step('kubectl delete pod: another pod takes the volume', async () => {
   await podIsReplaced(() => rig.kubectl('delete', 'pod', '-n', namespace, `${name}-server-0`, '--wait=false'))
 })
+
+step(
+  'other keys of root and operator, as OPERATIONS says: the server takes them, and no others',
+  async () => {
+    const keyOf = async (of: string) =>
+      at(await rig.read('secret', `${name}-${of}`), 'data', 'AWS_ACCESS_KEY_ID')
+    const before = [await keyOf('root'), await keyOf('operator')]
+    const chapter = readFileSync(join(root, 'docs/OPERATIONS.md'), 'utf8').split(
+      '## Keys and certificates',
+    )[1]
+    const commands = /```sh\n([^`]+)\n```/.exec(chapter ?? '')?.[1]?.split('\n') ?? []
+    expect(commands).toHaveLength(4)
+    await podIsReplaced(async () => {
+      await rig.kubectl('delete', 'secret', `${name}-root`, '-n', namespace)
+      for (const command of commands) await rig.kubectl(...command.split(' ').slice(1))
+    })
+    const now = [await keyOf('root'), await keyOf('operator')]
+    for (const key of now) expect([...before, undefined]).not.toContain(key)
+    await rig.kubectl(
+      'annotate',
+      'lockedbucket/ledger',
+      '-n',
+      'default',
+      'holdfast.dev/verify-now=other-keys',
+    )
+    const handled = '--for=jsonpath={.status.lastHandledVerifyAt}=other-keys'
+    await rig.kubectl('wait', handled, 'lockedbucket/ledger', '-n', 'default', '--timeout=60s')
+  },
+)
 
 step('kill -9 of every worker inside: the supervisor starts others, the container goes on', async () => {
   const kill = `
@@ -304,30 +334,7 @@ step(
 )
 
 step('a second server on the same folder, by a direct hostPath: it ends, the first goes on', async () => {
-  const credentials = ['', 'OPERATOR_'].flatMap((whose) => [
-    { name: `HOLDFAST_${whose}ACCESS_KEY_ID`, value: `${whose}INTRUDER` },
-    { name: `HOLDFAST_${whose}SECRET_ACCESS_KEY`, value: 'intruder-secret-for-tests-only' },
-  ])
-  await rig.apply({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: 'intruder', namespace: 'default' },
-    spec: {
-      restartPolicy: 'Never',
-      securityContext: { runAsUser: 65_532, runAsGroup: 65_532 },
-      containers: [
-        {
-          name: 'server',
-          image,
-          imagePullPolicy: 'Never',
-          args: ['server', '--data=/data'],
-          env: credentials,
-          volumeMounts: [{ name: 'data', mountPath: '/data' }],
-        },
-      ],
-      volumes: [{ name: 'data', hostPath: { path: rig.data } }],
-    },
-  })
+  await rig.apply(intruderPod(image, rig.data))
   const ended = await until('the intruder has ended', patienceMs, async () => {
     const pod = await rig.read('pod', 'intruder', 'default')
     return at(pod, 'status', 'phase') === 'Failed' ? pod : null
