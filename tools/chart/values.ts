@@ -103,13 +103,15 @@ export const valueRows: readonly ValueRow[] = [
   text(
     'tls.existingSecret',
     '',
-    'Mode `secret`: a Secret of type kubernetes.io/tls; renewed ones are taken without a restart.',
+    'Mode `secret`: a Secret of type kubernetes.io/tls; renewed ones are taken without a restart. Its certificate has at least the names ' +
+      '`<fullname>-admin.<namespace>.svc` and `<fullname>-s3.<namespace>.svc`, by which the operator reaches the server. No public authority ' +
+      'issues those: take one of your own, and give the certificate of a public name to the Ingress.',
   ),
   text(
     'tls.authorityKey',
     'ca.crt',
-    'Modes `secret` and `certManager`: the field of that Secret with the authority that the operator trusts; empty: the public ' +
-      'ones. A new authority needs a restart of the operator.',
+    'Modes `secret` and `certManager`: the field of that Secret with the authority that the operator trusts; empty: those that Node.js ' +
+      'trusts by itself, and by `NODE_EXTRA_CA_CERTS` in `operator.extraEnv`. A new authority needs a restart of the operator.',
   ),
   list(
     'tls.extraNames',
@@ -118,7 +120,11 @@ export const valueRows: readonly ValueRow[] = [
       of: 'strings',
     },
   ),
-  text('tls.certManager.issuerRef.name', '', 'Mode `certManager`: the issuer.'),
+  text(
+    'tls.certManager.issuerRef.name',
+    '',
+    'Mode `certManager`: the issuer, of an authority of yours: the names in the certificate are those inside the cluster, too.',
+  ),
   choice('tls.certManager.issuerRef.kind', ['Issuer', 'ClusterIssuer'], 'Its kind.'),
   text('tls.certManager.issuerRef.group', 'cert-manager.io', 'Its group.'),
   text('tls.certManager.duration', '2160h', 'How long a certificate is valid.', { pattern: '^[0-9]+h$' }),
