@@ -194,9 +194,10 @@ function failureOf(error: unknown, revokedIds: readonly string[]): BucketAccessO
   return { kind: 'serverFailed', error: serverError(error), revokedIds }
 }
 
-/** No answer, or one of a server that could not say what became of the write. */
+/** No answer, one of a server that could not say what became of the write, or a conflict, which a write that was done and repeated meets. */
 function mayBeWritten(error: unknown): boolean {
-  return error instanceof KubeUnreachableError || (error instanceof KubeStatusError && error.status >= 500)
+  if (error instanceof KubeUnreachableError) return true
+  return error instanceof KubeStatusError && (error.status === 409 || error.status >= 500)
 }
 
 type WorkParts = BucketAccessParts & { readonly pauses: MakingPauses }

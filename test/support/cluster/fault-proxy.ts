@@ -29,6 +29,8 @@ export type OwnAnswer = {
 export type Faults = {
   /** Answers instead of the API server; null: it answers itself. */
   readonly answer?: (request: SeenRequest) => OwnAnswer | null
+  /** Once the API server has answered what is no watch: `none`, the connection breaks off; an answer, in place of its own. */
+  readonly afterwards?: (request: SeenRequest) => 'pass' | 'none' | OwnAnswer
   /** Changes a document that is no watch; `undefined`: not this one. */
   readonly rewrite?: (request: SeenRequest, document: unknown) => unknown
   /** What happens to the next piece of a watch. */
@@ -171,11 +173,17 @@ class RunningProxy implements FaultProxy {
     if (this.#isHole(incoming)) return
     const own = this.#faults.answer?.(request) ?? null
     if (own !== null) {
-      outgoing.writeHead(own.status, { 'content-type': 'application/json', ...own.headers })
-      outgoing.end(JSON.stringify(own.body))
+      sendOwn(own, outgoing)
       return
     }
     const answer = await this.#forward(incoming, body, outgoing)
+    const afterwards = request.isWatch ? 'pass' : (this.#faults.afterwards?.(request) ?? 'pass')
+    if (afterwards !== 'pass') {
+      await collect(answer)
+      if (afterwards === 'none') outgoing.destroy()
+      else sendOwn(afterwards, outgoing)
+      return
+    }
     if (this.#faults.rewrite !== undefined && !request.isWatch && answer.statusCode === 200) {
       await this.#sendRewritten(request, answer, outgoing)
       return
@@ -232,6 +240,11 @@ class RunningProxy implements FaultProxy {
   #isHole(incoming: IncomingMessage): boolean {
     return this.#holes.has(incoming.socket.remotePort ?? 0)
   }
+}
+
+function sendOwn({ status, headers, body }: OwnAnswer, outgoing: ServerResponse): void {
+  outgoing.writeHead(status, { 'content-type': 'application/json', ...headers })
+  outgoing.end(JSON.stringify(body))
 }
 
 async function collect(stream: IncomingMessage): Promise<Buffer> {
