@@ -2,6 +2,7 @@
 import { assert } from '../lib/assert.ts'
 import { equalBytes } from '../lib/bytes.ts'
 import type { Clock } from '../lib/clock.ts'
+import { limits } from '../lib/limits.ts'
 import { decodeBucket, decodeCurrent, decodeVersion } from './codec.ts'
 import { corrupt } from './fields.ts'
 import { bucketKey, currentKey, nullKey, rangeOf, versionKey, versionPrefix } from './keys.ts'
@@ -41,6 +42,8 @@ export type KeyPlace = {
 
 /** null: no such bucket. Throws CorruptRecordError. */
 export async function readBucket(reader: KeyValueReader, name: string): Promise<BucketRecord | null> {
+  // Whoever asks may make a name up; one so long was never given, and fits no row.
+  if (name.length > limits.bucketNameLengthMax) return null
   const row = bucketKey(name)
   const value = await reader.get(row)
   return value === null ? null : decodeBucket(row, value)

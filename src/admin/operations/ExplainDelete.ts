@@ -1,4 +1,5 @@
 import type { ExplainAnswer } from '../../api/admin.ts'
+import { limits } from '../../lib/limits.ts'
 import { formatIso } from '../../lib/units.ts'
 import { explain } from '../../lock/rules.ts'
 import { protection } from '../../lock/state.ts'
@@ -17,6 +18,9 @@ export const ExplainDelete: AdminOperation = {
 async function explainDelete({ store, query }: AdminContext): Promise<ExplainAnswer> {
   const bucket = query.get('bucket') ?? ''
   const key = query.get('key') ?? ''
+  // As S3 refuses them: no object has such a key, and no row would hold it.
+  if (Buffer.byteLength(key) > limits.objectKeyBytesMax || key.includes('\0'))
+    throw new AdminError(404, 'NotFound', `${bucket}/${key}: noSuchKey`)
   const found = await store.versions.read({ bucket, key, versionId: query.get('versionId') })
   if (found.kind !== 'found') throw new AdminError(404, 'NotFound', `${bucket}/${key}: ${found.kind}`)
   const { version } = found

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type AdminSend, applyDocument, days, owner, rule, sendAdmin } from '../../support/admin.ts'
 import { conformance, lockConfiguration, md5 } from '../../support/conformance.ts'
+import { healthOf, sound } from '../../support/health.ts'
 
 const bench = conformance()
 const send = (request: AdminSend) => sendAdmin(bench.server(), request)
@@ -232,6 +233,30 @@ describe('ApplyBucket', () => {
     const { status } = await apply(name, applyDocument())
     expect(status).toBe(400)
     expect((await send({ method: 'GET', path: `/v1/buckets/${name}` })).status).toBe(404)
+  })
+
+  test.each([
+    ['a bucket of 3,000 letters', { bucket: 'b'.repeat(3000), key: 'key' }],
+    ['a bucket of 1,000 zero bytes', { bucket: '\0'.repeat(1000), key: 'key' }],
+    ['a key of 3,000 letters', { bucket: '', key: 'k'.repeat(3000) }],
+    ['a key of 1,000 zero bytes', { bucket: '', key: '\0'.repeat(1000) }],
+  ])('GetBucket, ExplainDelete: %s, there is none', async (_name, { bucket, key }) => {
+    const name = newName()
+    await apply(name, applyDocument())
+    if (bucket !== '') {
+      const path = `/v1/buckets/${encodeURIComponent(bucket)}`
+      expect(await send({ method: 'GET', path })).toMatchObject({
+        status: 404,
+        document: { code: 'NoSuchBucket' },
+      })
+    }
+    const query = { bucket: bucket === '' ? name : bucket, key }
+    const root = bench.server().credentials
+    expect(await send({ method: 'GET', path: '/v1/explain', query, key: root })).toMatchObject({
+      status: 404,
+      document: { code: 'NotFound' },
+    })
+    expect(await healthOf(bench.server())).toBe(sound)
   })
 
   test('ExplainDelete: says what DELETE then does', async () => {
