@@ -178,7 +178,7 @@ describe('the StatefulSet of the server', () => {
   test('StatefulSet: by tls.mode the server speaks HTTPS, with the right Secret as a folder that is renewed', () => {
     for (const [name, secretName] of [
       ['default', 'holdfast-tls'],
-      ['own-secrets', 's3-example-org'],
+      ['own-secrets', 'server-certificate'],
       ['cert-manager', 'holdfast-tls'],
     ] as const) {
       const pod = server(renderSet(name))
