@@ -175,13 +175,13 @@ step(
     for (const key of now) expect([...before, undefined]).not.toContain(key)
     await rig.kubectl(
       'annotate',
-      'lockedbucket/ledger',
+      'lockedbucket/backups',
       '-n',
       'default',
       'holdfast.dev/verify-now=other-keys',
     )
     const handled = '--for=jsonpath={.status.lastHandledVerifyAt}=other-keys'
-    await rig.kubectl('wait', handled, 'lockedbucket/ledger', '-n', 'default', '--timeout=60s')
+    await rig.kubectl('wait', handled, 'lockedbucket/backups', '-n', 'default', '--timeout=60s')
   },
 )
 
